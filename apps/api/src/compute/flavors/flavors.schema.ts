@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { has, pythonRepr } from '#libs/openstack';
+import { description, flag, integer, many, name, nonNegative, oneOf } from '../../http/input-types.js';
+import { versioned } from '../../http/read-input.js';
+
+const SORT_KEYS = [
+  'created_at', 'description', 'disabled', 'ephemeral_gb', 'flavorid', 'id', 'is_public', 'memory_mb', 'name', 'root_gb', 'rxtx_factor', 'swap', 'updated_at', 'vcpu_weight', 'vcpus',
+] as const;
+
+export const ListFlavorsQuery = z.object({
+  limit: nonNegative, marker: many, is_public: many, minRam: many, minDisk: many, sort_key: oneOf([...SORT_KEYS]), sort_dir: oneOf(['asc', 'desc']),
+}).partial();
+
+const factor = z.union([z.number().positive(), z.string().regex(/^[0-9]+(\.[0-9]+)?$/)]).transform(Number)
+  .refine((value) => value > 0, { error: (issue) => `${pythonRepr(issue.input)} is less than or equal to the minimum of 0` });
+
+export const CreateFlavorBody = versioned((version) => z.strictObject({
+  flavor: z.strictObject({
+    name,
+    /** Left out, null: one is made. */
+    id: z.union([z.string().min(1).max(255).regex(/^(?! )[a-zA-Z0-9. _-]+(?<! )$/), z.number(), z.null()]).optional(),
+    ram: integer(1), vcpus: integer(1), disk: integer(0),
+    'OS-FLV-EXT-DATA:ephemeral': integer(0).optional(), swap: integer(0).optional(), rxtx_factor: factor.optional(), 'os-flavor-access:is_public': flag.optional(),
+    ...(has(version, 'flavor.description') && { description: description(65_535).optional() }),
+  }),
+}));
+export type CreateFlavorBody = z.output<ReturnType<typeof CreateFlavorBody>>;

@@ -1,0 +1,20 @@
+import { getProjectLimits, getUsage, IdentityId, type Caller, type ProjectLimits } from '#libs/contracts';
+import { badRequest, SkyError } from '#libs/errors';
+import type { Bus } from '#libs/messaging';
+import type { ProjectUsage } from '#libs/openstack';
+import { asking } from '../../http/call.js';
+
+const invalid = (projectId: string) => badRequest(`Project ID ${projectId.slice(0, 64)} is not a valid project.`);
+
+/** Identity owns the limits; a project that it does not know is a wrong request. */
+export async function projectLimits(bus: Bus, { requestId }: Caller, projectId: string): Promise<ProjectLimits> {
+  if (!IdentityId.safeParse(projectId).success) throw invalid(projectId);
+  try {
+    return (await bus.ask(getProjectLimits, { projectId }, { requestId })).limits;
+  } catch (error) {
+    if (error instanceof SkyError && error.kind === 'not-found') throw invalid(projectId);
+    throw error;
+  }
+}
+
+export const projectUsage = (bus: Bus, caller: Caller, projectId: string): Promise<ProjectUsage> => asking(bus, caller)(getUsage, { projectId });

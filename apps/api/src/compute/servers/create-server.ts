@@ -1,0 +1,128 @@
+/**
+ * A create request as the cloud's own question: what is not offered is refused with words before anything is written,
+ * and a name that its owner does not know is the client's mistake. Owns no state; a repeat makes other servers.
+ */
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { enforce } from '#libs/auth';
+import { createServers, ImageId, InstanceId, listHosts, type Caller, type InputOf } from '#libs/contracts';
+import { badRequest, SkyError } from '#libs/errors';
+import type { Bus } from '#libs/messaging';
+import { has, type Microversion } from '#libs/openstack';
+import { asking } from '../../http/call.js';
+import { LIMITS } from '../../limits.js';
+import type { CreateServerBody } from './servers.schema.js';
+
+type Server = CreateServerBody['server'];
+type Input = Omit<InputOf<typeof createServers>, 'caller'>;
+
+export interface CreatedServer { readonly id: string; readonly adminPass: string; readonly reservationId: string }
+
+export async function createServer(bus: Bus, caller: Caller, version: Microversion, body: CreateServerBody): Promise<CreatedServer> {
+  refuseWhatIsNotOffered(body);
+  const { server } = body;
+  const { minCount, maxCount } = countsOf(server);
+  const place = placeOf(server.availability_zone);
+  if (place.host !== null) {
+    enforce('compute:servers:create-on-host', caller);
+    await checkHost(bus, place.host);
+  }
+  const input: Input = {
+    instanceIds: Array.from({ length: maxCount }, () => InstanceId.parse(randomUUID())),
+    minCount,
+    name: server.name, hostname: null,
+    description: has(version, 'server.description') ? ((server as { description?: string | null }).description ?? null) : server.name,
+    flavorId: String(server.flavorRef).split('/').at(-1) ?? '',
+    imageId: imageOf(server), keyName: server.key_name ?? null, userData: server.user_data ?? null,
+    metadata: server.metadata ?? {}, tags: [...new Set((server as { tags?: string[] }).tags ?? [])],
+    availabilityZone: place.zone, requestedHost: place.host,
+    reservationId: `r-${word(8)}`,
+  };
+  const { instances } = await asking(bus, caller)(createServers, input).catch(blameTheRequest);
+  return { id: instances[0]?.id ?? input.instanceIds[0] as string, adminPass: server.adminPass ?? password(), reservationId: input.reservationId };
+}
+
+/** An image, flavor or key that is not there is a wrong request, not a missing resource. */
+function blameTheRequest(error: unknown): never {
+  if (error instanceof SkyError && error.kind === 'not-found') throw badRequest(error.message, { cause: error });
+  throw error;
+}
+
+function countsOf(server: Server): { minCount: number; maxCount: number } {
+  const minCount = server.min_count ?? 1;
+  const maxCount = server.max_count ?? minCount;
+  if (minCount > maxCount) throw badRequest('min_count must be <= max_count');
+  if (maxCount > LIMITS.serversPerRequest) throw badRequest(`max_count ${maxCount} is too many: one request makes at most ${LIMITS.serversPerRequest} servers.`);
+  return { minCount, maxCount };
+}
+
+function imageOf(server: Server): ImageId {
+  if (server.imageRef === undefined || server.imageRef === '') throw badRequest('Invalid imageRef provided.');
+  const id = ImageId.safeParse(server.imageRef);
+  if (!id.success) throw badRequest('Can not find requested image');
+  return id.data;
+}
+
+interface Place { readonly zone: string | null; readonly host: string | null }
+
+/** `zone`, or for admins `zone:host`, `:host`, `zone:host:node`; a host here has one node, itself. */
+function placeOf(text: string | undefined): Place {
+  if (text === undefined) return { zone: null, host: null };
+  const parts = text.split(':');
+  if (parts.length > 3) throw badRequest('Unable to parse availability_zone');
+  const [zone = '', host = '', node = ''] = parts;
+  if (host !== '' && node !== '' && host !== node) throw badRequest(`Compute host ${node} could not be found.`);
+  return { zone: zone === '' ? null : zone, host: (host || node) === '' ? null : host || node };
+}
+
+/** A host that is not there is refused (the owner looks the zone up itself); when nobody can say, placement will. */
+async function checkHost(bus: Bus, host: string): Promise<void> {
+  try {
+    if ((await bus.ask(listHosts, { name: host })).hosts.length === 0) throw badRequest(`Compute host ${host} could not be found.`);
+  } catch (error) {
+    if (error instanceof SkyError && (error.kind === 'unavailable' || error.kind === 'timeout')) return;
+    throw error;
+  }
+}
+
+/** Hints that choose a host; others are free text which no filter reads, in Nova too. */
+const PLACING_HINTS = ['group', 'same_host', 'different_host', 'query', 'target_cell', 'different_cell', 'build_near_host_ip'];
+
+function refuseWhatIsNotOffered(body: CreateServerBody): void {
+  const { server } = body;
+  refuseNetworks(server.networks);
+  const hints = body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {};
+  const hint = PLACING_HINTS.find((name) => Object.hasOwn(hints, name));
+  if (hint !== undefined) throw badRequest(`The scheduler hint '${hint}' is not supported by this cloud.`);
+  const personality = (server as { personality?: unknown[] }).personality;
+  if (personality !== undefined && personality.length > 0) throw badRequest("Injecting files with 'personality' is not supported by this cloud; use user_data.");
+  const group = server.security_groups?.find(({ name }) => name !== undefined && name !== 'default');
+  if (group !== undefined) throw badRequest(`Security group ${group.name} not found: this cloud offers no networks, so there is only 'default'.`);
+  if (server['OS-DCF:diskConfig'] === 'AUTO') throw badRequest('OS-DCF:diskConfig AUTO is not supported by this cloud: disks are left as the image has them.');
+  if (server.accessIPv4 !== undefined || server.accessIPv6 !== undefined) throw badRequest('accessIPv4 and accessIPv6 are not supported by this cloud.');
+  if (Object.keys(server.metadata ?? {}).length > LIMITS.metadataItems) throw new SkyError('over-quota', `Maximum number of metadata items exceeds ${LIMITS.metadataItems}`);
+  refuseDevices(server);
+}
+
+function refuseNetworks(networks: Server['networks']): void {
+  if (networks === undefined || networks === 'none' || networks === 'auto' || networks.length === 0) return;
+  throw badRequest("This cloud offers no networks: leave 'networks' out, or from microversion 2.37 on say 'none' or 'auto'. The server is made without a network interface.");
+}
+
+/** Booting from the image's local copy is what happens anyway; that is the one mapping that may be spelled out. */
+function refuseDevices(server: Server): void {
+  const legacy = server.block_device_mapping ?? [];
+  const devices = server.block_device_mapping_v2 ?? [];
+  if (legacy.length > 0 && devices.length > 0) throw badRequest('Using different block_device_mapping syntaxes is not allowed in the same request.');
+  const isTheImage = (device: (typeof devices)[number]): boolean =>
+    device.source_type === 'image' && (device.destination_type ?? 'local') === 'local' && Number(device.boot_index ?? -1) === 0
+    && (device.uuid ?? device.image_id) === server.imageRef;
+  if (legacy.length > 0 || devices.length > 1 || (devices[0] !== undefined && !isTheImage(devices[0]))) {
+    throw badRequest('Block Device Mapping is Invalid: this cloud offers no volumes; a server boots from a local copy of its imageRef (source_type image, destination_type local, boot_index 0).');
+  }
+}
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const word = (length: number): string => Array.from({ length }, () => LETTERS[randomInt(LETTERS.length)]).join('');
+
+/** Shown once; nothing sets it in the guest, as with any cloud whose images log in by key. */
+const password = (): string => randomBytes(9).toString('base64url');

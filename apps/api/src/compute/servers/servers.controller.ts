@@ -1,0 +1,97 @@
+import { Body, Delete, Get, HttpCode, Inject, Param, Post, Put, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Policy } from '#libs/auth';
+import { deleteServer, getServer, listServers, updateServer, type InstanceView } from '#libs/contracts';
+import { badRequest } from '#libs/errors';
+import { BUS, type Bus } from '#libs/messaging';
+import { serverCreated, serverDetail, serverList, serverUpdated } from '#libs/openstack';
+import { asking, CallParam, type Call } from '../../http/call.js';
+import { ComputeController } from '../../http/compute-controller.js';
+import { Describe } from '../../http/describe.js';
+import { withMarker } from '../../http/paging.js';
+import { readBody } from '../../http/read-input.js';
+import { ConsoleOutput, ServerAnswer, ServerCreated, ServerDetailList, ServerList, ServerUpdated } from '../answers.js';
+import { createServer } from './create-server.js';
+import { performAction } from './server-actions.js';
+import { ServerContexts } from './server-contexts.js';
+import { serverIdOf } from './server-id.js';
+import { ListServersQuery, readServerListing } from './servers.query.js';
+import { CreateServerBody, ServerActionBody, UpdateServerBody } from './servers.schema.js';
+
+@ComputeController('servers')
+export class ServersController {
+  constructor(@Inject(BUS) private readonly bus: Bus, private readonly contexts: ServerContexts) {}
+
+  @Get()
+  @Policy('compute:servers:list')
+  @Describe({ summary: 'List servers: id and name', query: ListServersQuery, answers: { 200: ServerList } })
+  list(@CallParam() call: Call) {
+    return this.listAs(call, false);
+  }
+
+  @Get('detail')
+  @Policy('compute:servers:list')
+  @Describe({ summary: 'List servers in full', query: ListServersQuery, answers: { 200: ServerDetailList } })
+  detail(@CallParam() call: Call) {
+    return this.listAs(call, true);
+  }
+
+  @Post()
+  @HttpCode(202)
+  @Policy('compute:servers:create')
+  @Describe({ summary: 'Create one server or several', body: CreateServerBody, answers: { 202: ServerCreated } })
+  async create(@CallParam() call: Call, @Body() body: unknown, @Res({ passthrough: true }) reply: FastifyReply) {
+    const asked = readBody(CreateServerBody(call.version), body);
+    const { id, adminPass, reservationId } = await createServer(this.bus, call.caller, call.version, asked);
+    if (asked.server.return_reservation_id === true) return { reservation_id: reservationId };
+    const answer = serverCreated(id, call.links, adminPass, (asked.server.security_groups ?? []).map(({ name }) => ({ name: name ?? 'default' })));
+    void reply.header('location', answer.server.links[0]?.href);
+    return answer;
+  }
+
+  @Get(':id')
+  @Policy('compute:servers:get')
+  @Describe({ summary: 'One server', answers: { 200: ServerAnswer } })
+  async get(@CallParam() call: Call, @Param('id') id: string) {
+    const instance = await asking(this.bus, call.caller)(getServer, { instanceId: serverIdOf(id) });
+    return { server: serverDetail(instance, await this.contexts.for(call, [instance])) };
+  }
+
+  @Put(':id')
+  @Policy('compute:servers:update')
+  @Describe({ summary: 'Change a server’s name or description', body: UpdateServerBody, answers: { 200: ServerUpdated } })
+  async update(@CallParam() call: Call, @Param('id') id: string, @Body() body: unknown) {
+    const { server } = readBody(UpdateServerBody(call.version), body);
+    if (server.accessIPv4 !== undefined || server.accessIPv6 !== undefined) throw badRequest('accessIPv4 and accessIPv6 are not supported by this cloud.');
+    if (server['OS-DCF:diskConfig'] === 'AUTO') throw badRequest('OS-DCF:diskConfig AUTO is not supported by this cloud.');
+    const { name, description } = server as { name?: string; description?: string | null };
+    const instance = await asking(this.bus, call.caller)(updateServer, {
+      instanceId: serverIdOf(id), ...(name !== undefined && { name }), ...(description !== undefined && { description }),
+    });
+    return { server: serverUpdated(instance, await this.contexts.for(call, [])) };
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Policy('compute:servers:delete')
+  @Describe({ summary: 'Delete a server, whatever its state', answers: { 204: null } })
+  async delete(@CallParam() { caller }: Call, @Param('id') id: string): Promise<void> {
+    await asking(this.bus, caller)(deleteServer, { instanceId: serverIdOf(id) });
+  }
+
+  @Post(':id/action')
+  @HttpCode(202)
+  @Policy('compute:servers:action')
+  @Describe({ summary: 'os-start, os-stop, reboot, os-getConsoleOutput', body: ServerActionBody, answers: { 200: ConsoleOutput, 202: null } })
+  async act(@CallParam() call: Call, @Param('id') id: string, @Body() body: unknown, @Res({ passthrough: true }) reply: FastifyReply) {
+    const answer = await performAction(this.bus, call, () => serverIdOf(id), body);
+    void reply.code(answer.status);
+    return answer.body;
+  }
+
+  private async listAs(call: Call, detail: boolean) {
+    const { ask, paging } = readServerListing(call, detail);
+    const instances: InstanceView[] = ask === undefined ? [] : (await withMarker(paging.marker, asking(this.bus, call.caller)(listServers, ask))).instances;
+    return serverList(instances, detail, paging, await this.contexts.for(call, detail ? instances : []));
+  }
+}

@@ -1,0 +1,38 @@
+import type { Flavor, HostView, InstanceView, Keypair } from '#libs/contracts';
+
+export const PROJECT = '922cbb55734145b2ab92afd4e96da009';
+export const USER = '338ba9fec0d74756957698489876c4ab';
+export const SERVER_ID = '6a1b5f10-5b1e-4a0e-8f0e-2c7f6a9d1e01' as InstanceView['id'];
+export const IMAGE_ID = 'ba60c579-ab0b-4a56-a8b2-3e60facc3408' as InstanceView['imageId'];
+export const HOST_ID = '0d1f3a52-7f0b-4d9a-9b51-0a4a4c1c9e77' as HostView['id'];
+
+export const flavor = (change: Partial<Flavor> = {}): Flavor => ({
+  id: '1', name: 'm1.nano', vcpus: 1, ramMib: 64, diskGib: 1, ephemeralGib: 0, swapMib: 0, rxtxFactor: 1, isPublic: true, disabled: false, description: null, extraSpecs: {}, ...change,
+});
+
+export const instance = (change: Partial<InstanceView> = {}): InstanceView => ({
+  id: SERVER_ID, projectId: PROJECT, userId: USER, name: 's1', hostname: 's1', description: 'first', metadata: { k: 'v' }, tags: ['t'],
+  intent: 'running', generation: 1, specGeneration: 1, rebootCount: 0, rebootType: 'soft', flavor: flavor(), imageId: IMAGE_ID, keyName: 'k', userData: 'aGk=', configDrive: true,
+  requestedZone: null, availabilityZone: 'nova', hostId: HOST_ID, hostName: 'alpha', reservationId: 'r-abcdefgh', launchIndex: 0, locked: false,
+  observedState: 'running', observedGeneration: 1, observedRebootCount: 0, step: 'settled', fault: null,
+  createdAt: '2026-11-21T01:02:03.456Z', updatedAt: '2026-11-21T01:02:09.001Z', launchedAt: '2026-11-21T01:02:08.123Z', terminatedAt: null, ...change,
+});
+
+export const failedInstance = (): InstanceView => instance({
+  step: 'failed', observedState: null, launchedAt: null, hostId: null, hostName: null, availabilityZone: null,
+  fault: { code: 500, message: 'No valid host was found.', details: '2 hosts have less than 64 MiB free', createdAt: '2026-11-21T01:02:05.000Z' },
+});
+
+export const keypair = (change: Partial<Keypair> = {}): Keypair => ({
+  id: 7, userId: USER, name: 'k', type: 'ssh', fingerprint: '00:11', publicKey: 'ssh-ed25519 AAAA k', createdAt: '2026-11-21T01:02:03.456Z', ...change,
+});
+
+export const host = (change: Partial<HostView> = {}): HostView => ({
+  id: HOST_ID, number: 1, name: 'alpha', availabilityZone: 'nova', enabled: true, disabledReason: null, alive: true, hypervisorUp: true, lastSeenAt: '2026-11-21T01:02:03.400Z',
+  simulated: false, virtType: 'qemu', agentVersion: '0.1.0', capabilities: [],
+  inventory: {
+    generation: 1, vcpus: 4, memoryMib: 8192, diskGib: 50, reservedMemoryMib: 512, reservedDiskGib: 5, cpuModel: 'EPYC', cpuArch: 'x86_64',
+    cells: [{ id: 0, cpus: [0, 1, 2, 3], memoryMib: 8192 }], virtType: 'qemu', hypervisorVersion: 7_002_000, libvirtVersion: 9_000_000, hostAddress: '127.0.0.1',
+  },
+  used: { vcpus: 1, memoryMib: 64, diskGib: 1, instances: 1 }, ratios: { cpu: 4, ram: 1, disk: 1 }, bootId: 'b', epoch: 1, updatedAt: '2026-11-21T01:02:03.400Z', ...change,
+});

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { createEnrolToken, HostView, inspectServer, joinHost } from '#libs/contracts';
+import { LIMITS } from '../limits.js';
+
+export const VersionAnswer = z.strictObject({ name: z.literal('skylite'), version: z.literal('v1'), region: z.string(), links: z.record(z.string(), z.url()) });
+
+const zone = z.string().min(1).max(255).regex(/^[^:\s](?:[^:]*[^:\s])?$/, 'A zone has no colon, and no space at either end.');
+
+export const EnrolTokensBody = z.strictObject({
+  count: z.int().min(1).max(LIMITS.enrolTokens).default(1),
+  availabilityZone: zone.default('nova'),
+  /** Such hosts take only servers that name their zone. */
+  onlyWhenAsked: z.boolean().default(false),
+  simulated: z.boolean().default(false),
+  ttlS: z.int().min(30).max(7 * 86_400).default(3_600),
+});
+export const EnrolTokensAnswer = createEnrolToken.output;
+
+export const JoinBody = joinHost.input;
+export const JoinAnswer = joinHost.output;
+
+export const UpdateHostBody = z.strictObject({ enabled: z.boolean(), disabledReason: z.string().min(1).max(255).nullable().optional() })
+  .refine(({ enabled, disabledReason }) => !enabled || disabledReason === undefined || disabledReason === null, { error: 'A host that is enabled has no disabledReason.' });
+export const HostAnswer = z.object({ host: HostView });
+export const HostList = z.object({ hosts: z.array(HostView) });
+
+export const InspectAnswer = inspectServer.output;

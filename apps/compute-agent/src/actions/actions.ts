@@ -1,0 +1,116 @@
+/**
+ * The hands: one function a step. Each is idempotent, has a deadline and books what must be known after a crash.
+ *
+ * Never decides what comes next, and never acts without being in a plan. A crash inside any of them leaves a state from
+ * which the next plan goes on.
+ */
+import type { DesiredInstance } from '#libs/contracts';
+import type { Progress, Step } from '../decide/facts.js';
+import type { Machine } from '../hypervisor/hypervisor.js';
+import { LIMITS } from '../limits.js';
+
+export interface ActionContext {
+  readonly desired: DesiredInstance;
+  readonly machine: Machine;
+  readonly bootId: string;
+  readonly epoch: number;
+  /** Aborted when the intent changed or the agent stops. */
+  readonly signal: AbortSignal;
+  nowMs(): number;
+  wallMs(): number;
+  progress(): Progress;
+  /** Resolves when it is on disk. */
+  book(change: (progress: Progress) => Progress): Promise<void>;
+}
+
+export interface Action {
+  readonly timeoutMs: number;
+  /** May be broken off when the intent changes; the others are short, and are let finish. */
+  readonly interruptible?: boolean;
+  run(context: ActionContext): Promise<void>;
+}
+
+const { short, disk, start, image } = LIMITS.actionMs;
+
+export const ACTIONS: Readonly<Record<Step, Action>> = {
+  /** The ledger knows less than the domain's own notes: take them over. */
+  adopt: {
+    timeoutMs: short,
+    run: async ({ desired, machine, book }) => {
+      const { domains } = await machine.hypervisor.observe(new Set([desired.id]));
+      const notes = domains.get(desired.id)?.notes;
+      if (!notes) return;
+      const frozen = notes.frozen ?? (await machine.hypervisor.freeze());
+      await book((progress) => ({ ...progress, built: progress.built ?? notes.specGeneration, frozen: progress.frozen ?? frozen, rebootCount: Math.max(progress.rebootCount, notes.rebootCount) }));
+    },
+  },
+
+  'fetch-image': { timeoutMs: image, interruptible: true, run: ({ desired, machine, signal }) => machine.files.fetchImage(desired, signal) },
+  'make-disk': { timeoutMs: disk, interruptible: true, run: ({ desired, machine, signal }) => machine.files.makeDisk(desired, signal) },
+  'make-config-drive': { timeoutMs: short, run: ({ desired, machine }) => machine.files.makeConfigDrive(desired) },
+
+  define: {
+    timeoutMs: short,
+    run: async ({ desired, machine, epoch, progress, book }) => {
+      // Frozen for life: a definition that was lost is written again as it was, by whatever agent.
+      const frozen = progress().frozen ?? (await machine.hypervisor.freeze());
+      // A guest that starts for the first time has every reboot behind it that was asked for until now.
+      const rebootCount = progress().built === null ? desired.rebootCount : progress().rebootCount;
+      await machine.hypervisor.define({ desired, frozen, epoch, rebootCount });
+      // The domain's own notes say the same: losing this write loses nothing.
+      void book((before) => ({ ...before, frozen, built: desired.specGeneration, rebootCount })).catch(() => undefined);
+    },
+  },
+
+  /** Before the start, so that a crash between the two reboots once and not twice. */
+  'book-reboot': {
+    timeoutMs: short,
+    run: async ({ desired, machine, book }) => {
+      await machine.hypervisor.bookReboots(desired.id, desired.rebootCount);
+      await book((progress) => ({ ...progress, rebootCount: desired.rebootCount }));
+    },
+  },
+
+  start: {
+    timeoutMs: start,
+    run: async (context) => {
+      await context.machine.hypervisor.startDomain(context.desired.id);
+      bookStart(context, context.wallMs());
+    },
+  },
+
+  'book-start': {
+    timeoutMs: short,
+    run: async (context) => bookStart(context, context.progress().startedAtMs ?? context.wallMs()),
+  },
+
+  /** Booked first: patience is counted from the first press, also over a crash. */
+  'press-power-button': {
+    timeoutMs: short,
+    run: async ({ desired, machine, bootId, nowMs, book }) => {
+      const lastMs = nowMs();
+      await book((progress) => {
+        const before = progress.powerButton?.bootId === bootId ? progress.powerButton : null;
+        return { ...progress, powerButton: { firstMs: before?.firstMs ?? lastMs, lastMs, bootId } };
+      });
+      await machine.hypervisor.pressPowerButton(desired.id);
+    },
+  },
+
+  destroy: {
+    timeoutMs: start,
+    run: async ({ desired, machine, book }) => {
+      await machine.hypervisor.destroy(desired.id);
+      await book((progress) => (progress.powerButton ? { ...progress, powerButton: null } : progress));
+    },
+  },
+
+  undefine: { timeoutMs: short, run: ({ desired, machine }) => machine.hypervisor.undefine(desired.id) },
+  'remove-files': { timeoutMs: disk, run: ({ desired, machine }) => machine.files.remove(desired.id) },
+};
+
+/** Not waited for: losing the note costs one look at a guest that runs, never a second start of one that does. */
+function bookStart({ desired, bootId, book }: ActionContext, startedAtMs: number): void {
+  const started = { generation: desired.generation, bootId };
+  void book((progress) => ({ ...progress, started, startedAtMs, powerButton: null })).catch(() => undefined);
+}

@@ -1,0 +1,39 @@
+import type { AgentConfig } from '#libs/config';
+import { createLogger, serveMonitor } from '#libs/observability';
+import { connectHost } from '../host/host-bus.js';
+import { makeRealHost } from '../host/real-host.js';
+import { gaugeSources } from '../metrics.js';
+import { joinedIdentity } from '../session/identity.js';
+import type { Ledger } from '../reconcile/ledger.js';
+import type { HostAgent } from '../host/host-agent.js';
+import { removeReadyFile, untilStopped, writeReadyFile } from './process.js';
+
+/** `run`: one real host's agent, until it is told to stop. @returns the exit code */
+export async function run(config: AgentConfig): Promise<number> {
+  const identity = await joinedIdentity(config.stateDir);
+  const logger = createLogger(`agent ${identity.name}`, config.logLevel);
+  removeReadyFile(config.readyFile);
+  const host: { made?: { agent: HostAgent; ledger: Ledger } } = {};
+  const bus = connectHost(identity, () => host.made?.ledger.host.incarnation ?? 0, logger);
+  const { fatal, ended } = untilStopped(logger, async () => {
+    await host.made?.agent.stop();
+    await Promise.all([bus.close(), monitor.close()]);
+  });
+  const monitor = await serveMonitor({
+    port: config.metricsPort, onProblem: (text) => logger.warn(text),
+    health: () => {
+      const detail = host.made?.agent.health ?? { ok: false, detail: 'starting' };
+      return { ok: detail.ok, parts: { host: detail } };
+    },
+  });
+  host.made = await makeRealHost({
+    identity, bus, logger, stateDir: config.stateDir, libvirtSocket: config.libvirtSocket, virtType: config.virtType, share: config.share,
+    reservedMemoryMib: config.reservedMemoryMib, hostAddress: config.hostAddress, onFatal: fatal,
+    onReady: () => writeReadyFile(config.readyFile, { hostId: identity.hostId, name: identity.name, metricsPort: monitor.port ?? null }),
+  });
+  const { agent, ledger } = host.made;
+  gaugeSources.instances = () => ledger.entries.size;
+  gaugeSources.hypervisorsUp = () => (agent.hypervisorUp ? 1 : 0);
+  agent.start();
+  return ended;
+}

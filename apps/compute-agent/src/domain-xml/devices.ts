@@ -1,0 +1,38 @@
+/** One small builder a device. Each gives its element, or null where the domain has none of it. */
+import { el, type XmlNode } from './node.js';
+import type { DomainSpec } from './spec.js';
+
+export type DeviceBuilder = (spec: DomainSpec) => XmlNode | null;
+
+/** Root disk: an overlay of ours on a cached base image. */
+const rootDisk: DeviceBuilder = ({ files, frozen }) => el('disk', { type: 'file', device: 'disk' },
+  // Native AIO needs O_DIRECT, which only cache=none opens with.
+  el('driver', { name: 'qemu', type: 'qcow2', cache: frozen.diskCache, io: frozen.diskCache === 'none' ? 'native' : undefined, discard: 'unmap' }),
+  el('source', { file: files.disk }),
+  el('target', { dev: 'vda', bus: 'virtio' }));
+
+const configDrive: DeviceBuilder = ({ files }) => el('disk', { type: 'file', device: 'cdrom' },
+  el('driver', { name: 'qemu', type: 'raw' }),
+  el('source', { file: files.configDrive }),
+  el('target', { dev: 'hda', bus: 'ide' }),
+  el('readonly'));
+
+/** First serial port; virtlogd keeps what it says in a file. Unnumbered, libvirt may make it another port: a silent console. */
+const serial: DeviceBuilder = ({ files }) => el('serial', { type: 'pty' },
+  el('log', { file: files.serialLog, append: 'on' }),
+  el('target', { type: 'isa-serial', port: 0 }, el('model', { name: 'isa-serial' })));
+
+/** The same port by its other name. */
+const console: DeviceBuilder = () => el('console', { type: 'pty' }, el('target', { type: 'serial', port: 0 }));
+
+const guestAgent: DeviceBuilder = () => el('channel', { type: 'unix' }, el('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' }));
+
+const rng: DeviceBuilder = () => el('rng', { model: 'virtio' }, el('backend', { model: 'random' }, '/dev/urandom'));
+
+const balloon: DeviceBuilder = () => el('memballoon', { model: 'virtio' }, el('stats', { period: 10 }));
+
+/** libvirt would add a tablet's controller and more; an explicit none keeps the guest lean. */
+const usb: DeviceBuilder = () => el('controller', { type: 'usb', model: 'none' });
+
+/** In the order in which they get their PCI addresses: frozen by this order until a domain has been defined. */
+export const DEVICES: readonly DeviceBuilder[] = [rootDisk, configDrive, usb, serial, console, guestAgent, rng, balloon];

@@ -1,0 +1,70 @@
+/**
+ * Our notes in a domain's <metadata>: enough to know whose it is and to go on with neither ledger nor control plane.
+ * Owns: their form, written and read. A domain without readable notes is not ours.
+ */
+import type { DesiredInstance } from '#libs/contracts';
+import type { DomainNotes, Frozen } from '../decide/facts.js';
+import { el, renderXml, type XmlNode } from './node.js';
+import { readXml, type XmlElement } from './read-xml.js';
+
+export const NOTES_URI = 'urn:skylite:instance:1';
+export const NOTES_PREFIX = 'skylite';
+
+export interface NotesToWrite {
+  readonly cloudId: string;
+  readonly epoch: number;
+  readonly rebootCount: number;
+  readonly frozen: Frozen;
+  readonly desired: DesiredInstance;
+}
+
+const node = (prefix: string, { cloudId, epoch, rebootCount, frozen, desired }: NotesToWrite): XmlNode => {
+  // The config drive's files are on the config drive, and hold what does not belong into a domain's definition.
+  const { configDrive: _files, ...spec } = desired;
+  return el(`${prefix}instance`, {
+    ...(prefix !== '' && { [`xmlns:${NOTES_PREFIX}`]: NOTES_URI }),
+    cloud: cloudId, project: desired.projectId, epoch, generation: desired.generation, specGeneration: desired.specGeneration, rebootCount, renderVersion: frozen.renderVersion,
+  }, el(`${prefix}frozen`, { ...frozen }), el(`${prefix}spec`, {}, jsonForXml(spec)));
+};
+
+/** JSON leaves two characters as they are that XML cannot hold. */
+const jsonForXml = (value: unknown): string => JSON.stringify(value).replaceAll('\ufffe', '\\ufffe').replaceAll('\uffff', '\\uffff');
+
+/** As a child of a definition's <metadata>. */
+export const notesNode = (notes: NotesToWrite): XmlNode => node(`${NOTES_PREFIX}:`, notes);
+
+/** The notes of `old`, read from a domain, with another count; as libvirt's set-metadata wants it: without the namespace. */
+export function withRebootCount(old: string, rebootCount: number): string {
+  const toNode = (element: XmlElement): XmlNode => el(local(element.name), Object.fromEntries(Object.entries(element.attributes).filter(([name]) => !name.startsWith('xmlns'))),
+    ...element.children.map(toNode), ...(element.children.length === 0 && element.text !== '' ? [element.text] : []));
+  const root = toNode(readXml(old));
+  return renderXml({ ...root, attributes: { ...root.attributes, rebootCount } });
+}
+
+const local = (name: string): string => name.slice(name.indexOf(':') + 1);
+
+/** Reads the notes, with or without namespace prefixes; null when they are not readable as ours. */
+export function readNotes(xml: string): DomainNotes | null {
+  try {
+    const root = readXml(xml);
+    const number = (name: string): number => {
+      const value = Number(root.attributes[name] ?? NaN);
+      if (!Number.isSafeInteger(value)) throw new Error(`notes without ${name}`);
+      return value;
+    };
+    const cloudId = root.attributes['cloud'];
+    if (local(root.name) !== 'instance' || !cloudId) return null;
+    return { cloudId, generation: number('generation'), specGeneration: number('specGeneration'), rebootCount: number('rebootCount'), frozen: readFrozen(root.children.find((child) => local(child.name) === 'frozen')?.attributes) };
+  } catch {
+    return null;
+  }
+}
+
+function readFrozen(attributes: Readonly<Record<string, string>> | undefined): Frozen | null {
+  if (!attributes?.['machine'] || !attributes['emulator']) return null;
+  const text = (name: string): string => attributes[name] ?? '';
+  return {
+    renderVersion: Number(text('renderVersion')) || 1, virtType: text('virtType'), arch: text('arch'), machine: text('machine'), emulator: text('emulator'),
+    cpuModel: text('cpuModel'), cpuFeatures: text('cpuFeatures'), diskCache: text('diskCache'),
+  };
+}

@@ -1,0 +1,14 @@
+import type { DesiredInstance } from '#libs/contracts';
+import type { Frozen } from '../decide/facts.js';
+
+/** Everything a definition is made of. */
+export interface DomainSpec {
+  readonly cloudId: string;
+  readonly epoch: number;
+  /** Reboots that count as done when this definition first starts. */
+  readonly rebootCount: number;
+  readonly desired: DesiredInstance;
+  readonly frozen: Frozen;
+  /** Absolute paths. */
+  readonly files: { readonly disk: string; readonly configDrive: string; readonly serialLog: string };
+}

@@ -1,0 +1,122 @@
+/**
+ * One host's agent, put together: ledger, loop, puller, reporter, session, answers. The same for real hosts and simulated
+ * ones. Owns the wiring and the order of starting and stopping; no logic of its own.
+ */
+import { hostHint, type HostId } from '#libs/contracts';
+import type { Bus, Subscription } from '#libs/messaging';
+import type { Logger } from '#libs/observability';
+import type { Clock } from '../clock.js';
+import type { Step } from '../decide/facts.js';
+import type { FatalError } from '../errors.js';
+import type { Machine } from '../hypervisor/hypervisor.js';
+import type { Limits } from '../limits.js';
+import { HostReconciler } from '../reconcile/host.reconciler.js';
+import type { Ledger } from '../reconcile/ledger.js';
+import { Puller } from '../reconcile/puller.js';
+import { Reporter } from '../reconcile/reporter.js';
+import { Session, type Offer } from '../session/session.js';
+import { answerAsks } from './asks.js';
+
+export interface HostAgentOptions {
+  readonly hostId: HostId;
+  readonly name: string;
+  readonly simulated: boolean;
+  readonly bootId: string;
+  readonly bus: Bus;
+  readonly ledger: Ledger;
+  readonly machine: Machine;
+  readonly offer: Offer;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly pullEveryMs?: number;
+  /** Tests stop the world around a step. */
+  readonly around?: (step: Step, id: string, run: () => Promise<void>) => Promise<void>;
+  /** First time known to the control plane. */
+  onReady?(): void;
+  onFatal(error: FatalError): void;
+}
+
+export class HostAgent {
+  readonly reconciler: HostReconciler;
+  readonly #options: HostAgentOptions;
+  readonly #puller: Puller;
+  readonly #reporter: Reporter;
+  readonly #session: Session;
+  readonly #subscriptions: Subscription[] = [];
+  #isReady = false;
+
+  constructor(options: HostAgentOptions) {
+    this.#options = options;
+
+    const onRefused = (): void => this.#session.announce();
+    this.reconciler = new HostReconciler({
+      ...options,
+      onSeen: (observed) => this.#reporter.see(observed),
+      onOrphans: (orphans) => this.#reporter.seeOrphans(orphans),
+      onLooked: () => this.#looked(),
+    });
+    this.#reporter = new Reporter({ ...options, onRefused, isProvedAbsent: this.reconciler.isProvedAbsent });
+    this.#puller = new Puller({
+      ...options, pullEveryMs: options.pullEveryMs ?? options.limits.pullEveryMs, onRefused,
+      onChanged: (ids) => this.reconciler.desiredChanged(ids),
+      onNewWorld: () => {
+        this.#session.announce();
+        this.#reporter.sayEverything();
+        this.reconciler.wake();
+      },
+    });
+    this.#session = new Session({
+      ...options,
+      onAnnounced: (newIncarnation) => {
+        this.#puller.open();
+        if (newIncarnation) this.#puller.pullAll();
+        this.#reporter.flush();
+        if (!this.#isReady) options.onReady?.();
+        this.#isReady = true;
+      },
+    });
+    options.bus.onConnection((connected) => {
+      if (connected) this.#reporter.flush();
+      else options.logger.warn('the control plane is not reachable; the ledger is kept to');
+    });
+  }
+
+  get hypervisorUp(): boolean { return this.#options.machine.hypervisor.isUp; }
+
+  get health(): { ok: boolean; detail: string } {
+    const { machine, bus } = this.#options;
+    const parts = [machine.hypervisor.isUp ? null : 'hypervisor unreachable', bus.connected ? null : 'bus not connected', this.#session.announced ? null : 'not announced yet'].filter((part) => part !== null);
+    return { ok: parts.length === 0, detail: parts.join(', ') || 'ok' };
+  }
+
+  /** The loop starts from the ledger at once: guests come back also without a control plane. */
+  start(): void {
+    const { bus, hostId, machine } = this.#options;
+    this.#subscriptions.push(
+      bus.onHint(hostHint, () => this.#puller.pull(), { hostId }),
+      answerAsks({ ...this.#options, virtType: this.#options.offer.virtType, reconciler: this.reconciler }),
+    );
+    machine.hypervisor.start();
+    this.reconciler.wake();
+    this.#session.start();
+  }
+
+  /** Ends what is under way and leaves every guest as it is. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#subscriptions.map((subscription) => subscription.stop()));
+    await Promise.all([this.#session.stop(), this.#puller.stop()]);
+    await this.reconciler.stop();
+    await this.#reporter.stop();
+    await this.#options.ledger.flush();
+    await this.#options.machine.hypervisor.close();
+  }
+
+  #looked(): void {
+    this.#reporter.flush();
+    // What a whole answer did not name, was wanted deleted and is gone: nobody will ever ask to forget it.
+    const lost = [...this.#options.ledger.entries].filter(([id, entry]) => !entry.listed && entry.desired.intent === 'deleted' && this.reconciler.isProvedAbsent(id)).map(([id]) => id);
+    if (lost.length > 0) void this.#reporter.forget(lost);
+  }
+}

@@ -1,0 +1,62 @@
+/** A real compute host: libvirt, files below the state folder, one agent. Wiring only. */
+import { join } from 'node:path';
+import type { Bus } from '#libs/messaging';
+import { LibvirtConnection, type Libvirt } from '#libs/libvirt';
+import type { Logger } from '#libs/observability';
+import { systemClock } from '../clock.js';
+import type { FatalError } from '../errors.js';
+import { LocalFiles } from '../files/local-files.js';
+import { probeDiskCache } from '../files/tools.js';
+import { LibvirtHypervisor } from '../hypervisor/libvirt.hypervisor.js';
+import { ImageCache } from '../images/cache.js';
+import { imageUrls } from '../images/image-url.js';
+import { LIMITS, type Limits } from '../limits.js';
+import { Ledger } from '../reconcile/ledger.js';
+import { readBootId } from '../session/boot-id.js';
+import type { JoinedIdentity } from '../session/identity.js';
+import type { Share } from '../decide/inventory.js';
+import { HostAgent } from './host-agent.js';
+
+export interface RealHostOptions {
+  readonly identity: JoinedIdentity;
+  readonly bus: Bus;
+  readonly stateDir: string;
+  readonly libvirtSocket: string;
+  readonly virtType: 'kvm' | 'qemu';
+  readonly share: Share;
+  readonly reservedMemoryMib: number;
+  readonly hostAddress: string;
+  readonly logger: Logger;
+  /** Tests bring their own. */
+  readonly libvirt?: Libvirt;
+  readonly bootId?: string;
+  readonly limits?: Limits;
+  onReady?(): void;
+  onFatal(error: FatalError): void;
+}
+
+/** The agent and its ledger, not started. */
+export async function makeRealHost(options: RealHostOptions): Promise<{ agent: HostAgent; ledger: Ledger }> {
+  const { identity, bus, stateDir, logger, limits = LIMITS } = options;
+  const instances = join(stateDir, 'instances');
+  const ledger = await Ledger.open({ folder: join(stateDir, 'ledger'), durable: true, wallMs: systemClock.wallMs, onProblem: (text) => logger.error(text) });
+  const images = new ImageCache({
+    folder: join(stateDir, 'images'),
+    urlOf: imageUrls(bus, identity.hostId),
+    inUse: async () => new Set([
+      ...(await files.basesInUse()),
+      ...[...ledger.entries.values()].filter(({ desired }) => desired.intent !== 'deleted').map(({ desired }) => desired.image.sha512),
+    ]),
+  });
+  const files: LocalFiles = new LocalFiles(instances, images);
+  const hypervisor = new LibvirtHypervisor(options.libvirt ?? new LibvirtConnection({ socketPath: options.libvirtSocket }), {
+    cloudId: identity.membership.cloudId, virtType: options.virtType, diskCache: await probeDiskCache(instances), pathsOf: files.pathsOf,
+  });
+  const agent = new HostAgent({
+    hostId: identity.hostId, name: identity.name, simulated: false, bootId: options.bootId ?? (await readBootId()), bus, ledger, machine: { hypervisor, files },
+    offer: { share: options.share, reservedMemoryMib: options.reservedMemoryMib, reservedDiskGib: 0, virtType: options.virtType, hostAddress: options.hostAddress },
+    clock: systemClock, random: Math.random, logger, limits, onFatal: options.onFatal,
+    ...(options.onReady && { onReady: options.onReady }),
+  });
+  return { agent, ledger };
+}

@@ -1,0 +1,41 @@
+/** A purely simulated compute host: the same agent over a machine in memory. Wiring only. */
+import { join } from 'node:path';
+import type { Bus } from '#libs/messaging';
+import type { Logger } from '#libs/observability';
+import { systemClock } from '../clock.js';
+import type { FatalError } from '../errors.js';
+import { imageUrls } from '../images/image-url.js';
+import { LIMITS, type Limits } from '../limits.js';
+import { Ledger } from '../reconcile/ledger.js';
+import type { JoinedIdentity } from '../session/identity.js';
+import { SimulatedMachine, type SimulatedShape } from '../simulated/simulated-machine.js';
+import { HostAgent } from './host-agent.js';
+
+export interface SimulatedHostOptions {
+  readonly identity: JoinedIdentity;
+  readonly bus: Bus;
+  readonly stateDir: string;
+  readonly logger: Logger;
+  readonly pullEveryMs?: number;
+  readonly shape?: SimulatedShape;
+  readonly limits?: Limits;
+  onReady?(): void;
+  onFatal(error: FatalError): void;
+}
+
+/** The agent and its ledger, not started. */
+export async function makeSimulatedHost(options: SimulatedHostOptions): Promise<{ agent: HostAgent; ledger: Ledger; machine: SimulatedMachine }> {
+  const { identity, bus, stateDir, logger, limits = LIMITS } = options;
+  const ledger = await Ledger.open({ folder: join(stateDir, 'ledger'), durable: false, wallMs: systemClock.wallMs, onProblem: (text) => logger.error(text) });
+  const machine = new SimulatedMachine({
+    folder: join(stateDir, 'machine'), cloudId: identity.membership.cloudId, urlOf: imageUrls(bus, identity.hostId), after: systemClock.after,
+    ...(options.shape && { shape: options.shape }),
+  });
+  const agent = new HostAgent({
+    hostId: identity.hostId, name: identity.name, simulated: true, bootId: machine.bootId, bus, ledger, machine,
+    offer: { share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'simulated', hostAddress: '127.0.0.1' },
+    clock: systemClock, random: Math.random, logger, limits, onFatal: options.onFatal,
+    ...(options.pullEveryMs !== undefined && { pullEveryMs: options.pullEveryMs }), ...(options.onReady && { onReady: options.onReady }),
+  });
+  return { agent, ledger, machine };
+}

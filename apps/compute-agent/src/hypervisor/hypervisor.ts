@@ -1,0 +1,77 @@
+/**
+ * What the host loop needs of a hypervisor and of the place where instances' files lie. Two of each: libvirt with real
+ * files, and simulated ones. Both are only hands and eyes: they never decide, and every call may be repeated.
+ */
+import type { DesiredInstance, HostInventory } from '#libs/contracts';
+import type { Frozen, ObservedDomain, ObservedFiles } from '../decide/facts.js';
+
+/** A domain with our cloud's notes, or with none of ours but an id we know. */
+export interface Observation {
+  readonly domains: ReadonlyMap<string, ObservedDomain>;
+}
+
+/** What the machine is, before its share is taken. */
+export interface MachineFacts {
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly cpuModel: string;
+  readonly cpuArch: string;
+  readonly cells: HostInventory['cells'];
+  readonly hypervisorVersion: number;
+  readonly libvirtVersion: number;
+}
+
+export interface DomainToDefine {
+  readonly desired: DesiredInstance;
+  readonly frozen: Frozen;
+  readonly epoch: number;
+  readonly rebootCount: number;
+}
+
+/** Calls throw StepError. Every one is idempotent: already so is success. */
+export interface Hypervisor {
+  readonly kind: 'libvirt' | 'simulated';
+  /** false: nothing is known of the domains, so nothing is done. */
+  readonly isUp: boolean;
+  start(): void;
+  close(): Promise<void>;
+  /** It came up, went down, or something happened to a domain: look. */
+  onChange(listener: () => void): void;
+  facts(): Promise<MachineFacts>;
+  /** All domains that carry notes of ours, and all whose id is in `known`. */
+  observe(known: ReadonlySet<string>): Promise<Observation>;
+  /** What is chosen for a domain first defined now. */
+  freeze(): Promise<Frozen>;
+  define(domain: DomainToDefine): Promise<void>;
+  /** Writes the count into the notes of a domain that is off (what it will start with) or on. */
+  bookReboots(id: string, count: number): Promise<void>;
+  startDomain(id: string): Promise<void>;
+  pressPowerButton(id: string): Promise<void>;
+  /** Cuts the power. */
+  destroy(id: string): Promise<void>;
+  undefine(id: string): Promise<void>;
+  /** The definition as the hypervisor has it; null: no such domain. */
+  domainXml(id: string): Promise<string | null>;
+}
+
+/** Files of instances, each in a folder named by the id. Calls throw StepError or the system's own errors. */
+export interface InstanceFiles {
+  list(): Promise<ReadonlyMap<string, ObservedFiles>>;
+  fetchImage(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
+  /** Never replaces a disk that is there. */
+  makeDisk(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
+  makeConfigDrive(desired: DesiredInstance): Promise<void>;
+  /** Everything of the instance, logs included. */
+  remove(id: string): Promise<void>;
+  sizes(id: string): Promise<{ path: string; bytes: number }[]>;
+  /** The last `maxBytes` of the serial log; empty when there is none. */
+  readLog(id: string, maxBytes: number): Promise<Uint8Array>;
+  /** Capacity of the file system, GiB. */
+  diskGib(): Promise<number>;
+}
+
+/** One compute host, real or not. */
+export interface Machine {
+  readonly hypervisor: Hypervisor;
+  readonly files: InstanceFiles;
+}

@@ -1,0 +1,218 @@
+/**
+ * The hypervisor port over libvirt.
+ *
+ * Owns: which domains are ours (our notes, this cloud's id), what libvirt's states and errors mean to the loop, a cache of
+ * notes. Never decides, never touches a domain it is not told to. A crash loses the cache only; a call that was sent may
+ * still take effect, which the next observation sees.
+ */
+import { isLibvirtError, LibvirtError, LibvirtTimeout, type DomainRef, type DomainState, type Libvirt } from '#libs/libvirt';
+import type { DomainNotes, Frozen, ObservedDomain } from '../decide/facts.js';
+import { NOTES_PREFIX, NOTES_URI, readNotes, withRebootCount } from '../domain-xml/notes.js';
+import { RENDER_VERSION, renderDomain } from '../domain-xml/render.js';
+import { StepError } from '../errors.js';
+import { LIMITS } from '../limits.js';
+import { inParallel } from '../parallel.js';
+import { readDomainCapabilities, readCells, type DomainCapabilities } from './capabilities.js';
+import type { DomainToDefine, Hypervisor, MachineFacts, Observation } from './hypervisor.js';
+
+export interface LibvirtHypervisorOptions {
+  readonly cloudId: string;
+  readonly virtType: 'kvm' | 'qemu';
+  readonly diskCache: string;
+  pathsOf(id: string): { disk: string; configDrive: string; serialLog: string };
+}
+
+/** Notes change only by our hands or with an event; still they are read again now and then. */
+const NOTES_KEPT_OBSERVATIONS = 60;
+
+interface KnownNotes { notes: DomainNotes | null; left: number }
+
+export class LibvirtHypervisor implements Hypervisor {
+  readonly kind = 'libvirt';
+  readonly #libvirt: Libvirt;
+  readonly #options: LibvirtHypervisorOptions;
+  readonly #notes = new Map<string, KnownNotes>();
+  readonly #listeners = new Set<() => void>();
+  #capabilities: Promise<DomainCapabilities> | undefined;
+
+  constructor(libvirt: Libvirt, options: LibvirtHypervisorOptions) {
+    this.#libvirt = libvirt;
+    this.#options = options;
+    libvirt.on('up', () => this.#changed(null));
+    libvirt.on('down', () => this.#changed(null));
+    libvirt.on('event', (event) => this.#changed(event.domain.uuid));
+  }
+
+  get isUp(): boolean { return this.#libvirt.isUp; }
+  start(): void { this.#libvirt.start(); }
+  close(): Promise<void> { return this.#libvirt.close(); }
+  onChange(listener: () => void): void { this.#listeners.add(listener); }
+
+  async facts(): Promise<MachineFacts> {
+    const [info, capabilities, domain, version, libVersion] = await Promise.all([
+      this.#libvirt.nodeGetInfo(), this.#libvirt.getCapabilities(), this.#domainCapabilities(), this.#libvirt.getVersion(), this.#libvirt.getLibVersion(),
+    ]);
+    const counted = (v: { major: number; minor: number; release: number }): number => v.major * 1_000_000 + v.minor * 1_000 + v.release;
+    return {
+      vcpus: info.cpus, memoryMib: Math.floor(info.memoryKiB / 1024), cpuModel: domain.cpuModel, cpuArch: domain.arch,
+      cells: readCells(capabilities, info), hypervisorVersion: counted(version), libvirtVersion: counted(libVersion),
+    };
+  }
+
+  async observe(known: ReadonlySet<string>): Promise<Observation> {
+    const all = await this.#libvirt.listAllDomains();
+    const present = new Set(all.map(({ uuid }) => uuid));
+    for (const id of this.#notes.keys()) if (!present.has(id)) this.#notes.delete(id);
+    const domains = new Map<string, ObservedDomain>();
+    await inParallel(all, LIMITS.observeAtOnce, async (domain) => {
+      const notes = await this.#notesOf(domain);
+      if (notes === 'gone' || (notes === null && !known.has(domain.uuid))) return;
+      const state = await this.#libvirt.domainGetState(domain).catch((error: unknown) => {
+        if (isLibvirtError(error, 'NO_DOMAIN')) return null;
+        throw error;
+      });
+      if (state) domains.set(domain.uuid, { id: domain.uuid, name: domain.name, power: powerOf(state), notes });
+    });
+    return { domains };
+  }
+
+  async freeze(): Promise<Frozen> {
+    const found = await this.#step('define', () => this.#domainCapabilities());
+    return {
+      renderVersion: RENDER_VERSION, virtType: this.#options.virtType, arch: found.arch, machine: found.machine, emulator: found.emulator,
+      cpuModel: found.cpuModel, cpuFeatures: found.cpuFeatures, diskCache: this.#options.diskCache,
+    };
+  }
+
+  async define({ desired, frozen, epoch, rebootCount }: DomainToDefine): Promise<void> {
+    const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, files: this.#options.pathsOf(desired.id) });
+    this.#notes.delete(desired.id);
+    await this.#step('define', () => this.#libvirt.domainDefineXml(xml));
+  }
+
+  async bookReboots(id: string, count: number): Promise<void> {
+    await this.#step('book-reboot', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      const old = await this.#libvirt.domainGetMetadata(domain, NOTES_URI);
+      this.#notes.delete(id);
+      await this.#libvirt.domainSetMetadata(domain, { uri: NOTES_URI, key: NOTES_PREFIX, xml: withRebootCount(old, count) }, domain.id < 0 ? { config: true } : { live: true, config: true });
+    });
+  }
+
+  async startDomain(id: string): Promise<void> {
+    await this.#step('start', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      if (domain.id < 0) await this.#libvirt.domainCreate(domain).catch((error: unknown) => this.#unless(error, () => this.#isActive(id)));
+    });
+  }
+
+  async pressPowerButton(id: string): Promise<void> {
+    await this.#step('power-off', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      if (domain.id >= 0) await this.#libvirt.domainShutdown(domain, { acpiPowerBtn: true }).catch((error: unknown) => this.#unless(error, async () => !(await this.#isActive(id))));
+    });
+  }
+
+  async destroy(id: string): Promise<void> {
+    await this.#gone('destroy', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      if (domain.id >= 0) await this.#libvirt.domainDestroy(domain).catch((error: unknown) => this.#unless(error, async () => !(await this.#isActive(id))));
+    });
+  }
+
+  async undefine(id: string): Promise<void> {
+    await this.#gone('undefine', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      await this.#libvirt.domainUndefine(domain, { managedSave: true, snapshotsMetadata: true, checkpointsMetadata: true, nvram: true });
+    });
+    this.#notes.delete(id);
+  }
+
+  async domainXml(id: string): Promise<string | null> {
+    try {
+      return await this.#libvirt.domainGetXmlDesc(await this.#libvirt.domainLookupByUuid(id));
+    } catch (error) {
+      if (isLibvirtError(error, 'NO_DOMAIN')) return null;
+      throw error;
+    }
+  }
+
+  #changed(id: string | null): void {
+    if (id === null) this.#notes.clear();
+    else this.#notes.delete(id);
+    if (id === null && !this.#libvirt.isUp) this.#capabilities = undefined; // another QEMU may stand behind the next connection
+    for (const listener of this.#listeners) listener();
+  }
+
+  #domainCapabilities(): Promise<DomainCapabilities> {
+    const asked = this.#capabilities ?? this.#libvirt.getDomainCapabilities({ machine: 'pc', virtType: this.#options.virtType }).then(readDomainCapabilities(this.#options.virtType));
+    this.#capabilities = asked;
+    asked.catch(() => { if (this.#capabilities === asked) this.#capabilities = undefined; });
+    return asked;
+  }
+
+  /** null: not ours. 'gone': it vanished while we looked. */
+  async #notesOf(domain: DomainRef): Promise<DomainNotes | null | 'gone'> {
+    const known = this.#notes.get(domain.uuid);
+    if (known && known.left > 0) {
+      known.left -= 1;
+      return known.notes;
+    }
+    let notes: DomainNotes | null;
+    const entry: KnownNotes = { notes: null, left: NOTES_KEPT_OBSERVATIONS };
+    this.#notes.set(domain.uuid, entry);
+    try {
+      notes = readNotes(await this.#libvirt.domainGetMetadata(domain, NOTES_URI));
+    } catch (error) {
+      this.#notes.delete(domain.uuid);
+      if (isLibvirtError(error, 'NO_DOMAIN')) return 'gone';
+      if (!isLibvirtError(error, 'NO_DOMAIN_METADATA')) throw error;
+      notes = null;
+    }
+    if (notes && notes.cloudId !== this.#options.cloudId) notes = null;
+    entry.notes = notes; // an event that came meanwhile has removed the entry: then the answer is good for this once only
+    return notes;
+  }
+
+  async #isActive(id: string): Promise<boolean> {
+    const domain = await this.#libvirt.domainLookupByUuid(id).catch((error: unknown) => {
+      if (isLibvirtError(error, 'NO_DOMAIN')) return null;
+      throw error;
+    });
+    return domain !== null && domain.id >= 0;
+  }
+
+  /** The refusal does not matter when what was wanted is so already. */
+  async #unless(error: unknown, isSo: () => Promise<boolean>): Promise<undefined> {
+    if (error instanceof LibvirtError && (await isSo())) return undefined;
+    throw error;
+  }
+
+  async #gone(code: string, work: () => Promise<void>): Promise<void> {
+    await this.#step(code, async () => {
+      try {
+        await work();
+      } catch (error) {
+        if (!isLibvirtError(error, 'NO_DOMAIN')) throw error;
+      }
+    });
+  }
+
+  async #step<T>(code: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof LibvirtError) throw new StepError(`libvirt-${code}`, error.message, 'counted', { cause: error });
+      // Unreachable or late: nothing is known of the instance, so nothing is held against it.
+      const text = error instanceof Error ? error.message : String(error);
+      throw new StepError(error instanceof LibvirtTimeout ? 'libvirt-timeout' : 'libvirt-unavailable', text, 'free', { cause: error });
+    }
+  }
+}
+
+function powerOf({ state, reason }: DomainState): ObservedDomain['power'] {
+  if (state === 'paused' || state === 'pmsuspended') return 'paused';
+  if (state === 'crashed') return 'crashed';
+  if (state === 'shutoff') return reason === 'crashed' || reason === 'failed' ? 'crashed' : 'stopped';
+  return 'running'; // running, blocked, being shut down, and what a newer libvirt may add: never taken for off
+}

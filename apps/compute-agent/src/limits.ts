@@ -1,0 +1,68 @@
+/** Every bound of the agent in one place, with its reason. Times in milliseconds, sizes in bytes unless named. */
+export const LIMITS = {
+  /** A lost hint or event delays by at most this: the loop looks anyway. */
+  tickEveryMs: 5_000,
+  /** Between two looks, when events come in a stream: as long as the last look took, at most this. */
+  tickPauseMaxMs: 200,
+  /** Pulls without a hint; fleets stretch it so that a thousand hosts do not ask two hundred times a second. */
+  pullEveryMs: 5_000,
+  /** Everything is pulled again now and then: an entry that vanished from the ledger's folder comes back. */
+  fullPullEveryMs: 600_000,
+  /** Everything is reported again now and then: what the control plane lost comes back. */
+  fullReportEveryMs: 300_000,
+  /** Alive is judged by several beats; one lost must not matter. */
+  beatEveryMs: 2_000,
+  /** A fifth of an interval up or down, so that hosts started together do not stay together. */
+  jitter: 0.2,
+  /** Work in progress is reported only when it lasts: a boot should cost one report, not six. */
+  reportTransientAfterMs: 1_000,
+  /** `absent` is said again, ever more slowly, until the control plane has booked it and lets the ledger forget. */
+  absentAgainMinMs: 5_000,
+  absentAgainMaxMs: 60_000,
+  /** A report or pull that failed is repeated, unless something else asks for it earlier. */
+  askAgainMs: 1_000,
+  /** Below the contract's maximum of 500, so that 250 full observations stay well under NATS' 1 MiB. */
+  reportBatch: 250,
+  reportedOrphans: 500,
+  /** A broken control plane that says `more` for ever must not hold the loop. */
+  pullPages: 10_000,
+
+  /** Chains of actions at a time: libvirt takes four calls a connection, disks and images fill the rest. */
+  chains: 8,
+  /** Questions about domains asked of libvirt together: it queues what is more. */
+  observeAtOnce: 64,
+  /** More parallel downloads share the same wire and all finish later. */
+  downloads: 2,
+  /** Tries of one step for one generation before the host gives up and says so. */
+  attempts: 5,
+  backoffMinMs: 500,
+  backoffMaxMs: 30_000,
+
+  /** A guest's time to power off after the button, then its power is cut. */
+  powerOffMs: 60_000,
+  /** The button again: a guest that was still booting did not hear it. */
+  pressAgainMs: 10_000,
+
+  /** Deadlines of single actions. */
+  actionMs: { short: 30_000, disk: 120_000, start: 120_000, image: 3_600_000 },
+
+  /** Bytes of a serial log given out; virtlogd itself keeps a few MiB. */
+  consoleLogBytes: 512 * 1024,
+  /** No bytes for this long: the download is broken off and resumed. */
+  downloadIdleMs: 30_000,
+  /** Left free on the images' file system, so that running guests can still grow. */
+  keepFreeBytes: 512 * 1024 * 1024,
+  /** One config drive: cloud-init's own limits are far lower. */
+  configDriveBytes: 16 * 1024 * 1024,
+
+  /** An announcement that was not answered is repeated. */
+  announceMinMs: 500,
+  announceMaxMs: 5_000,
+  /** Simulated hosts connecting at a time when a fleet starts. */
+  fleetConnects: 10,
+  /** Joining asks one HTTP request; a busy control plane may take a moment. */
+  joinMs: 15_000,
+} as const;
+
+type Widened<T> = { readonly [K in keyof T]: T[K] extends number ? number : Widened<T[K]> };
+export type Limits = Widened<typeof LIMITS>;

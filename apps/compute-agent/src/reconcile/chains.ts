@@ -1,0 +1,129 @@
+/**
+ * Runs the steps that plans ask for: one chain an instance at a time, bounded over the host.
+ *
+ * Owns: who is being worked on, breaking off, booking failures. Never plans. A crash leaves the step half done, which the
+ * next plan sees.
+ */
+import type { Logger } from '#libs/observability';
+import { ACTIONS } from '../actions/actions.js';
+import type { Clock } from '../clock.js';
+import { judgeFailure } from '../decide/backoff.js';
+import type { Step } from '../decide/facts.js';
+import { StepError } from '../errors.js';
+import type { Machine } from '../hypervisor/hypervisor.js';
+import type { Limits } from '../limits.js';
+import { agentMetrics } from '../metrics.js';
+import { Slots } from '../parallel.js';
+import type { Ledger } from './ledger.js';
+
+export interface ChainsOptions {
+  readonly ledger: Ledger;
+  readonly machine: Machine;
+  readonly bootId: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly limits: Pick<Limits, 'chains' | 'attempts' | 'backoffMinMs' | 'backoffMaxMs'>;
+  /** Tests stop the world here. */
+  readonly around?: (step: Step, id: string, run: () => Promise<void>) => Promise<void>;
+  onStep(id: string, step: Step): void;
+  onEnd(id: string): void;
+}
+
+interface Chain { readonly generation: number; readonly abort: AbortController; readonly done: Promise<void> }
+
+export class Chains {
+  readonly #options: ChainsOptions;
+  readonly #running = new Map<string, Chain>();
+  readonly #slots: Slots;
+
+  constructor(options: ChainsOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.limits.chains);
+  }
+
+  has(id: string): boolean { return this.#running.has(id); }
+
+  start(id: string, generation: number, steps: readonly Step[]): void {
+    if (this.#running.has(id)) return;
+    const abort = new AbortController();
+    const done = this.#slots.run(abort.signal, () => this.#run(id, generation, steps, abort.signal))
+      .catch((error: unknown) => {
+        if (!abort.signal.aborted) this.#options.logger.error({ instance: id, err: error }, 'a chain of actions ended unexpectedly');
+      })
+      .finally(() => {
+        this.#running.delete(id);
+        this.#options.onEnd(id);
+      });
+    this.#running.set(id, { generation, abort, done });
+  }
+
+  /** The intent has changed: what can be broken off is, the rest ends after its step. */
+  breakOff(id: string, generation: number): void {
+    const chain = this.#running.get(id);
+    if (chain && chain.generation !== generation) chain.abort.abort(new Error('the intent has changed'));
+  }
+
+  /** Breaks everything off and waits for the steps under way. */
+  async stop(): Promise<void> {
+    for (const chain of this.#running.values()) chain.abort.abort(new Error('the agent stops'));
+    await Promise.allSettled([...this.#running.values()].map((chain) => chain.done));
+  }
+
+  async #run(id: string, generation: number, steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    for (const step of steps) {
+      const entry = this.#options.ledger.entries.get(id);
+      if (signal.aborted || entry?.desired.generation !== generation || this.#options.ledger.host.reportOnly) return;
+      this.#options.onStep(id, step);
+      if (!(await this.#step(id, generation, step, signal))) return;
+    }
+  }
+
+  /** @returns whether the chain may go on */
+  async #step(id: string, generation: number, step: Step, signal: AbortSignal): Promise<boolean> {
+    const { ledger, machine, bootId, clock, logger } = this.#options;
+    const action = ACTIONS[step];
+    const deadline = AbortSignal.timeout(action.timeoutMs);
+    const began = clock.nowMs();
+    const run = (): Promise<void> => action.run({
+      desired: ledger.entries.get(id)!.desired, machine, bootId, epoch: ledger.host.epoch,
+      signal: action.interruptible ? AbortSignal.any([signal, deadline]) : deadline,
+      nowMs: clock.nowMs, wallMs: clock.wallMs,
+      progress: () => ledger.entries.get(id)!.progress,
+      book: (change) => ledger.book(id, change),
+    });
+    try {
+      await (this.#options.around ? this.#options.around(step, id, run) : run());
+      agentMetrics.actions.inc({ step, outcome: 'ok' });
+      agentMetrics.actionSeconds.observe({ step }, (clock.nowMs() - began) / 1000);
+      logger.info({ instance: id, step, ms: clock.nowMs() - began }, 'done');
+      return true;
+    } catch (error) {
+      if (action.interruptible && signal.aborted) {
+        agentMetrics.actions.inc({ step, outcome: 'broken-off' });
+        return false;
+      }
+      agentMetrics.actions.inc({ step, outcome: 'failed' });
+      await this.#fail(id, generation, step, deadline.aborted ? new StepError('timeout', `${step} did not end within ${action.timeoutMs} ms.`, 'counted', { cause: error }) : error);
+      return false;
+    }
+  }
+
+  async #fail(id: string, generation: number, step: Step, error: unknown): Promise<void> {
+    const { bootId, clock, random, limits, logger, ledger } = this.#options;
+    const { code, message, retry } = explain(step, error);
+    await ledger.book(id, (progress) => {
+      const failure = judgeFailure(progress.failure, { generation, step, code, message, retry }, { nowMs: clock.nowMs(), bootId, random: random() }, limits);
+      logger.warn({ instance: id, step, code, attempts: failure.attempts, final: failure.final, err: error }, message);
+      return { ...progress, failure };
+    }).catch(() => undefined); // in memory it stands; the disk's trouble has been told
+  }
+}
+
+/** Words for whoever asked for the server; paths and stacks stay in this host's log. */
+function explain(step: Step, error: unknown): Pick<StepError, 'code' | 'message' | 'retry'> {
+  if (error instanceof StepError) return error;
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return { code: 'no-space', message: `The host has no disk space left for ${step}.`, retry: 'counted' };
+  return { code: 'host-error', message: `The host could not do ${step}${typeof code === 'string' ? ` (${code})` : ''}.`, retry: 'counted' };
+}

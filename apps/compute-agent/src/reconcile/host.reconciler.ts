@@ -1,0 +1,184 @@
+/**
+ * The host loop: looks at the whole host, plans each instance, lets chains act, says what it saw.
+ *
+ * Why a loop and not commands: whatever was missed, repeated or half done, the next look starts from what is.
+ * Owns: when to look. Never acts while the hypervisor does not answer; never touches a domain that the ledger does not
+ * know: it is named as an orphan. A crash loses nothing but time: the ledger and the host itself hold everything.
+ */
+import type { ObservedInstance } from '#libs/contracts';
+import type { Logger } from '#libs/observability';
+import { jittered, type Clock } from '../clock.js';
+import { NO_FILES, type InstanceFacts, type Step, type World } from '../decide/facts.js';
+import { observationOf, planInstance, tidied, type InstancePlan } from '../decide/plan.js';
+import type { Machine, Observation } from '../hypervisor/hypervisor.js';
+import type { Limits } from '../limits.js';
+import { agentMetrics } from '../metrics.js';
+import { Chains } from './chains.js';
+import type { Ledger } from './ledger.js';
+
+export interface Orphan { readonly uuid: string; readonly name: string }
+
+export interface HostReconcilerOptions {
+  readonly ledger: Ledger;
+  readonly machine: Machine;
+  readonly bootId: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly around?: (step: Step, id: string, run: () => Promise<void>) => Promise<void>;
+  /** What is to be said of one instance now. */
+  onSeen(observed: ObservedInstance): void;
+  onOrphans(orphans: readonly Orphan[]): void;
+  /** After each look. */
+  onLooked(): void;
+}
+
+interface Last { readonly facts: InstanceFacts; readonly plan: InstancePlan }
+
+export class HostReconciler {
+  readonly #options: HostReconcilerOptions;
+  readonly #chains: Chains;
+  readonly #last = new Map<string, Last>();
+  /** Whose chain ended while a look was under way: what that look saw of them is of mixed age. */
+  #endedMeanwhile = new Set<string>();
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  #cancelTimer: (() => void) | undefined;
+  #lookMs = 0;
+  #wasUp: boolean | undefined;
+
+  constructor(options: HostReconcilerOptions) {
+    this.#options = options;
+    this.#chains = new Chains({
+      ...options,
+      onStep: (id, step) => this.#say(id, step),
+      onEnd: (id) => {
+        this.#endedMeanwhile.add(id);
+        this.wake();
+      },
+    });
+    options.machine.hypervisor.onChange(() => this.wake());
+  }
+
+  /** Something may have changed: look soon. */
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#looking) {
+      this.#again = true;
+      return;
+    }
+    this.#look(0);
+  }
+
+  /** The control plane's word changed for these. */
+  desiredChanged(ids: readonly string[]): void {
+    for (const id of ids) {
+      const entry = this.#options.ledger.entries.get(id);
+      if (entry) this.#chains.breakOff(id, entry.desired.generation);
+    }
+    this.wake();
+  }
+
+  /** For `inspect`: the last facts and plan. */
+  last(id: string): Last | undefined { return this.#last.get(id); }
+
+  /** Nothing of this instance was left when last looked, and nobody works on it. */
+  isProvedAbsent = (id: string): boolean => !this.#chains.has(id) && this.#last.get(id)?.plan.state === 'absent';
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+    await this.#chains.stop();
+    await this.#looking;
+  }
+
+  #look(delayMs: number): void {
+    this.#cancelTimer?.();
+    this.#again = false;
+    const { clock, logger } = this.#options;
+    this.#looking = (async () => {
+      await new Promise<void>((resolve) => { clock.after(delayMs, resolve); });
+      if (this.#stopped) return;
+      this.#again = false;
+      const began = clock.nowMs();
+      const wakeAtMs = await this.#lookOnce().catch((error: unknown) => {
+        logger.warn({ err: error }, 'the host could not be looked at; nothing is done');
+        return null;
+      });
+      this.#lookMs = clock.nowMs() - began;
+      this.#sleep(wakeAtMs);
+    })().finally(() => {
+      this.#looking = undefined;
+      // A pause as long as the look: a stream of events takes at most half of a core.
+      if (this.#again && !this.#stopped) this.#look(Math.min(this.#lookMs, this.#options.limits.tickPauseMaxMs));
+    });
+  }
+
+  #sleep(wakeAtMs: number | null): void {
+    if (this.#stopped) return;
+    const { clock, random, limits } = this.#options;
+    const regular = jittered(limits.tickEveryMs, limits.jitter, random());
+    const wait = wakeAtMs === null ? regular : Math.min(regular, Math.max(1, wakeAtMs - clock.nowMs()));
+    this.#cancelTimer = clock.after(wait, () => this.wake());
+  }
+
+  /** @returns when to look again at the latest, by the boot clock; null: no earlier than usual */
+  async #lookOnce(): Promise<number | null> {
+    const { machine, ledger } = this.#options;
+    this.#sayUpOrDown();
+    if (!machine.hypervisor.isUp) return null;
+    this.#endedMeanwhile = new Set();
+    const stopTimer = agentMetrics.tickSeconds.startTimer();
+    const [observation, files] = await Promise.all([machine.hypervisor.observe(new Set(ledger.entries.keys())), machine.files.list()]);
+    if (!machine.hypervisor.isUp || this.#stopped) return null;
+    let wakeAtMs: number | null = null;
+    for (const id of this.#last.keys()) if (!ledger.entries.has(id)) this.#last.delete(id);
+    for (const [id, entry] of ledger.entries) {
+      if (this.#chains.has(id) || this.#endedMeanwhile.has(id)) continue; // the chain's end wakes us again
+      const facts: InstanceFacts = { desired: entry.desired, listed: entry.listed, progress: entry.progress, domain: observation.domains.get(id) ?? null, files: files.get(id) ?? NO_FILES };
+      const due = this.#settle(id, facts);
+      if (due !== null) wakeAtMs = Math.min(wakeAtMs ?? due, due);
+    }
+    this.#sayOrphans(observation);
+    stopTimer();
+    this.#options.onLooked();
+    return wakeAtMs;
+  }
+
+  #settle(id: string, facts: InstanceFacts): number | null {
+    const { ledger } = this.#options;
+    const plan = planInstance(facts, this.#world());
+    this.#last.set(id, { facts, plan });
+    const progress = tidied(facts, plan);
+    // Waited for by nobody: if it is lost, it is tidied again.
+    if (progress !== facts.progress) void ledger.book(id, () => progress).catch(() => undefined);
+    this.#options.onSeen(observationOf(facts, plan));
+    if (plan.steps.length > 0) this.#chains.start(id, facts.desired.generation, plan.steps);
+    return plan.wakeAtMs;
+  }
+
+  #world(): World {
+    const { clock, bootId, ledger, limits } = this.#options;
+    return { nowMs: clock.nowMs(), bootId, reportOnly: ledger.host.reportOnly, powerOffMs: limits.powerOffMs, pressAgainMs: limits.pressAgainMs };
+  }
+
+  #say(id: string, step: Step): void {
+    const last = this.#last.get(id);
+    if (last) this.#options.onSeen({ ...observationOf(last.facts, last.plan), doing: step });
+  }
+
+  #sayOrphans({ domains }: Observation): void {
+    const { ledger } = this.#options;
+    this.#options.onOrphans([...domains.values()].filter(({ id, notes }) => notes !== null && !ledger.entries.has(id)).map(({ id, name }) => ({ uuid: id, name })));
+  }
+
+  #sayUpOrDown(): void {
+    const up = this.#options.machine.hypervisor.isUp;
+    if (up === this.#wasUp) return;
+    if (up) this.#options.logger.info('the hypervisor answers');
+    else this.#options.logger.warn('the hypervisor does not answer: nothing is known of its domains, so nothing is done');
+    this.#wasUp = up;
+  }
+}

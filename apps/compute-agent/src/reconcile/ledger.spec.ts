@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { desired, instanceId } from '../testing/builders.js';
+import { Ledger, type DesiredPage } from './ledger.js';
+import { SerialWriter } from './serial-writer.js';
+
+let folder: string;
+let problems: string[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ledger-'));
+  problems = [];
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const open = (): Promise<Ledger> => Ledger.open({ folder, durable: true, wallMs: () => 77, onProblem: (text) => problems.push(text) });
+const page = (change: Partial<DesiredPage> = {}): DesiredPage => ({
+  incarnation: 1, epoch: 1, upTo: 5, more: false, reportOnly: false, ...change,
+  entries: change.entries ?? [{ sequence: 5, instance: desired() }],
+});
+const file = (n = 1): string => join(folder, 'instances', `${instanceId(n)}.json`);
+async function filled(): Promise<Ledger> {
+  const ledger = await open();
+  ledger.beginFullPull();
+  await ledger.accept(page());
+  return ledger;
+}
+
+describe('Ledger', () => {
+  it('is there again after a restart', async () => {
+    const ledger = await filled();
+    await ledger.book(instanceId(), (progress) => ({ ...progress, built: 1 }));
+    await ledger.bookInventory(4, 'x');
+    const again = await open();
+    expect(again.entries).toEqual(ledger.entries);
+    expect(again.host).toEqual({ format: 1, upTo: 5, incarnation: 1, epoch: 1, reportOnly: false, inventory: { generation: 4, digest: 'x' } });
+    expect(again.entries.get(instanceId())).toMatchObject({ sequence: 5, listed: true, progress: { built: 1 } });
+    expect(again.since(0)).toBe(5);
+  });
+
+  it.each([
+    ['cut short', () => truncateSync(file(), 40)],
+    ['empty', () => truncateSync(file(), 0)],
+    ['changed', () => writeFileSync(file(), readFileSync(file(), 'utf8').replace('"vcpus":1', '"vcpus":2'))],
+    ['another file', () => writeFileSync(file(), 'hello')],
+  ])('quarantines an entry that is %s, and pulls everything', async (_, spoil) => {
+    await filled();
+    spoil();
+    const again = await open();
+    expect(again.entries.size).toBe(0);
+    expect(again.since(0)).toBe(0);
+    expect(readdirSync(join(folder, 'quarantine'))).toEqual([`${instanceId()}.json.77`]);
+    expect(problems).toHaveLength(1);
+    // Also when it is killed now: the next start knows that it lacks something.
+    expect((await open()).since(0)).toBe(0);
+    const third = await open();
+    third.beginFullPull();
+    await third.accept(page());
+    expect((await open()).entries.has(instanceId())).toBe(true);
+  });
+
+  it('starts over when its own record is bad, and keeps the entries', async () => {
+    await filled();
+    writeFileSync(join(folder, 'host.json'), '{}');
+    const again = await open();
+    expect(again.host.upTo).toBe(0);
+    expect(again.entries.size).toBe(1);
+  });
+
+  it('drops left-over temporary files', async () => {
+    await filled();
+    writeFileSync(`${file()}.tmp`, 'half');
+    await open();
+    expect(existsSync(`${file()}.tmp`)).toBe(false);
+  });
+
+  it('refuses older generations and incarnations', async () => {
+    const ledger = await filled();
+    expect(await ledger.accept(page({ upTo: 6, entries: [{ sequence: 6, instance: desired({ generation: 3 }) }] }))).toEqual([instanceId()]);
+    expect(await ledger.accept(page({ upTo: 6, entries: [{ sequence: 6, instance: desired({ generation: 2 }) }] }))).toEqual([]);
+    expect(ledger.entries.get(instanceId())?.desired.generation).toBe(3);
+    expect(await ledger.accept(page({ incarnation: 0 }))).toBe(false);
+    // A newer incarnation counts its own sequences: everything must be pulled, and then its word counts, older or not.
+    expect(await ledger.accept(page({ incarnation: 2 }))).toBe(false);
+    ledger.beginFullPull();
+    expect(await ledger.accept(page({ incarnation: 2, upTo: 2, reportOnly: true, entries: [{ sequence: 2, instance: desired({ generation: 1 }) }] }))).toEqual([instanceId()]);
+    expect(ledger.entries.get(instanceId())?.desired.generation).toBe(1);
+    expect(ledger.host).toMatchObject({ incarnation: 2, upTo: 2, reportOnly: true });
+  });
+
+  it('keeps progress over new words, and unlists what a whole answer does not name', async () => {
+    const ledger = await filled();
+    await ledger.book(instanceId(), (progress) => ({ ...progress, built: 1 }));
+    await ledger.accept(page({ upTo: 6, entries: [{ sequence: 6, instance: desired({ generation: 2, intent: 'stopped' }) }] }));
+    expect(ledger.entries.get(instanceId())).toMatchObject({ desired: { intent: 'stopped' }, progress: { built: 1 } });
+    ledger.beginFullPull();
+    await ledger.accept(page({ upTo: 7, more: true, entries: [{ sequence: 7, instance: desired({ id: instanceId(2) }) }] }));
+    expect(ledger.host.upTo).toBe(6);
+    expect(ledger.since(7)).toBe(7);
+    expect(await ledger.accept(page({ upTo: 8, entries: [{ sequence: 8, instance: desired({ id: instanceId(3) }) }] }))).toContain(instanceId());
+    expect(ledger.host.upTo).toBe(8);
+    expect((await open()).entries.get(instanceId())).toMatchObject({ listed: false, progress: { built: 1 } });
+    ledger.beginFullPull();
+    await ledger.accept(page({ upTo: 9, entries: [1, 2, 3].map((n) => ({ sequence: 6 + n, instance: desired({ id: instanceId(n), generation: 2 }) })) }));
+    expect(ledger.entries.get(instanceId())?.listed).toBe(true);
+  });
+
+  it('forgets only what is wanted deleted and proved absent', async () => {
+    const ledger = await filled();
+    await ledger.forget([instanceId()], () => true);
+    expect(ledger.entries.size).toBe(1);
+    await ledger.accept(page({ upTo: 6, entries: [{ sequence: 6, instance: desired({ generation: 2, intent: 'deleted' }) }] }));
+    await ledger.forget([instanceId()], () => false);
+    expect(ledger.entries.size).toBe(1);
+    await ledger.forget([instanceId()], () => true);
+    expect(existsSync(file())).toBe(false);
+    expect((await open()).entries.size).toBe(0);
+  });
+
+  it('writes the last word of many', async () => {
+    const ledger = await filled();
+    await Promise.all(Array.from({ length: 50 }, (_, n) => ledger.book(instanceId(), (progress) => ({ ...progress, rebootCount: n }))));
+    expect((await open()).entries.get(instanceId())?.progress.rebootCount).toBe(49);
+  });
+});
+
+describe('SerialWriter', () => {
+  it('never saves twice at a time, and always saves after the last call', async () => {
+    let [running, most, value, saved] = [0, 0, 0, 0];
+    const writer = new SerialWriter(async () => {
+      most = Math.max(most, ++running);
+      const now = value;
+      await new Promise((resolve) => { setTimeout(resolve, 1); });
+      saved = now;
+      running -= 1;
+    });
+    for (let round = 0; round < 30; round += 1) {
+      value += 1;
+      const done = writer.write();
+      if (round % 3 === 0) await done;
+      if (round % 7 === 0) await Promise.resolve();
+    }
+    await writer.write();
+    expect([most, saved]).toEqual([1, 30]);
+  });
+});

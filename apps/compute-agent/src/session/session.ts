@@ -1,0 +1,172 @@
+/**
+ * This host's session with the control plane: says what the host is, that it lives, and hears hints.
+ *
+ * Owns: announcing (at start, after every reconnect, on change) and beats. One session a host: a refusal means that
+ * another machine uses this identity, and ends the agent. A crash ends the beats, which is what they are for.
+ */
+import { createHash } from 'node:crypto';
+import { hostBeat, PROTOCOL, reportInventory, type HostId, type HostInventory } from '#libs/contracts';
+import { SkyError } from '#libs/errors';
+import type { Bus } from '#libs/messaging';
+import type { Logger } from '#libs/observability';
+import { jittered, type Clock } from '../clock.js';
+import { takeShare, type Share } from '../decide/inventory.js';
+import { EXIT, FatalError } from '../errors.js';
+import type { Machine } from '../hypervisor/hypervisor.js';
+import type { Limits } from '../limits.js';
+import type { Ledger } from '../reconcile/ledger.js';
+import { AGENT_VERSION } from '../version.js';
+
+export interface Offer {
+  readonly share: Share;
+  readonly reservedMemoryMib: number;
+  readonly reservedDiskGib: number;
+  readonly virtType: HostInventory['virtType'];
+  readonly hostAddress: string;
+}
+
+export interface SessionOptions {
+  readonly hostId: HostId;
+  readonly simulated: boolean;
+  readonly bootId: string;
+  readonly bus: Bus;
+  readonly ledger: Ledger;
+  readonly machine: Machine;
+  readonly offer: Offer;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  /** The control plane knows us now, with this epoch and incarnation in the ledger. */
+  onAnnounced(newIncarnation: boolean): void;
+  onFatal(error: FatalError): void;
+}
+
+/** Usable as traits. */
+export const CAPABILITIES = ['CONFIG_DRIVE', 'CONSOLE_LOG', 'REBOOT_SOFT', 'REBOOT_HARD'] as const;
+
+export class Session {
+  readonly #options: SessionOptions;
+  #announcing: Promise<void> | undefined;
+  #again = false;
+  #announced = false;
+  #stopped = false;
+  #delayMs: number;
+  #cancelRetry: (() => void) | undefined;
+  #cancelBeat: (() => void) | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#delayMs = options.limits.announceMinMs;
+    options.bus.onConnection((connected) => { if (connected) this.announce(); });
+    options.machine.hypervisor.onChange(() => this.#beatOnChange());
+  }
+
+  get announced(): boolean { return this.#announced; }
+
+  start(): void {
+    this.announce();
+    this.#nextBeat();
+  }
+
+  /** Says what this host is, now or once more after the telling under way. */
+  announce(): void {
+    if (this.#stopped) return;
+    if (this.#announcing) {
+      this.#again = true;
+      return;
+    }
+    this.#cancelRetry?.();
+    this.#again = false;
+    let failed = false;
+    this.#announcing = this.#announceOnce().catch((error: unknown) => {
+      failed = true;
+      this.#failed(error);
+    }).finally(() => {
+      this.#announcing = undefined;
+      if (this.#stopped) return;
+      if (this.#again && !failed) this.announce();
+      else if (failed) this.#retry();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelRetry?.();
+    this.#cancelBeat?.();
+    await this.#announcing;
+  }
+
+  async #announceOnce(): Promise<void> {
+    const { bus, hostId, bootId, simulated, ledger, machine, offer, logger } = this.#options;
+    // Without its hypervisor nothing true can be said of a host; its coming up announces again.
+    if (!bus.connected || !machine.hypervisor.isUp) return;
+    const inventory = await this.#inventory();
+    const answer = await bus.ask(reportInventory, {
+      bootId, protocol: PROTOCOL, agentVersion: AGENT_VERSION, simulated, inventory,
+      capabilities: [...CAPABILITIES, `VIRT_TYPE_${offer.virtType.toUpperCase()}`],
+    }, { hostId });
+    const newIncarnation = answer.incarnation > ledger.host.incarnation;
+    await ledger.bookEpoch(answer.epoch);
+    this.#delayMs = this.#options.limits.announceMinMs;
+    if (!this.#announced) logger.info({ epoch: answer.epoch, incarnation: answer.incarnation, vcpus: inventory.vcpus, memoryMib: inventory.memoryMib, diskGib: inventory.diskGib }, 'announced to the control plane');
+    this.#announced = true;
+    this.#beat();
+    this.#options.onAnnounced(newIncarnation);
+  }
+
+  /** What the host offers now; its generation rises when it differs from what was offered before. */
+  async #inventory(): Promise<HostInventory> {
+    const { machine, offer, ledger } = this.#options;
+    const [facts, diskGib] = await Promise.all([machine.hypervisor.facts(), machine.files.diskGib()]);
+    const content = {
+      ...takeShare({ ...facts, diskGib }, offer.share), reservedMemoryMib: offer.reservedMemoryMib, reservedDiskGib: offer.reservedDiskGib,
+      cpuModel: facts.cpuModel, cpuArch: facts.cpuArch, virtType: offer.virtType, hypervisorVersion: facts.hypervisorVersion, libvirtVersion: facts.libvirtVersion,
+      hostAddress: offer.hostAddress,
+    };
+    const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+    const before = ledger.host.inventory;
+    if (before.digest !== digest) await ledger.bookInventory(before.generation + 1, digest);
+    return { generation: ledger.host.inventory.generation, ...content };
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof SkyError && error.kind === 'conflict') {
+      this.#stopped = true;
+      this.#options.onFatal(new FatalError(`the control plane refused this host's session: ${error.message} Another machine uses this identity, or this host's last session has not lapsed yet.`, EXIT.sessionRefused, { cause: error }));
+      return;
+    }
+    const quiet = error instanceof SkyError && (error.kind === 'unavailable' || error.kind === 'timeout');
+    this.#options.logger[quiet ? 'debug' : 'warn']({ err: error }, 'not announced yet');
+  }
+
+  #retry(): void {
+    const { clock, random, limits } = this.#options;
+    this.#cancelRetry = clock.after(jittered(this.#delayMs, limits.jitter, random()), () => this.announce());
+    this.#delayMs = Math.min(this.#delayMs * 2, limits.announceMaxMs);
+  }
+
+  #wasUp: boolean | undefined;
+
+  #beatOnChange(): void {
+    const up = this.#options.machine.hypervisor.isUp;
+    if (up === this.#wasUp) return;
+    this.#wasUp = up;
+    if (up) this.announce(); // another libvirt or QEMU may stand behind it
+    this.#beat();
+  }
+
+  #beat(): void {
+    const { bus, hostId, bootId, machine, ledger } = this.#options;
+    if (this.#stopped || !this.#announced) return;
+    bus.hint(hostBeat, { bootId, hypervisorUp: machine.hypervisor.isUp, inventoryGeneration: ledger.host.inventory.generation }, { hostId });
+  }
+
+  #nextBeat(): void {
+    const { clock, random, limits } = this.#options;
+    this.#cancelBeat = clock.after(jittered(limits.beatEveryMs, limits.jitter, random()), () => {
+      this.#beat();
+      if (!this.#stopped) this.#nextBeat();
+    });
+  }
+}

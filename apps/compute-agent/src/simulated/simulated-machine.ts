@@ -1,0 +1,200 @@
+/**
+ * A purely simulated compute host: domains and files in memory, each remembered in one small file, so that the fleet's
+ * process may be killed as an agent may: its guests go on "running".
+ *
+ * Owns: the pretence, and saying so wherever it can be read. The loop above is the real one.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { DesiredInstance } from '#libs/contracts';
+import type { DomainNotes, Frozen, ObservedDomain, ObservedFiles } from '../decide/facts.js';
+import { domainName, RENDER_VERSION } from '../domain-xml/render.js';
+import { StepError } from '../errors.js';
+import type { DomainToDefine, Hypervisor, InstanceFiles, Machine, MachineFacts, Observation } from '../hypervisor/hypervisor.js';
+
+export interface SimulatedShape { readonly vcpus: number; readonly memoryMib: number; readonly diskGib: number; readonly cells: number }
+
+export const DEFAULT_SHAPE: SimulatedShape = { vcpus: 64, memoryMib: 262_144, diskGib: 4_000, cells: 2 };
+
+export interface SimulatedMachineOptions {
+  readonly folder: string;
+  readonly cloudId: string;
+  readonly shape?: SimulatedShape;
+  /** Milliseconds a guest takes to obey its power button; null: it never does. */
+  readonly shutdownMs?: number | null;
+  /** Asked once per image, as a real host would before it downloads. */
+  urlOf(imageId: string): Promise<{ url: string; sha512: string }>;
+  after(ms: number, task: () => void): () => void;
+}
+
+/** What is remembered of one instance. */
+interface Kept {
+  id: string;
+  power: ObservedDomain['power'] | null;
+  notes: DomainNotes | null;
+  disk: boolean;
+  configDrive: boolean;
+  log: string;
+}
+
+export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
+  readonly kind = 'simulated';
+  readonly bootId: string;
+  readonly #options: SimulatedMachineOptions;
+  readonly #shape: SimulatedShape;
+  readonly #kept = new Map<string, Kept>();
+  readonly #images = new Map<string, Promise<void>>();
+  readonly #listeners = new Set<() => void>();
+  #up = false;
+
+  constructor(options: SimulatedMachineOptions) {
+    this.#options = options;
+    this.#shape = options.shape ?? DEFAULT_SHAPE;
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    this.bootId = this.#load();
+  }
+
+  get hypervisor(): Hypervisor { return this; }
+  get files(): InstanceFiles { return this; }
+  get isUp(): boolean { return this.#up; }
+
+  start(): void {
+    this.#up = true;
+    this.#tell();
+  }
+
+  async close(): Promise<void> { this.#up = false; }
+  onChange(listener: () => void): void { this.#listeners.add(listener); }
+
+  async facts(): Promise<MachineFacts> {
+    const { vcpus, memoryMib, cells } = this.#shape;
+    const cpus = Math.floor(vcpus / cells);
+    return {
+      vcpus, memoryMib, cpuModel: 'simulated', cpuArch: 'x86_64', hypervisorVersion: 0, libvirtVersion: 0,
+      cells: Array.from({ length: cells }, (_, id) => ({ id, cpus: Array.from({ length: cpus }, (__, cpu) => id * cpus + cpu), memoryMib: Math.floor(memoryMib / cells) })),
+    };
+  }
+
+  async observe(known: ReadonlySet<string>): Promise<Observation> {
+    const domains = new Map<string, ObservedDomain>();
+    for (const { id, power, notes } of this.#kept.values()) {
+      if (power !== null && (notes || known.has(id))) domains.set(id, { id, name: domainName(id), power, notes });
+    }
+    return { domains };
+  }
+
+  async freeze(): Promise<Frozen> {
+    return { renderVersion: RENDER_VERSION, virtType: 'simulated', arch: 'x86_64', machine: 'simulated', emulator: 'simulated', cpuModel: 'simulated', cpuFeatures: '', diskCache: 'none' };
+  }
+
+  async define({ desired, frozen, rebootCount }: DomainToDefine): Promise<void> {
+    const { generation, specGeneration } = desired;
+    this.#change(desired.id, (kept) => {
+      kept.power ??= 'stopped';
+      kept.notes = { cloudId: this.#options.cloudId, generation, specGeneration, rebootCount, frozen };
+    });
+  }
+
+  async bookReboots(id: string, rebootCount: number): Promise<void> {
+    const notes = this.#domain(id).notes;
+    if (notes) this.#change(id, (kept) => { kept.notes = { ...notes, rebootCount }; });
+  }
+
+  async startDomain(id: string): Promise<void> {
+    const kept = this.#domain(id);
+    if (kept.power === 'running') return;
+    if (!kept.disk || !kept.configDrive) throw new StepError('simulated-start', 'The simulated guest has no disk.', 'counted');
+    this.#change(id, () => {
+      kept.power = 'running';
+      kept.log = `${kept.log}This is a simulated guest on a simulated host: nothing really runs.\nsimulated guest ${id}: ready\n`.slice(-4096);
+    });
+  }
+
+  async pressPowerButton(id: string): Promise<void> {
+    if (this.#domain(id).power !== 'running' || this.#options.shutdownMs === null) return;
+    this.#options.after(this.#options.shutdownMs ?? 20, () => this.guestStops(id, 'stopped'));
+  }
+
+  async destroy(id: string): Promise<void> { this.guestStops(id, 'stopped'); }
+
+  async undefine(id: string): Promise<void> {
+    if (this.#isDefined(id)) this.#change(id, (kept) => { [kept.power, kept.notes] = [null, null]; });
+  }
+
+  async domainXml(id: string): Promise<string | null> {
+    return !this.#isDefined(id) ? null : `<!-- simulated: nothing runs --><domain type='simulated'><uuid>${id}</uuid></domain>\n`;
+  }
+
+  async list(): Promise<ReadonlyMap<string, ObservedFiles>> {
+    return new Map([...this.#kept.values()].filter(hasFiles).map(({ id, disk, configDrive }) => [id, { disk, configDrive, any: true }]));
+  }
+
+  async fetchImage({ image }: DesiredInstance): Promise<void> {
+    const known = this.#images.get(image.sha512) ?? this.#options.urlOf(image.id).then(({ sha512 }) => {
+      if (sha512 !== image.sha512) throw new StepError('image-changed', 'The image is not the one this server was asked for with.', 'never');
+    });
+    this.#images.set(image.sha512, known);
+    await known.catch((error: unknown) => {
+      this.#images.delete(image.sha512);
+      throw error;
+    });
+  }
+
+  async makeDisk({ id }: DesiredInstance): Promise<void> { this.#change(id, (kept) => { kept.disk = true; }); }
+  async makeConfigDrive({ id }: DesiredInstance): Promise<void> { this.#change(id, (kept) => { kept.configDrive = true; }); }
+  async remove(id: string): Promise<void> { if (this.#kept.has(id)) this.#change(id, (kept) => Object.assign(kept, { disk: false, configDrive: false, log: '' })); }
+  async sizes(): Promise<{ path: string; bytes: number }[]> { return []; }
+  async readLog(id: string, maxBytes: number): Promise<Uint8Array> { return Buffer.from(this.#kept.get(id)?.log ?? '').subarray(-maxBytes); }
+  async diskGib(): Promise<number> { return this.#shape.diskGib; }
+
+  /** The guest ends by itself, or is ended. */
+  guestStops(id: string, power: 'stopped' | 'crashed'): void {
+    const kept = this.#kept.get(id);
+    if (kept?.power === 'running' || kept?.power === 'paused') this.#change(id, () => { kept.power = power; });
+  }
+
+  #isDefined(id: string): boolean { return (this.#kept.get(id)?.power ?? null) !== null; }
+
+  #domain(id: string): Kept {
+    const kept = this.#kept.get(id);
+    if (!kept || kept.power === null) throw new StepError('simulated', 'There is no such simulated domain.', 'counted');
+    return kept;
+  }
+
+  #change(id: string, change: (kept: Kept) => void): void {
+    const kept = this.#kept.get(id) ?? { id, power: null, notes: null, disk: false, configDrive: false, log: '' };
+    change(kept);
+    const path = join(this.#options.folder, `${id}.json`);
+    if (kept.power === null && !hasFiles(kept)) {
+      this.#kept.delete(id);
+      rmSync(path, { force: true });
+    } else {
+      this.#kept.set(id, kept);
+      writeFileSync(`${path}.tmp`, JSON.stringify(kept), { mode: 0o600 });
+      renameSync(`${path}.tmp`, path);
+    }
+    this.#tell();
+  }
+
+  #tell(): void { for (const listener of this.#listeners) listener(); }
+
+  /** @returns the boot id: a simulated host reboots only when its folder is removed */
+  #load(): string {
+    let bootId: string | undefined;
+    for (const name of readdirSync(this.#options.folder)) {
+      const path = join(this.#options.folder, name);
+      if (name === 'boot-id') bootId = readFileSync(path, 'utf8').trim();
+      else if (name.endsWith('.json')) {
+        const kept = JSON.parse(readFileSync(path, 'utf8')) as Kept;
+        this.#kept.set(kept.id, kept);
+      }
+    }
+    if (bootId) return bootId;
+    bootId = `simulated-${randomUUID()}`;
+    writeFileSync(join(this.#options.folder, 'boot-id'), bootId, { mode: 0o600 });
+    return bootId;
+  }
+}
+
+const hasFiles = (kept: Kept): boolean => kept.disk || kept.configDrive || kept.log !== '';

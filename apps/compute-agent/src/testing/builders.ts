@@ -1,0 +1,23 @@
+/** Values for this app's own tests. */
+import { HostId, ImageId, InstanceId, type DesiredInstance } from '#libs/contracts';
+import type { Frozen, World } from '../decide/facts.js';
+
+export const CLOUD_ID = '11111111-1111-4111-8111-111111111111';
+export const HOST_ID = HostId.parse('22222222-2222-4222-8222-222222222222');
+export const IMAGE_ID = ImageId.parse('33333333-3333-4333-8333-333333333333');
+
+export const instanceId = (n = 1): InstanceId => InstanceId.parse(`0c1d2e3f-4a5b-4c6d-8e7f-${String(n).padStart(12, '0')}`);
+
+export const desired = (change: Partial<DesiredInstance> = {}): DesiredInstance => ({
+  id: instanceId(), projectId: 'a'.repeat(32), name: 'web', hostname: 'web', generation: 1, specGeneration: 1, intent: 'running', rebootCount: 0, rebootType: 'soft',
+  vcpus: 1, memoryMib: 128, diskGib: 1,
+  image: { id: IMAGE_ID, sha512: 'ab'.repeat(64), sizeBytes: 1000, virtualSizeBytes: 64 * 1024 * 1024, format: 'qcow2' },
+  configDrive: { 'openstack/latest/meta_data.json': '{"uuid":"0c1d2e3f"}' },
+  ...change,
+});
+
+export const FROZEN: Frozen = {
+  renderVersion: 1, virtType: 'qemu', arch: 'x86_64', machine: 'pc-i440fx-7.2', emulator: '/usr/bin/qemu-system-x86_64', cpuModel: 'Nehalem', cpuFeatures: '', diskCache: 'none',
+};
+
+export const world = (change: Partial<World> = {}): World => ({ nowMs: 1_000_000, bootId: 'boot-1', reportOnly: false, powerOffMs: 60_000, pressAgainMs: 10_000, ...change });

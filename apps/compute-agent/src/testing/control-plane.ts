@@ -1,0 +1,117 @@
+/** The control plane as one host sees it, for this app's tests: a feed, and what was reported. */
+import {
+  hostBeat, hostHint, hostImageUrl, pullDesired, reportInventory, reportObserved, type DesiredInstance, type InputOf, type ObservedInstance,
+} from '#libs/contracts';
+import { conflict, forbidden } from '#libs/errors';
+import { InMemoryBus, type AskOptions, type Bus, type Subscription } from '#libs/messaging';
+import { HOST_ID } from './builders.js';
+
+export class TestControlPlane {
+  readonly bus = new InMemoryBus();
+  readonly reports = new Map<string, ObservedInstance>();
+  readonly history: ObservedInstance[] = [];
+  readonly inventories: InputOf<typeof reportInventory>[] = [];
+  readonly beats: { hypervisorUp: boolean }[] = [];
+  orphans: { uuid: string; name: string }[] = [];
+  incarnation = 1;
+  reportOnly = false;
+  /** Refuses this host's sessions. */
+  refuse = false;
+  pageSize = 100;
+  pulls = 0;
+  imageUrl: (imageId: string) => { url: string; expiresAtMs: number; sha512: string; sizeBytes: number } = () => { throw forbidden('No image for you.'); };
+  readonly #feed = new Map<string, { sequence: number; instance: DesiredInstance }>();
+  #sequence = 0;
+  #watchers: (() => void)[] = [];
+
+  constructor() {
+    this.bus.handle(reportInventory, async (input) => {
+      if (this.refuse) throw conflict('This host has another session.');
+      this.inventories.push(input);
+      return { epoch: 1, incarnation: this.incarnation, protocol: 1 };
+    }, { group: 'scheduler' });
+    this.bus.handle(pullDesired, async ({ since }) => {
+      this.pulls += 1;
+      const all = [...this.#feed.values()].filter(({ sequence }) => sequence > since).sort((a, b) => a.sequence - b.sequence);
+      const entries = all.slice(0, this.pageSize);
+      const more = all.length > entries.length;
+      return { incarnation: this.incarnation, epoch: 1, entries, more, upTo: more ? entries.at(-1)!.sequence : this.#sequence, reportOnly: this.reportOnly };
+    }, { group: 'compute' });
+    this.bus.handle(reportObserved, async ({ instances, orphans }) => {
+      this.orphans = orphans;
+      const forget = [];
+      for (const instance of instances) {
+        this.history.push(instance);
+        this.reports.set(instance.id, instance);
+        const wanted = this.#feed.get(instance.id)?.instance;
+        if (instance.state !== 'absent' || (wanted && (wanted.intent !== 'deleted' || wanted.generation !== instance.generation))) continue;
+        this.#feed.delete(instance.id);
+        forget.push(instance.id);
+      }
+      for (const watcher of this.#watchers.splice(0)) watcher();
+      return { forget };
+    }, { group: 'compute' });
+    this.bus.handle(hostImageUrl, async ({ imageId }) => this.imageUrl(imageId), { group: 'compute' });
+    this.bus.onHint(hostBeat, (beat) => { this.beats.push(beat); });
+  }
+
+  /** Wants something of one instance; hints unless told not to. */
+  want(instance: DesiredInstance, hint = true): void {
+    this.#sequence += 1;
+    this.#feed.set(instance.id, { sequence: this.#sequence, instance });
+    if (hint) this.bus.hint(hostHint, {}, { hostId: HOST_ID });
+  }
+
+  /** Forgets what it wanted, as an older backup would. */
+  lose(id: string): void { this.#feed.delete(id); }
+
+  /** Resolves with the report that satisfies; fails after `ms`. */
+  async until(id: string, test: (observed: ObservedInstance) => boolean, ms = 8_000): Promise<ObservedInstance> {
+    const end = performance.now() + ms;
+    for (;;) {
+      const found = this.reports.get(id);
+      if (found && test(found)) return found;
+      const left = end - performance.now();
+      if (left <= 0) throw new Error(`not reported within ${ms} ms; last: ${JSON.stringify(found)}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#watchers.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  settled(id: string, state: ObservedInstance['state'], generation = 1, ms?: number): Promise<ObservedInstance> {
+    return this.until(id, (seen) => seen.state === state && seen.generation === generation && seen.doing === null, ms);
+  }
+}
+
+/** One process's connection: killed, it neither speaks nor hears any more. */
+export class KillableBus implements Bus {
+  #alive = true;
+  readonly #subscriptions: Subscription[] = [];
+
+  constructor(private readonly bus: InMemoryBus) {}
+
+  get connected(): boolean { return this.#alive && this.bus.connected; }
+  onConnection(listener: (connected: boolean) => void): void { this.bus.onConnection((connected) => { if (this.#alive) listener(connected); }); }
+
+  kill(): void {
+    this.#alive = false;
+    for (const subscription of this.#subscriptions) void subscription.stop();
+  }
+
+  ask: Bus['ask'] = (contract, input, options?: AskOptions) => (this.#alive ? this.bus.ask(contract, input, options) : new Promise(() => undefined));
+  hint: Bus['hint'] = (hint, payload, options) => { if (this.#alive) this.bus.hint(hint, payload, options); };
+  handle: Bus['handle'] = (contract, handler, options) => this.#keep(this.bus.handle(contract, handler, options));
+  onHint: Bus['onHint'] = (hint, listener, options) => this.#keep(this.bus.onHint(hint, listener, options));
+
+  async close(): Promise<void> { this.kill(); }
+
+  #keep(subscription: Subscription): Subscription {
+    this.#subscriptions.push(subscription);
+    return subscription;
+  }
+}

@@ -1,0 +1,97 @@
+/** A host over the fake hypervisor, whose agent can be killed and started again, for this app's tests. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeHypervisor, FakeLibvirt, type FakeHypervisorOptions } from '#libs/libvirt';
+import { createLogger } from '#libs/observability';
+import { systemClock, type Clock } from '../clock.js';
+import type { Step } from '../decide/facts.js';
+import type { FatalError } from '../errors.js';
+import { HostAgent } from '../host/host-agent.js';
+import { LibvirtHypervisor } from '../hypervisor/libvirt.hypervisor.js';
+import { imageUrls } from '../images/image-url.js';
+import { LIMITS, type Limits } from '../limits.js';
+import { Ledger } from '../reconcile/ledger.js';
+import { SimulatedMachine } from '../simulated/simulated-machine.js';
+import { CLOUD_ID, desired, HOST_ID } from './builders.js';
+import { KillableBus, TestControlPlane } from './control-plane.js';
+
+/** Seconds become milliseconds. */
+export const FAST: Limits = {
+  ...LIMITS, tickEveryMs: 60, pullEveryMs: 60, beatEveryMs: 30, reportTransientAfterMs: 20, powerOffMs: 60, pressAgainMs: 25, backoffMinMs: 5, backoffMaxMs: 20,
+  announceMinMs: 5, announceMaxMs: 20, askAgainMs: 10, absentAgainMinMs: 30, absentAgainMaxMs: 60, tickPauseMaxMs: 5, attempts: 3,
+};
+
+export class Killed extends Error {}
+
+export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits> }
+
+export class TestHost {
+  readonly plane = new TestControlPlane();
+  readonly hypervisor: FakeHypervisor;
+  readonly folder = mkdtempSync(join(tmpdir(), 'agent-'));
+  readonly steps: Step[] = [];
+  bootId = 'boot-1';
+  /** Called around every step; may kill(). */
+  around: (step: Step, run: () => Promise<void>) => Promise<void> = (_, run) => run();
+  fatal: FatalError | undefined;
+  agent!: HostAgent;
+  ledger!: Ledger;
+  libvirt!: FakeLibvirt;
+  #bus!: KillableBus;
+  #alive = { yes: false };
+
+  constructor(private readonly options: TestHostOptions = {}) {
+    this.hypervisor = new FakeHypervisor(options);
+    this.plane.imageUrl = () => ({ url: 'http://127.0.0.1:1/', expiresAtMs: 0, sha512: desired().image.sha512, sizeBytes: 1000 });
+  }
+
+  /** Starts an agent on what is on disk. */
+  async start(libvirtUp = true): Promise<void> {
+    const alive = { yes: true };
+    this.#alive = alive;
+    const clock: Clock = { ...systemClock, after: (ms, task) => systemClock.after(ms, () => { if (alive.yes) task(); }) };
+    this.#bus = new KillableBus(this.plane.bus);
+    this.ledger = await Ledger.open({ folder: join(this.folder, 'ledger'), durable: false, wallMs: Date.now, onProblem: () => undefined });
+    this.libvirt = new FakeLibvirt(this.hypervisor);
+    const at = (id: string, name: string): string => join(this.folder, id, name);
+    const hypervisor = new LibvirtHypervisor(this.libvirt, {
+      cloudId: CLOUD_ID, virtType: 'qemu', diskCache: 'none', pathsOf: (id) => ({ disk: at(id, 'disk'), configDrive: at(id, 'iso'), serialLog: at(id, 'log') }),
+    });
+    if (!libvirtUp) hypervisor.start = () => undefined;
+    const files = new SimulatedMachine({ folder: join(this.folder, 'files'), cloudId: CLOUD_ID, urlOf: imageUrls(this.#bus, HOST_ID), after: clock.after });
+    this.agent = new HostAgent({
+      hostId: HOST_ID, name: 'h1', simulated: false, bootId: this.bootId, bus: this.#bus, ledger: this.ledger, machine: { hypervisor, files: files.files },
+      offer: { share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'qemu', hostAddress: '127.0.0.1' },
+      clock, random: Math.random, logger: createLogger('test', process.argv.includes('--verbose-agent') ? 'debug' : 'silent'), limits: { ...FAST, ...this.options.limits },
+      around: (step, _id, run) => {
+        if (!alive.yes) return new Promise(() => undefined);
+        this.steps.push(step);
+        return this.around(step, run);
+      },
+      onFatal: (error) => { this.fatal = error; },
+    });
+    this.agent.start();
+  }
+
+  /** SIGKILL: nothing more is said, heard or done. @returns a promise that never ends, for the step it happened in */
+  kill(): Promise<never> {
+    this.#alive.yes = false;
+    this.#bus.kill();
+    void this.libvirt.close();
+    return new Promise(() => undefined);
+  }
+
+  /** Kills and starts again, as a supervisor does. */
+  async restart(): Promise<void> {
+    void this.kill();
+    await this.ledger.flush();
+    await this.start();
+  }
+
+  async close(): Promise<void> {
+    if (this.#alive.yes) await this.agent.stop();
+    await this.ledger.flush();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

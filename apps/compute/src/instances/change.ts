@@ -1,0 +1,74 @@
+/** One change of one instance, as it is written: see InstancesRepository.change. */
+export interface Change {
+  /** Columns and their new values. */
+  set?: Readonly<Partial<Record<ChangeableColumn, unknown>>>;
+  /** When the loop comes again, in milliseconds; null: not before something happens. Left out: stays. */
+  reconcileInMs?: number | null;
+  /** The loop's lease is given back in the same write. */
+  release?: boolean;
+  /** Winds the deadline's clock by the time since it was wound last, by at most this much. */
+  wind?: { atMostMs: number };
+  /** The instance takes the next place in this host's feed, so the host pulls it anew. */
+  feedOf?: string;
+  /** It has run: never a build again. */
+  launched?: boolean;
+  /** The row is finished: nothing of the instance is left anywhere. */
+  finished?: boolean;
+  /** Nobody outside would see a difference: `updated` stays. */
+  quiet?: boolean;
+  events?: readonly ChangeEvent[];
+}
+
+export interface ChangeEvent { kind: string; message: string; requestId?: string | null; userId?: string | null }
+
+export type ChangeableColumn =
+  | 'name' | 'description' | 'intent' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type'
+  | 'host_id' | 'host_name' | 'availability_zone' | 'claim_generation' | 'host_sequence' | 'withdrawn'
+  | 'step' | 'waiting_for' | 'attempts' | 'waited_ms' | 'last_error' | 'fault' | 'placement'
+  | 'observed_state' | 'observed_generation' | 'observed_reboot_count' | 'observed' | 'last_request_id';
+
+const JSON_COLUMNS: ReadonlySet<string> = new Set(['fault', 'placement', 'observed']);
+
+/**
+ * The change as ONE statement, so that it costs one round trip and one commit: the row if its version is still
+ * `version`, its place in the host's feed, and its events. Gives the row as it is then; no row: somebody was faster.
+ * Locks are taken in one order everywhere (instance, then feed), and the feed's row lock until commit makes the order
+ * of sequences the order of commits.
+ */
+export function changeStatement(id: string, version: string, change: Change): { text: string; values: unknown[] } {
+  const values: unknown[] = [id, version];
+  const param = (value: unknown): string => `$${values.push(value)}`;
+  const set: string[] = ['version = i.version + 1'];
+  for (const [column, value] of Object.entries(change.set ?? {})) {
+    set.push(`${column} = ${param(JSON_COLUMNS.has(column) && value !== null ? JSON.stringify(value) : value)}`);
+  }
+  if (change.quiet !== true) set.push('updated_at = now()');
+  if (change.reconcileInMs === null) set.push('reconcile_at = NULL');
+  else if (change.reconcileInMs !== undefined) set.push(`reconcile_at = now() + ${param(change.reconcileInMs)} * interval '1 millisecond'`);
+  if (change.release === true) set.push('lease_owner = NULL', 'lease_until = NULL');
+  if (change.wind !== undefined) {
+    set.push(`waited_ms = i.waited_ms + least(extract(epoch FROM now() - coalesce(i.checked_at, now())) * 1000, ${param(change.wind.atMostMs)}::numeric)::bigint`);
+  }
+  if (change.wind !== undefined || change.set?.waited_ms !== undefined) set.push('checked_at = now()');
+  if (change.launched === true) set.push('launched_at = coalesce(i.launched_at, now())');
+  if (change.finished === true) set.push('terminated_at = now()', 'deleted_at = now()');
+  const feed = change.feedOf === undefined ? '' : `
+    feed AS (
+      INSERT INTO compute.host_feeds AS f (host_id, sequence) SELECT ${param(change.feedOf)}::uuid, 1 FROM target
+      ON CONFLICT (host_id) DO UPDATE SET sequence = f.sequence + 1 RETURNING f.sequence),`;
+  if (change.feedOf !== undefined) set.push('host_sequence = feed.sequence');
+  const events = (change.events ?? []).length === 0 ? '' : `,
+    told AS (
+      INSERT INTO compute.instance_events (instance_id, project_id, kind, message, request_id, user_id)
+      SELECT target.id, target.project_id, e.* FROM target, unnest(${['kind', 'message', 'requestId', 'userId'].map((field) =>
+    `${param((change.events ?? []).map((event) => event[field as keyof ChangeEvent] ?? null))}::text[]`).join(', ')}) e)`;
+  return {
+    text: `
+    WITH target AS (SELECT id, project_id FROM compute.instances WHERE id = $1 AND version = $2 FOR UPDATE),${feed}
+    changed AS (
+      UPDATE compute.instances i SET ${set.join(', ')}
+      FROM target${feed === '' ? '' : ', feed'} WHERE i.id = target.id RETURNING i.*)${events}
+    SELECT * FROM changed`,
+    values,
+  };
+}

@@ -1,0 +1,30 @@
+/**
+ * What an operation changes in an instance's row: the new level that is wanted, and where the loop goes on. Pure.
+ * An instance that has a host takes a new place in the host's feed in the same write, so it needs no pass of the loop;
+ * the loop only watches over it.
+ */
+import type { Change, ChangeEvent } from '../change.js';
+import type { InstanceRow } from '../instance-row.js';
+
+export interface Who { requestId: string; userId: string }
+
+/** The level that is wanted now. */
+export interface Wish { intent?: 'running' | 'stopped' | 'deleted'; reboot?: 'soft' | 'hard' }
+
+export function intentChange(row: InstanceRow, wish: Wish, event: Pick<ChangeEvent, 'kind' | 'message'>, who: Who, tempo: { waitTickMs: number }): Change {
+  const set = {
+    ...(wish.intent !== undefined && { intent: wish.intent }),
+    ...(wish.reboot !== undefined && { reboot_count: row.reboot_count + 1, reboot_type: wish.reboot }),
+    generation: Number(row.generation) + 1,
+    attempts: 0, waited_ms: 0, last_error: null, last_request_id: who.requestId,
+  };
+  const events = [{ ...event, requestId: who.requestId, userId: who.userId }];
+  // A deletion keeps the fault it may have: it tells afterwards why the server was deleted.
+  const fault = wish.intent === 'deleted' ? {} : { fault: null };
+  if (row.host_id !== null) {
+    const where = row.host_name ?? row.host_id;
+    return { set: { ...set, ...fault, step: 'wait-host', waiting_for: `host ${where}` }, feedOf: row.host_id, reconcileInMs: tempo.waitTickMs, events };
+  }
+  if (wish.intent === 'deleted') return { set: { ...set, step: 'release-claim', waiting_for: null }, reconcileInMs: 0, events };
+  return { set: { ...set, ...fault, placement: null, step: 'claim-host', waiting_for: 'a host that can take it' }, reconcileInMs: 0, events };
+}

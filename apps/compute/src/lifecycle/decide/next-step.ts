@@ -1,0 +1,120 @@
+/**
+ * The instance loop's one decision: what is the next step of this instance towards what is wanted?
+ *
+ * Owns: the order of steps, the deadlines, the words for what is being waited for. Never performs anything: no clock,
+ * no random, no bus, no database. A crash cannot happen here; steps may crash anywhere, and the next pass decides anew
+ * from the facts that were stored.
+ */
+import { deadlineFault, hostFault, refusedFault, type ExplainedFault } from './faults.js';
+import { isDownByItself, isMet, type Claim, type InstanceFacts } from './facts.js';
+
+export type Step =
+  /** Ask the scheduler for a host. Repeats get the same answer. */
+  | { do: 'claim-host' }
+  /** The claim's generation was released before: take a new one. */
+  | { do: 'renew-claim' }
+  /** Store where it goes and put it into that host's feed. */
+  | { do: 'hand-to-host'; claim: Claim }
+  /** Find out whether the host is alive, before waiting for it. */
+  | { do: 'look-at-host' }
+  /** Come again later. `wind`: this time counts towards the deadline. `nudge`: tell the host anew. */
+  | { do: 'wait-host'; waitingFor: string; wind: boolean; nudge: boolean; againMs: number }
+  /** Tell the host `deleted` because the build failed; the instance itself stays. */
+  | { do: 'withdraw' }
+  /** Free the claim, with a tombstone, so that late ones are refused. */
+  | { do: 'release-claim' }
+  /** A failed build left its host: the instance has none any more. */
+  | { do: 'unassign' }
+  /** Nothing is left anywhere: the row is finished. */
+  | { do: 'finish-delete' }
+  /** The guest switched itself off: that is what is wanted from now on. */
+  | { do: 'accept-power-off'; crashed: boolean }
+  | { do: 'settle' }
+  | { do: 'fail'; fault: ExplainedFault }
+  /** Nothing to do until something happens. */
+  | { do: 'rest' };
+
+/** Milliseconds; see limits.ts for the reasons. */
+export interface Deadlines {
+  claimDeadlineMs: number; buildDeadlineMs: number; operateDeadlineMs: number;
+  waitTickMs: number; nudgeAfterMs: number; deleteTickMaxMs: number; powerOffGraceMs: number;
+}
+
+export function nextStep(facts: InstanceFacts, deadlines: Deadlines): Step {
+  if (facts.finished) return { do: 'rest' };
+
+  // Leaving: a deletion, or a failed build being taken back. The claim goes only when nothing is left on the host.
+  if (facts.intent === 'deleted' || facts.withdrawn) {
+    if (facts.host !== null && !isMet(facts)) return waitForAbsence(facts, facts.host, deadlines);
+    // Without a host too: a claim may be under way, and the tombstone refuses it.
+    if (facts.now.claimReleased !== true) return { do: 'release-claim' };
+    return facts.intent === 'deleted' ? { do: 'finish-delete' } : { do: 'unassign' };
+  }
+
+  if (facts.step === 'failed') {
+    // What came right by itself is right; what never ran goes back from its host.
+    if (facts.launched && isMet(facts)) return { do: 'settle' };
+    return facts.host !== null && !facts.launched ? { do: 'withdraw' } : { do: 'rest' };
+  }
+
+  // Arriving: a claim, then a host.
+  if (facts.host === null) {
+    const { claim } = facts.now;
+    if (claim === undefined) {
+      return facts.waitedMs >= deadlines.claimDeadlineMs
+        ? { do: 'fail', fault: deadlineFault({ what: 'Placement gave no answer but errors', waitedMs: facts.waitedMs, lastError: facts.lastError, host: null }) }
+        : { do: 'claim-host' };
+    }
+    if (claim.outcome === 'stale') return { do: 'renew-claim' };
+    if (claim.outcome === 'refused') return { do: 'fail', fault: refusedFault(claim.explanation) };
+    return { do: 'hand-to-host', claim };
+  }
+
+  // Being there: the host makes it so, we watch.
+  if (isMet(facts)) return facts.step === 'settled' ? { do: 'rest' } : { do: 'settle' };
+  const { error } = facts.observed;
+  if (facts.observed.generation === facts.generation && error?.final === true) return { do: 'fail', fault: hostFault(error, facts.host.name, facts.launched) };
+  // It was up before (settled), or it has been down for so long that nobody can be about to start it.
+  if (isDownByItself(facts) && (facts.step === 'settled' || facts.waitedMs >= deadlines.powerOffGraceMs)) {
+    return { do: 'accept-power-off', crashed: facts.observed.state === 'crashed' };
+  }
+  return waitForHost(facts, facts.host, deadlines);
+}
+
+function waitForHost(facts: InstanceFacts, host: { name: string }, deadlines: Deadlines): Step {
+  const { hostAlive } = facts.now;
+  if (hostAlive === undefined) return { do: 'look-at-host' };
+  const deadlineMs = facts.launched ? deadlines.operateDeadlineMs : deadlines.buildDeadlineMs;
+  if (hostAlive === true && facts.waitedMs >= deadlineMs) {
+    const what = facts.launched ? `The host did not bring the server to '${facts.intent}'` : 'The host did not finish building the server';
+    return { do: 'fail', fault: deadlineFault({ what, waitedMs: facts.waitedMs, lastError: facts.observed.error?.message ?? facts.lastError, host: host.name }) };
+  }
+  return {
+    do: 'wait-host', waitingFor: describeWait(facts, host, hostAlive), wind: hostAlive === true,
+    nudge: hostAlive === true && crosses(facts.waitedMs, deadlines), againMs: deadlines.waitTickMs,
+  };
+}
+
+/** No deadline here: it ends with the host's proof, or with a fence. It only looks more and more rarely. */
+function waitForAbsence(facts: InstanceFacts, host: { name: string }, deadlines: Deadlines): Step {
+  const { hostAlive } = facts.now;
+  if (hostAlive === undefined) return { do: 'look-at-host' };
+  const againMs = Math.min(deadlines.deleteTickMaxMs, Math.max(deadlines.waitTickMs, facts.waitedMs));
+  return {
+    do: 'wait-host', waitingFor: `${describeWait(facts, host, hostAlive)} to show that nothing is left`, wind: hostAlive === true,
+    nudge: hostAlive === true && crosses(facts.waitedMs, deadlines), againMs,
+  };
+}
+
+/** Does the clock pass a multiple of the nudge interval with the coming tick? */
+const crosses = (waitedMs: number, { nudgeAfterMs, waitTickMs }: Deadlines): boolean =>
+  Math.floor((waitedMs + waitTickMs) / nudgeAfterMs) > Math.floor(waitedMs / nudgeAfterMs);
+
+function describeWait(facts: InstanceFacts, host: { name: string }, alive: boolean | null): string {
+  const { doing, error, generation } = facts.observed;
+  if (alive === null) return `host ${host.name} (whether it is alive cannot be found out now)`;
+  if (!alive) return `host ${host.name}, which does not answer`;
+  if (generation !== facts.generation) return `host ${host.name} to take note`;
+  const trouble = error === null ? '' : ` (went wrong ${error.attempts} times: ${error.message})`;
+  return `host ${host.name}${doing === null ? '' : `: ${doing}`}${trouble}`;
+}

@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { TEMPO, type Tempo } from '../tempo.js';
+
+/** The part of a lease during which it is trusted without asking the database again. */
+const TRUSTED = 0.6;
+
+/**
+ * Wakes this process's instance loop, and remembers which leases a commit took along (a create leases its rows to the
+ * loop of its own process, so that taking them up costs no commit). Only speed is kept here: a lost ring is found by
+ * the loop's poll, a lost lease by its end.
+ */
+@Injectable()
+export class LoopBell {
+  /** This process in lease columns. */
+  readonly owner = randomUUID();
+  readonly #held = new Map<string, number>();
+  #listener: ((id: string) => void) | undefined;
+
+  constructor(@Inject(TEMPO) private readonly tempo: Tempo) {}
+
+  listen(listener: (id: string) => void): void { this.#listener = listener; }
+
+  /** Something about this instance changed. `leased`: the change's commit leased it to `owner`, just now. */
+  ring(id: string, options: { leased?: boolean } = {}): void {
+    if (this.#listener === undefined) return;
+    if (options.leased === true) this.#held.set(id, performance.now() + this.tempo.leaseMs * TRUSTED);
+    this.#listener(id);
+  }
+
+  /** Those of `ids` whose lease we hold for long enough; each is handed out once. */
+  takeHeld(ids: readonly string[]): string[] {
+    const now = performance.now();
+    return ids.filter((id) => {
+      const until = this.#held.get(id);
+      this.#held.delete(id);
+      return until !== undefined && until > now;
+    });
+  }
+}

@@ -1,0 +1,54 @@
+/** Every bound of this app in one place, with its reason. Milliseconds unless the name says otherwise. */
+export const LIMITS = {
+  // the instance loop
+  /** Instances worked at once: waiting for the scheduler hides well, the pool behind it is small. */
+  loopConcurrency: 16,
+  /** Found due without a wake-up, at the latest. */
+  loopPollMs: 1_000,
+  /** Longer than any one step (the claim's deadline is 10 s); after a crash another replica waits this long. */
+  leaseMs: 15_000,
+  /** Steps in one pass; the longest way (withdraw, release, unassign) has six. */
+  stepsPerPass: 12,
+  /** A host that has work is looked after this often: its hint may be lost, and its deadline's clock is wound here. */
+  waitTickMs: 10_000,
+  /** A host that does not settle for this long is told anew (a new place in its feed), so that it reports anew. */
+  nudgeAfterMs: 60_000,
+  /** Deletions have no deadline (they end with proof or a fence); they are looked after less and less often. */
+  deleteTickMaxMs: 300_000,
+  /** Nothing happened in all this time, with host, database and bus in reach: ERROR, explained. */
+  buildDeadlineMs: 600_000,
+  /** Start, stop, reboot. ACPI takes its time; the host turns hard long before this. */
+  operateDeadlineMs: 600_000,
+  /** No answer but errors from placement for this long while it was in reach. */
+  claimDeadlineMs: 300_000,
+  /** Down without having been seen up since it was told to run: then it switched itself off. */
+  powerOffGraceMs: 60_000,
+  retryMinMs: 250,
+  retryMaxMs: 15_000,
+
+  // requests
+  /** A write that lost its race this often gives up with `unavailable`. */
+  writeAttempts: 8,
+  /** Regular expressions of strangers: longer than this is an attack or a mistake. */
+  listStatementMs: 2_000,
+  /** A project's limits as identity told us: fresh enough to count by. */
+  projectLimitsFreshMs: 2_000,
+  /** Identity away: the last copy counts this long, then creates wait for identity. */
+  projectLimitsStaleMs: 300_000,
+  projectLimitsKept: 10_000,
+  /** Nova's limit on user data is 65535 characters of base64. */
+  userDataChars: 65_535,
+
+  // hosts
+  /** NATS takes 1 MiB; half of it leaves room for escaping and headers. */
+  pageBytes: 512 * 1024,
+  pageEntries: 500,
+  /** How old may knowledge of a host be that decides whether it is alive. */
+  hostFreshMs: 5_000,
+  /** And of its session (epoch, boot id), where it fits what the host says; where it does not, it is asked for anew. */
+  sessionFreshMs: 30_000,
+  hostsKept: 20_000,
+  inspectEvents: 100,
+  /** Console text asked of a host must leave the asker time to answer. */
+  hostAnswerMs: 4_000,
+} as const;

@@ -1,0 +1,16 @@
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { getProjectLimits, type OutputOf, type ReceivedBy } from '#libs/contracts';
+import { Handles } from '#libs/messaging';
+import { ProjectLimitsRepository } from './project-limits.repository.js';
+
+/** What a project may use, for the services that own what it uses. */
+@Controller()
+export class ProjectLimitsController {
+  constructor(private readonly limits: ProjectLimitsRepository) {}
+
+  @Handles(getProjectLimits)
+  get(@Payload() input: ReceivedBy<typeof getProjectLimits>): Promise<OutputOf<typeof getProjectLimits>> {
+    return this.limits.get(input.projectId);
+  }
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import type { Database, PoolClient } from '#libs/db';
+
+/** Serializes seeding between processes that start together. */
+const SEED_LOCK = 72_707_372;
+
+const newId = (): string => randomBytes(16).toString('hex');
+
+/** Statements that add what is missing and never change what is there. */
+export class SeedRepository {
+  private constructor(private readonly client: PoolClient) {}
+
+  /** One transaction: a seeding that is cut off leaves nothing behind. */
+  static run(db: Database, work: (seed: SeedRepository) => Promise<void>): Promise<void> {
+    return db.transaction(async (client) => {
+      await client.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK]);
+      await work(new SeedRepository(client));
+    });
+  }
+
+  async domain(id: string, name: string, description: string): Promise<void> {
+    await this.client.query('INSERT INTO identity.domains (id, name, description) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [id, name, description]);
+  }
+
+  /** @returns the role's id. Seeded roles cannot be changed or deleted. */
+  async role(name: string): Promise<string> {
+    const known = await this.idOf("SELECT id FROM identity.roles WHERE name = $1 AND domain_id IS NULL", [name]);
+    return known ?? this.insert("INSERT INTO identity.roles (id, name, options) VALUES ($1, $2, '{\"immutable\": true}')", [name]);
+  }
+
+  async project(domainId: string, name: string, description: string): Promise<string> {
+    const known = await this.idOf('SELECT id FROM identity.projects WHERE domain_id = $1 AND name = $2', [domainId, name]);
+    return known ?? this.insert('INSERT INTO identity.projects (id, domain_id, parent_id, name, description) VALUES ($1, $2, $2, $3, $4)', [domainId, name, description]);
+  }
+
+  /** @param passwordHash asked for only when the user is new. */
+  async user(domainId: string, name: string, passwordHash: () => Promise<string>): Promise<string> {
+    const known = await this.idOf('SELECT id FROM identity.users WHERE domain_id = $1 AND name = $2', [domainId, name]);
+    return known ?? this.insert('INSERT INTO identity.users (id, domain_id, name, password_hash) VALUES ($1, $2, $3, $4)', [domainId, name, await passwordHash()]);
+  }
+
+  async assign(userId: string, projectId: string, roleIds: string[]): Promise<void> {
+    await this.client.query(
+      'INSERT INTO identity.role_assignments (user_id, project_id, role_id) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING', [userId, projectId, roleIds]);
+  }
+
+  async limits(projectId: string, limits: Record<string, number>): Promise<void> {
+    await this.client.query('INSERT INTO identity.project_limits (project_id, limits) VALUES ($1, $2) ON CONFLICT DO NOTHING', [projectId, limits]);
+  }
+
+  private async idOf(sql: string, values: string[]): Promise<string | undefined> {
+    return (await this.client.query<{ id: string }>(sql, values)).rows[0]?.id;
+  }
+
+  private async insert(sql: string, values: string[]): Promise<string> {
+    const id = newId();
+    await this.client.query(sql, [id, ...values]);
+    return id;
+  }
+}

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { TOKEN_LIMITS, TokenVerifier } from '#libs/auth';
+import { parseInput } from '#libs/http';
+import { AccountsRepository } from '../accounts.repository.js';
+import { strategyOf, type Attempt, type AuthMethod, type Proven } from './auth-method.js';
+
+const Body = z.object({ auth: z.object({ identity: z.object({ token: z.strictObject({ id: z.string().min(1).max(TOKEN_LIMITS.maxTokenChars) }) }) }) });
+
+/** A token for another scope. The user is looked up again: they may have been disabled since. */
+@Injectable()
+export class TokenMethod implements AuthMethod {
+  readonly method = 'token';
+  readonly strategy = strategyOf((attempt) => this.prove(attempt));
+
+  constructor(private readonly accounts: AccountsRepository, private readonly verifier: TokenVerifier) {}
+
+  private async prove({ body }: Attempt): Promise<Proven | null> {
+    const { claims } = await this.verifier.verify(parseInput(Body, body).auth.identity.token.id);
+    const account = await this.accounts.findUser({ id: claims.user.id });
+    if (account === null || !account.enabled) return null;
+    const { auditId, parentAuditId, expiresAt, methods } = claims;
+    return { account, parent: { auditId, parentAuditId, expiresAt, methods } };
+  }
+}

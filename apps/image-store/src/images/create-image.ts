@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { enforce } from '#libs/auth';
+import type { Caller } from '#libs/contracts';
+import { conflict, forbidden, overQuota } from '#libs/errors';
+import { LIMITS } from '../limits.js';
+import type { Image, ImageSpec } from './image.js';
+import { ImagesRepository } from './images.repository.js';
+import { newDocument, readDocument, type CreateImageBody } from './images.schema.js';
+
+/** A row without bytes. The id may be the client's, so that a repeat after a lost answer is told apart (409). */
+@Injectable()
+export class CreateImage {
+  constructor(private readonly images: ImagesRepository) {}
+
+  async run(caller: Caller, body: CreateImageBody): Promise<Image> {
+    const spec = readDocument(newDocument(body, caller));
+    if (spec.owner !== caller.projectId && !caller.isAdmin) throw forbidden(`You are not permitted to create images owned by '${spec.owner}'.`);
+    enforceVisibility(spec, caller);
+    // Counted beside the insert, not under a lock: a burst may exceed this guard by its own width, which harms nobody.
+    if (await this.images.countOf(spec.owner) >= LIMITS.imagesPerProject) throw overQuota(`The project has ${LIMITS.imagesPerProject} images, which is the most it may have.`);
+    const id = body.id ?? randomUUID();
+    const image = await this.images.create(id, spec);
+    if (image === undefined) throw conflict(`Image ID ${id} already exists!`);
+    return image;
+  }
+}
+
+/** Publishing reaches everybody's list; a policy of its own. */
+export function enforceVisibility(spec: Pick<ImageSpec, 'visibility'>, caller: Caller): void {
+  if (spec.visibility === 'public') enforce('image:images:publicize', caller);
+  if (spec.visibility === 'community') enforce('image:images:communitize', caller);
+}

@@ -1,0 +1,26 @@
+import { parseArgs } from 'node:util';
+import type { HostView } from '#libs/contracts';
+import type { ApiClient } from '../client.js';
+import type { Settings } from '../up/home.js';
+import { table } from './table.js';
+
+export async function hostList(api: ApiClient): Promise<number> {
+  const { hosts } = await api.call<{ hosts: HostView[] }>('GET', '/v1/hosts');
+  process.stdout.write(`${table(['NAME', 'ZONE', 'STATE', 'VIRT', 'SERVERS', 'VCPUS', 'MEMORY MiB', 'DISK GiB', 'ID'], hosts.map((host) => [
+    host.name, host.availabilityZone,
+    `${host.alive ? 'alive' : host.hypervisorUp ? 'silent' : 'hypervisor down'}${host.enabled ? '' : `, disabled (${host.disabledReason ?? 'no reason given'})`}`,
+    host.simulated ? 'simulated' : (host.virtType ?? '?'), String(host.used.instances),
+    `${host.used.vcpus}/${host.inventory?.vcpus ?? '?'}x${host.ratios.cpu}`, `${host.used.memoryMib}/${host.inventory?.memoryMib ?? '?'}`, `${host.used.diskGib}/${host.inventory?.diskGib ?? '?'}`, host.id,
+  ]))}\n`);
+  return 0;
+}
+
+export async function hostEnroll(api: ApiClient, settings: Settings, args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: { zone: { type: 'string', default: 'nova' }, ttl: { type: 'string', default: '3600' } } });
+  const { tokens, expiresAt } = await api.call<{ tokens: string[]; expiresAt: string }>('POST', '/v1/hosts/enrol-tokens', {
+    availabilityZone: values.zone, onlyWhenAsked: false, simulated: false, count: 1, ttlS: Number(values.ttl),
+  });
+  process.stdout.write(`${tokens[0]}\n`);
+  process.stderr.write(`Good once, until ${expiresAt}. On the new machine: skylite-agent join http://127.0.0.1:${settings.port} TOKEN\n`);
+  return 0;
+}

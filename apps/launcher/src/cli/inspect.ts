@@ -1,0 +1,41 @@
+import type { z } from 'zod';
+import type { inspectServer as contract } from '#libs/contracts';
+import { ApiClient, ApiError } from '../client.js';
+
+type Inspection = z.output<typeof contract.output>;
+
+/** Everything that is known of one server, for the operator at night. */
+export async function inspectServer(api: ApiClient, idOrName: string): Promise<number> {
+  const found = await api.call<Inspection>('GET', `/v1/servers/${await resolveId(api, idOrName)}/inspect`);
+  const { instance } = found;
+  const lines: [string, string | null | undefined][] = [
+    ['server', `${instance.name} (${instance.id})`], ['project', instance.projectId],
+    ['intent', `${instance.intent}, generation ${instance.generation}, spec ${instance.specGeneration}, reboots ${instance.rebootCount}`],
+    ['step', found.step], ['waiting for', found.waitingFor ?? 'nothing'], ['attempts', String(found.attempts)], ['looked at next', found.reconcileAt ?? 'when something changes'],
+    ['last error', found.lastError ?? 'none'],
+    ['fault', instance.fault ? `${instance.fault.message}${instance.fault.details ? `\n${indent(instance.fault.details)}` : ''} (since ${instance.fault.createdAt})` : 'none'],
+    ['host', instance.hostName ?? 'none'],
+    ['observed', `${instance.observedState ?? 'nothing yet'} at generation ${instance.observedGeneration}, reboots ${instance.observedRebootCount}`],
+  ];
+  for (const [name, value] of lines) process.stdout.write(`${name.padEnd(15)} ${value ?? ''}\n`);
+  if (found.placement) {
+    process.stdout.write(`\nplacement: ${found.placement.hostsConsidered} hosts considered, snapshot of ${found.placement.snapshotAt}\n`);
+    for (const filter of found.placement.filters) {
+      process.stdout.write(`  ${filter.name.padEnd(18)} refused ${filter.refused}: ${filter.reason}\n`);
+      for (const host of filter.hosts.slice(0, 10)) process.stdout.write(`    ${host.name}: needed ${host.needed}, free ${host.free}\n`);
+    }
+  }
+  process.stdout.write('\nevents\n');
+  for (const event of found.events) process.stdout.write(`  ${event.at}  ${event.kind.padEnd(18)} ${event.message}${event.requestId ? `  [${event.requestId}]` : ''}\n`);
+  process.stdout.write(`\nhost's view\n${found.host ? indent(JSON.stringify(found.host, null, 2).replaceAll('\\n', '\n      ')) : `  ${found.hostError ?? 'not on a host'}`}\n`);
+  return 0;
+}
+
+const indent = (text: string): string => text.split('\n').map((line) => `  ${line}`).join('\n');
+
+async function resolveId(api: ApiClient, idOrName: string): Promise<string> {
+  if (/^[0-9a-f]{8}-/.test(idOrName)) return idOrName;
+  const { servers } = await api.call<{ servers: { id: string; name: string }[] }>('GET', `/compute/v2.1/servers?all_tenants=1&name=${encodeURIComponent(`^${idOrName.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`)}`);
+  if (servers.length === 1 && servers[0]) return servers[0].id;
+  throw new ApiError(404, servers.length === 0 ? `no server is called ${idOrName}.` : `${servers.length} servers are called ${idOrName}: name one by id: ${servers.map((server) => server.id).join(', ')}`);
+}

@@ -1,0 +1,123 @@
+/**
+ * The all-in-one process of one machine: every service in one Node process, each its own Nest application.
+ *
+ * Owns: migrating at start, composing the apps, one public port, readiness. Never holds state: killed at any line, the
+ * next start continues from Postgres.
+ */
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { bootstrapDatabase, openDatabase, roleOf, SCHEMA_OWNERS, type Database, type SchemaOwner } from '#libs/db';
+import { ConfigError, loadLauncherConfig, type LauncherConfig } from '#libs/config';
+import { createBusApplication, hostUserSigner, LocalFirstBus, NatsBus, serviceInbox } from '#libs/messaging';
+import { createLogger, serveMonitor, type Logger } from '#libs/observability';
+import { createDoor } from '#libs/http';
+import { assertEveryRouteHasPolicy, AuthModule } from '#libs/auth';
+import { ApiHttpModule } from '../../api/src/api.module.js';
+import { ComputeModule, seedCompute } from '../../compute/src/compute.module.js';
+import { IdentityBusModule, IdentityHttpModule, seedIdentity } from '../../identity/src/identity.module.js';
+import { ImageBusModule, ImageHttpModule } from '../../image-store/src/image-store.module.js';
+import { SchedulerModule } from '../../scheduler/src/scheduler.module.js';
+
+const repository = resolve(import.meta.dirname, '../../../..');
+
+/** Backends per app at most; idle ones are given back. */
+const POOL: Record<SchemaOwner, number> = { identity: 4, image: 3, scheduler: 6, compute: 12 };
+
+@Module({})
+class Door {}
+
+async function main(): Promise<void> {
+  const config = loadLauncherConfig();
+  const logger = createLogger('launcher', config.logLevel);
+  const onProblem = (text: string): void => logger.warn(text);
+  const { secrets } = config;
+  const { applied } = await bootstrapDatabase({
+    url: secrets.databaseUrl, cellId: config.cellId, passwords: secrets.databasePasswords,
+    migrationsDir: join(repository, 'prisma/migrations'), ownershipFile: join(repository, 'prisma/ownership.json'),
+  });
+  if (applied.length > 0) logger.info({ applied }, 'database migrated');
+  const databases = Object.fromEntries(await Promise.all(SCHEMA_OWNERS.map(async (app) => [app, await openDatabase({ url: urlOf(config, app), name: app, poolSize: POOL[app], onProblem })] as const))) as Record<SchemaOwner, Database>;
+  const nats = new NatsBus({
+    servers: config.natsUrls, creds: readFileSync(config.natsCredsFile, 'utf8'), name: 'launcher', inboxPrefix: serviceInbox('launcher'),
+    cellId: config.cellId, incarnation: () => databases.compute.incarnation, onProblem,
+  });
+  const bus = new LocalFirstBus(nats);
+  await seedIdentity(databases.identity, { adminPassword: secrets.adminPassword, demoPassword: secrets.demoPassword });
+  await seedCompute(databases.compute);
+
+  const of = (app: string): Logger => logger.child({ app });
+  const identity = { bus, db: databases.identity, logger: of('identity'), config: { publicUrl: config.publicUrl, region: config.region, tokenTtlS: config.tokenTtlS } };
+  const image = { bus, db: databases.image, logger: of('image'), config: { dataDir: config.imagesDir, publicUrl: config.publicUrl, internalUrl: config.internalUrl, urlSecret: secrets.imageUrlSecret, maxImageBytes: config.maxImageBytes } };
+  const scheduler = { bus, db: databases.scheduler, logger: of('scheduler'), signer: hostUserSigner({ signingSeed: secrets.natsSigningSeed, accountPublicKey: secrets.natsAccountPublicKey }), config: { natsUrls: config.natsUrls, aliveTimeoutMs: config.aliveTimeoutMs, weigher: config.weigher } };
+  const compute = { bus, db: databases.compute, logger: of('compute'), config: {} };
+  const applications = await Promise.all([
+    createBusApplication(IdentityBusModule.register(identity), bus, 'identity'),
+    createBusApplication(ImageBusModule.register(image), bus, 'image'),
+    createBusApplication(SchedulerModule.register(scheduler), bus, 'scheduler'),
+    createBusApplication(ComputeModule.register(compute), bus, 'compute'),
+  ]);
+  await Promise.all(applications.map((application) => application.listen()));
+
+  const doorModule: DynamicModule = {
+    module: Door,
+    imports: [AuthModule.register({ bus }), ApiHttpModule.register({ bus, config: { region: config.region }, logger: of('api') }), IdentityHttpModule.register(identity), ImageHttpModule.register(image)],
+  };
+  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door') });
+  assertEveryRouteHasPolicy(door);
+  await door.listen(config.port, config.bind);
+
+  const monitor = await serveMonitor({
+    port: config.metricsPort, onProblem,
+    health: () => {
+      const parts = { database: { ok: databases.compute.reachable }, nats: { ok: nats.connected } };
+      return { ok: Object.values(parts).every((part) => part.ok), parts };
+    },
+  });
+  if (config.readyFile) await writeReady(config.readyFile, { pid: process.pid, port: config.port, metricsPort: monitor.port });
+  logger.info({ port: config.port, metricsPort: monitor.port }, 'ready');
+
+  let ending = false;
+  const end = async (signal: string): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    logger.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), 12_000).unref();
+    await door.close();
+    await Promise.allSettled(applications.map((application) => application.close()));
+    await monitor.close();
+    await bus.close();
+    await Promise.allSettled(Object.values(databases).map((db) => db.close()));
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void end('SIGTERM'));
+  process.on('SIGINT', () => void end('SIGINT'));
+}
+
+function urlOf(config: LauncherConfig, app: SchemaOwner): string {
+  const url = new URL(config.secrets.databaseUrl.replace('@/', '@localhost/'));
+  url.username = roleOf(app);
+  url.password = config.secrets.databasePasswords[app];
+  return url.toString().replace('@localhost/', '@/');
+}
+
+/** Written last and at once: whoever sees it may ask. */
+async function writeReady(path: string, content: object): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(`${path}.tmp`, JSON.stringify(content), { mode: 0o600 });
+  await rename(`${path}.tmp`, path);
+}
+
+process.on('unhandledRejection', (error) => {
+  process.stdout.write(`${JSON.stringify({ level: 'fatal', time: new Date().toISOString(), process: 'launcher', msg: 'unhandled rejection', err: error instanceof Error ? error.stack : String(error) })}\n`);
+  process.exit(1);
+});
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`launcher: ${error instanceof ConfigError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { signal, isAlive, waitUntilGone } from '../supervisor/process.js';
+import { readSpecs, readStates } from '../supervisor/spec.js';
+import { repository, runDirOf, type Home } from './home.js';
+import { step } from './progress.js';
+import { findSupervisor, stopSupervisor } from './supervise.js';
+
+const run = promisify(execFile);
+
+/** Stops agents and control plane; guests, their libvirtds and namespaces stay unless `purge`. Works without a supervisor too. */
+export async function down(home: Home, { purge }: { purge: boolean }): Promise<void> {
+  if (findSupervisor(home)) await step('stop', () => stopSupervisor(home, false));
+  await step('what is left', () => endLeftovers(home));
+  if (!purge) return;
+  const settings = home.readSettings();
+  await step('hosts and guests', async () => {
+    for (const host of settings?.hosts ?? []) {
+      if (host.libvirt === 'own') await run(process.execPath, [join(repository, 'deploy/host/host-stop.mjs'), home.hostDir(host.name)], { timeout: 60_000 });
+    }
+  });
+  await step('data', async () => {
+    if (settings) rmSync(runDirOf(settings), { recursive: true, force: true });
+    rmSync(home.dir, { recursive: true, force: true });
+  });
+}
+
+/** Children of a supervisor that died are ended as it would have ended them. */
+async function endLeftovers(home: Home): Promise<void> {
+  const specs = new Map(readSpecs(home.dir).map((spec) => [spec.name, spec]));
+  const left = readStates(home.dir).flatMap((state) => {
+    const spec = specs.get(state.name);
+    return spec && !spec.outlivesDown && state.process && isAlive(state.process) ? [{ spec, process: state.process }] : [];
+  });
+  for (const { spec, process: ref } of left.sort((a, b) => b.spec.order - a.spec.order)) {
+    signal(ref, spec.stop.signal, false);
+    if (!(await waitUntilGone(ref, spec.stop.timeoutMs))) signal(ref, 'SIGKILL', true);
+  }
+}

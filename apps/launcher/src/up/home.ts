@@ -1,0 +1,72 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { ConfigError } from '#libs/config';
+import { writeAtomically } from '../supervisor/spec.js';
+
+/** The clone's root, seen from dist/apps/launcher/src/up/. */
+export const repository = resolve(import.meta.dirname, '../../../../..');
+
+export const HostSetting = z.object({
+  name: z.string(),
+  /** `own`: private libvirtd in namespaces; `system`: the machine's. */
+  libvirt: z.enum(['own', 'system']),
+  uuid: z.uuid(),
+  /** The host that stands for this machine; others are simulated hosts with real libvirtds. */
+  local: z.boolean(),
+});
+export type HostSetting = z.output<typeof HostSetting>;
+
+export const Settings = z.object({
+  /** Names this Skylite's folder below /run/skylite. */
+  id: z.string().regex(/^[0-9a-f]{8}$/),
+  port: z.int().min(1).max(65_535),
+  natsPort: z.int().min(1).max(65_535),
+  hosts: z.array(HostSetting),
+  fleet: z.int().min(0),
+  virt: z.object({ type: z.enum(['kvm', 'qemu']), evidence: z.string(), tookMs: z.number(), kvmReason: z.string().nullable() }).nullable(),
+});
+export type Settings = z.output<typeof Settings>;
+
+/** One Skylite's folders and files. Nothing here is readable by others. */
+export class Home {
+  constructor(readonly dir: string) {}
+
+  get settingsFile(): string { return join(this.dir, 'settings.json'); }
+  get secretsDir(): string { return join(this.dir, 'secrets'); }
+  get secretsFile(): string { return join(this.secretsDir, 'launcher.json'); }
+  get natsAuthorityFile(): string { return join(this.secretsDir, 'nats-authority.json'); }
+  get natsCreds(): string { return join(this.secretsDir, 'nats-launcher.creds'); }
+  get openrc(): string { return join(this.dir, 'openrc'); }
+  get logs(): string { return join(this.dir, 'logs'); }
+  get run(): string { return join(this.dir, 'run'); }
+  ready(name: string): string { return join(this.run, 'ready', `${name}.json`); }
+  hostDir(name: string): string { return join(this.dir, 'hosts', name); }
+  get exists(): boolean { return existsSync(this.settingsFile); }
+
+  make(): void {
+    for (const dir of [this.dir, this.secretsDir, this.logs, join(this.run, 'ready'), join(this.dir, 'hosts')]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    // Guests run unprivileged and must reach their disks: the way down may be walked, not listed.
+    chmodSync(this.dir, 0o711);
+    chmodSync(join(this.dir, 'hosts'), 0o711);
+    chmodSync(this.secretsDir, 0o700);
+  }
+
+  readSettings(): Settings | undefined {
+    if (!this.exists) return undefined;
+    const parsed = Settings.safeParse(JSON.parse(readFileSync(this.settingsFile, 'utf8')));
+    if (!parsed.success) throw new ConfigError(`${this.settingsFile} is damaged: ${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''}`);
+    return parsed.data;
+  }
+
+  writeSettings(settings: Settings): void { writeAtomically(this.settingsFile, `${JSON.stringify(settings, null, 1)}\n`); }
+
+  newId(): string { return createHash('sha256').update(this.dir).update(randomBytes(8)).digest('hex').slice(0, 8); }
+}
+
+export const runDirOf = (settings: Pick<Settings, 'id'>): string => `/run/skylite/${settings.id}`;
+
+/** The machine's name as a host's name: what DNS allows. */
+export const localHostName = (): string => hostname().split('.')[0]?.replace(/[^A-Za-z0-9-]/g, '-').replace(/^-+|-+$/g, '').slice(0, 60) || 'localhost';

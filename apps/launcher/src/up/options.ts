@@ -1,0 +1,37 @@
+import { parseArgs } from 'node:util';
+import { ConfigError } from '#libs/config';
+
+export interface UpOptions {
+  detach: boolean; demo: boolean;
+  port: number | undefined; hosts: number | undefined; fleet: number | undefined;
+  localHost: boolean; libvirt: 'own' | 'system';
+}
+
+/** `up`'s words. What is not given keeps its value of the last `up`. */
+export function parseUpOptions(args: string[]): UpOptions {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args, strict: true, allowPositionals: false,
+      options: {
+        detach: { type: 'boolean', default: false }, demo: { type: 'boolean', default: false },
+        port: { type: 'string' }, hosts: { type: 'string' }, fleet: { type: 'string' },
+        'no-local-host': { type: 'boolean', default: false }, libvirt: { type: 'string', default: 'own' },
+      },
+    }));
+  } catch (error) {
+    throw new ConfigError(`${error instanceof Error ? error.message.split('.')[0] : String(error)}. Run \`npm run up -- --help\` for what there is.`);
+  }
+  if (values.libvirt !== 'own' && values.libvirt !== 'system') throw new ConfigError(`--libvirt ${values.libvirt}: it is own or system.`);
+  return {
+    detach: values.detach, demo: values.demo, localHost: !values['no-local-host'], libvirt: values.libvirt,
+    port: number('--port', values.port, 1, 65_535), hosts: number('--hosts', values.hosts, 0, 20), fleet: number('--fleet', values.fleet, 0, 10_000),
+  };
+}
+
+function number(name: string, text: string | undefined, min: number, max: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max) throw new ConfigError(`${name} ${text}: it is a whole number from ${min} to ${max}.`);
+  return value;
+}

@@ -1,0 +1,50 @@
+/** One line a step with its time; a failure is one line with cause and cure. */
+export class UpError extends Error {
+  constructor(cause: string, readonly cure: string) {
+    super(cause);
+    this.name = 'UpError';
+  }
+}
+
+const running = new Set<string>();
+const tty = process.stdout.isTTY;
+
+/** Runs a step and prints how long it took; several may run at once. `work` returns a note for its line. */
+export async function step<T>(title: string, work: () => Promise<T>, note?: (result: T) => string | undefined): Promise<T> {
+  const started = performance.now();
+  running.add(title);
+  redraw();
+  try {
+    const result = await work();
+    finish(title, started, note?.(result));
+    return result;
+  } catch (error) {
+    running.delete(title);
+    if (tty) process.stdout.write('\r\x1b[K');
+    throw error;
+  }
+}
+
+function finish(title: string, started: number, note: string | undefined): void {
+  running.delete(title);
+  const line = `${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${title}${note ? `: ${note}` : ''}`;
+  process.stdout.write(tty ? `\r\x1b[K${line}\n` : `${line}\n`);
+  redraw();
+}
+
+function redraw(): void {
+  if (tty && running.size > 0) process.stdout.write(`\r\x1b[K  … ${[...running].join(', ').slice(0, 70)}`);
+}
+
+export const say = (text: string): void => { process.stdout.write(`${tty ? '\r\x1b[K' : ''}${text}\n`); };
+
+/** Polls `test` until it gives a value; undefined means not yet. */
+export async function until<T>(what: string, cure: string, timeoutMs: number, test: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const value = await test();
+    if (value !== undefined) return value;
+    if (Date.now() > end) throw new UpError(`${what} within ${Math.round(timeoutMs / 1000)} s.`, cure);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,24 @@
+import { Controller, UseFilters } from '@nestjs/common';
+import { Ctx, Payload } from '@nestjs/microservices';
+import type { z } from 'zod';
+import { claimHost, releaseClaim, type ClaimRequest } from '#libs/contracts';
+import { Handles, type BusContext } from '#libs/messaging';
+import { DatabaseErrorFilter } from '../database-error.js';
+import { ClaimHost } from './claim-host.js';
+import { ReleaseClaim } from './release-claim.js';
+
+@Controller()
+@UseFilters(DatabaseErrorFilter)
+export class ClaimsController {
+  constructor(private readonly claimHost: ClaimHost, private readonly releaseClaim: ReleaseClaim) {}
+
+  @Handles(claimHost)
+  claim(@Payload() request: ClaimRequest, @Ctx() context: BusContext): Promise<z.output<typeof claimHost.output>> {
+    return this.claimHost.execute(request, context.signal);
+  }
+
+  @Handles(releaseClaim)
+  release(@Payload() input: z.output<typeof releaseClaim.input>, @Ctx() context: BusContext): Promise<z.output<typeof releaseClaim.output>> {
+    return this.releaseClaim.execute(input, context.signal);
+  }
+}

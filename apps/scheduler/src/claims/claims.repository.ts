@@ -1,0 +1,172 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DATABASE, type Database } from '#libs/db';
+import type { Amounts, Capacity } from '../decide/fleet.js';
+import { LIMITS } from '../limits.js';
+
+export interface Wanted extends Amounts {
+  instanceId: string;
+  generation: number;
+  projectId: string;
+  /** Where to; null: only look what is there already. */
+  hostId: string | null;
+}
+
+/** What one statement did for one wanted claim. */
+export type Taken =
+  | { is: 'claimed'; hostId: string; hostName: string; availabilityZone: string }
+  /** A tombstone or a newer claim stands at this generation. */
+  | { is: 'stale'; generation: number }
+  /** An older claim of the instance is still held. */
+  | { is: 'held'; generation: number }
+  /** No room there any more, or somebody else was at this instance at the same moment: choose again. */
+  | { is: 'lost' };
+
+export interface CapacityNow { hostId: string; enabled: boolean; capacity: Capacity }
+
+export interface Released { instanceId: string; hostId: string }
+
+interface Raw {
+  instance_id: string; taken_host: string | null; known_generation: number | null; known_host: string | null;
+  host_name: string | null; availability_zone: string | null; at_host: string | null; enabled: boolean;
+  limit_vcpus: number; limit_memory_mib: number; limit_disk_gib: number; largest_vcpus: number; largest_memory_mib: number;
+  used_vcpus: number; used_memory_mib: number; used_disk_gib: number; version: number;
+}
+
+/** The claims of instances on hosts: the only place that takes and frees them. */
+@Injectable()
+export class ClaimsRepository {
+  constructor(@Inject(DATABASE) private readonly db: Database) {}
+
+  /**
+   * Takes a batch in one statement; each instance at most once in it.
+   *
+   * Why it cannot overcommit under READ COMMITTED: the statement locks the capacity rows of its hosts first, in id
+   * order. A row that another transaction was writing is read again after that one's commit, so what is compared
+   * with the limit is the newest usage, and nobody else can change it before this commit. Within the batch, each claim
+   * counts all those before it on the same host. Usage itself is raised by a trigger from the rows that were really
+   * inserted, and a second trigger refuses any rise above a limit, whatever this code does.
+   *
+   * Why it cannot claim twice: claims and tombstones of an instance are one row; whoever comes second on its unique
+   * key sees the first's commit in ON CONFLICT, and takes it only when it is a tombstone below its own generation.
+   */
+  async claim(wanted: readonly Wanted[]): Promise<{ taken: Taken[]; hosts: CapacityNow[] }> {
+    const { rows } = await this.db.pool.query<Raw>({ name: 'scheduler-claim', text: CLAIM, values: columns(wanted) });
+    const byInstance = new Map(rows.map((row) => [row.instance_id, row]));
+    const hosts = new Map<string, CapacityNow>();
+    for (const row of rows) if (row.at_host !== null && !hosts.has(row.at_host)) hosts.set(row.at_host, toCapacity(row));
+    const versions = new Map([...hosts].map(([id, host]) => [id, host.capacity.version]));
+    const taken = wanted.map((want) => {
+      const row = byInstance.get(want.instanceId)!;
+      if (row.taken_host !== null) {
+        // The capacity was read before this statement's own claims, which raise its version by one at least.
+        const { capacity } = hosts.get(row.taken_host)!;
+        capacity.used.vcpus += want.vcpus;
+        capacity.used.memoryMib += want.memoryMib;
+        capacity.used.diskGib += want.diskGib;
+        capacity.version = versions.get(row.taken_host)! + 1;
+      }
+      return outcome(want, row);
+    });
+    return { taken, hosts: [...hosts.values()] };
+  }
+
+  /**
+   * Frees a batch in one statement and raises tombstones; each instance at most once in it. Usage falls by the trigger,
+   * exactly when a live claim became a tombstone. A claim of a newer generation is left alone. Answers what was freed.
+   */
+  async release(wanted: readonly { instanceId: string; generation: number }[]): Promise<Released[]> {
+    const { rows } = await this.db.pool.query<{ instance_id: string; released_from: string }>({
+      name: 'scheduler-release', text: RELEASE, values: [wanted.map((want) => want.instanceId), wanted.map((want) => want.generation)],
+    });
+    return rows.map((row) => ({ instanceId: row.instance_id, hostId: row.released_from }));
+  }
+
+  /** Drops tombstones that no late message can meet any more. Answers how many; call again while it is the batch. */
+  async sweepTombstones(): Promise<number> {
+    const { rowCount } = await this.db.pool.query(
+      `DELETE FROM scheduler.claims WHERE (instance_id, purpose) IN (
+        SELECT instance_id, purpose FROM scheduler.claims WHERE released_at < now() - make_interval(days => $1) LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+      [LIMITS.tombstoneDays, LIMITS.sweepBatch],
+    );
+    return rowCount ?? 0;
+  }
+}
+
+const CLAIM = `
+  WITH want AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::integer[], $6::integer[], $7::integer[])
+      WITH ORDINALITY AS w(instance_id, generation, host_id, project_id, vcpus, memory_mib, disk_gib, place)
+  ), known AS MATERIALIZED (
+    SELECT c.instance_id, c.generation, c.host_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = 'run'
+  ), locked AS MATERIALIZED (
+    SELECT * FROM scheduler.host_capacity WHERE host_id = ANY ($3::uuid[]) ORDER BY host_id FOR NO KEY UPDATE
+  ), counted AS (
+    SELECT want.*, sum(want.vcpus) OVER before AS vcpus_to, sum(want.memory_mib) OVER before AS memory_to, sum(want.disk_gib) OVER before AS disk_to
+    FROM want JOIN locked USING (host_id)
+    WHERE locked.enabled AND want.vcpus <= locked.largest_vcpus AND want.memory_mib <= locked.largest_memory_mib
+      AND NOT EXISTS (SELECT FROM known WHERE known.instance_id = want.instance_id AND (known.host_id IS NOT NULL OR known.generation >= want.generation))
+    WINDOW before AS (PARTITION BY want.host_id ORDER BY want.place)
+  ), taken AS (
+    INSERT INTO scheduler.claims AS c (instance_id, purpose, generation, host_id, project_id, vcpus, memory_mib, disk_gib)
+    SELECT n.instance_id, 'run', n.generation, n.host_id, n.project_id, n.vcpus, n.memory_mib, n.disk_gib
+    FROM counted n JOIN locked USING (host_id)
+    WHERE locked.used_vcpus + n.vcpus_to <= locked.limit_vcpus AND locked.used_memory_mib + n.memory_to <= locked.limit_memory_mib
+      AND (n.disk_gib = 0 OR locked.used_disk_gib + n.disk_to <= locked.limit_disk_gib)
+    ORDER BY n.instance_id
+    ON CONFLICT (instance_id, purpose) DO UPDATE
+      SET generation = excluded.generation, host_id = excluded.host_id, project_id = excluded.project_id, vcpus = excluded.vcpus,
+        memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib, created_at = now(), released_at = NULL, released_from = NULL
+      WHERE c.host_id IS NULL AND c.generation < excluded.generation
+    RETURNING c.instance_id, c.host_id
+  )
+  SELECT want.instance_id, taken.host_id AS taken_host, known.generation AS known_generation, known.host_id AS known_host,
+    h.name AS host_name, h.availability_zone, locked.host_id AS at_host, locked.enabled,
+    locked.limit_vcpus, locked.limit_memory_mib, locked.limit_disk_gib, locked.largest_vcpus, locked.largest_memory_mib,
+    locked.used_vcpus, locked.used_memory_mib, locked.used_disk_gib, locked.version::float8 AS version
+  FROM want LEFT JOIN taken USING (instance_id) LEFT JOIN known USING (instance_id)
+    LEFT JOIN locked ON locked.host_id = want.host_id
+    LEFT JOIN scheduler.hosts h ON h.id = coalesce(taken.host_id, known.host_id)`;
+
+// The host's row first, as a claim does, so that the two never wait for each other crosswise.
+const RELEASE = `
+  WITH want AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::integer[]) AS w(instance_id, generation)
+  ), locked AS MATERIALIZED (
+    SELECT host_id FROM scheduler.host_capacity WHERE host_id IN (
+      SELECT c.host_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = 'run' WHERE c.generation <= want.generation)
+    ORDER BY host_id FOR NO KEY UPDATE
+  ), released AS (
+    INSERT INTO scheduler.claims AS c (instance_id, purpose, generation, released_at)
+    SELECT want.instance_id, 'run', want.generation, now() FROM want, (SELECT count(*) FROM locked) locks
+    ORDER BY want.instance_id
+    ON CONFLICT (instance_id, purpose) DO UPDATE
+      SET generation = excluded.generation, released_at = now(), released_from = c.host_id, host_id = NULL,
+        vcpus = 0, memory_mib = 0, disk_gib = 0
+      WHERE c.generation < excluded.generation OR (c.generation = excluded.generation AND c.host_id IS NOT NULL)
+    RETURNING c.instance_id, c.released_from
+  )
+  SELECT instance_id, released_from FROM released WHERE released_from IS NOT NULL`;
+
+const columns = (wanted: readonly Wanted[]): unknown[] => [
+  wanted.map((want) => want.instanceId), wanted.map((want) => want.generation), wanted.map((want) => want.hostId), wanted.map((want) => want.projectId),
+  wanted.map((want) => want.vcpus), wanted.map((want) => want.memoryMib), wanted.map((want) => want.diskGib),
+];
+
+function outcome(want: Wanted, row: Raw): Taken {
+  const there = row.taken_host ?? (row.known_generation === want.generation ? row.known_host : null);
+  if (there !== null) return { is: 'claimed', hostId: there, hostName: row.host_name!, availabilityZone: row.availability_zone! };
+  if (row.known_generation === null) return { is: 'lost' };
+  if (row.known_generation >= want.generation) return { is: 'stale', generation: row.known_generation };
+  return row.known_host === null ? { is: 'lost' } : { is: 'held', generation: row.known_generation };
+}
+
+const toCapacity = (row: Raw): CapacityNow => ({
+  hostId: row.at_host!,
+  enabled: row.enabled,
+  capacity: {
+    limit: { vcpus: row.limit_vcpus, memoryMib: row.limit_memory_mib, diskGib: row.limit_disk_gib },
+    used: { vcpus: row.used_vcpus, memoryMib: row.used_memory_mib, diskGib: row.used_disk_gib },
+    largest: { vcpus: row.largest_vcpus, memoryMib: row.largest_memory_mib },
+    version: row.version,
+  },
+});

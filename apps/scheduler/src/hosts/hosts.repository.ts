@@ -1,0 +1,109 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { HostInventory } from '#libs/contracts';
+import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import type { Ratios } from '../decide/capacity.js';
+import type { Amounts, Capacity } from '../decide/fleet.js';
+
+/** A host's three rows as one. */
+export interface HostRecord {
+  id: string; number: number; name: string; availability_zone: string; only_when_asked: boolean; simulated: boolean;
+  enabled: boolean; disabled_reason: string | null; epoch: number; boot_id: string | null; agent_version: string | null;
+  capabilities: string[]; inventory: HostInventory | null;
+  used_vcpus: number; used_memory_mib: number; used_disk_gib: number; used_instances: number;
+  cpu_ratio: number; ram_ratio: number; disk_ratio: number; last_seen_at: Date | null; updated_at: Date;
+}
+
+export interface Session {
+  epoch: number; simulated: boolean; bootId: string | null; inventoryGeneration: number; generation: number; ratios: Ratios;
+  /** Since the stored beat, by the database's clock; null: never. A session that begins is stored as heard. */
+  storedSilentMs: number | null;
+}
+
+export interface SessionReport {
+  bootId: string; protocol: number; agentVersion: string; capabilities: string[]; inventory: HostInventory;
+  limit: Amounts; largest: Capacity['largest'];
+}
+
+export interface HostEvent { hostId: string | null; kind: string; message: string; requestId?: string | undefined; userId?: string | undefined }
+
+const SELECT_HOST = `SELECT h.id, h.number, h.name, h.availability_zone, h.only_when_asked, h.simulated, c.enabled, h.disabled_reason, h.epoch, h.boot_id,
+    h.agent_version, h.capabilities, h.inventory, c.used_vcpus, c.used_memory_mib, c.used_disk_gib, c.used_instances,
+    h.cpu_ratio, h.ram_ratio, h.disk_ratio, b.last_seen_at, h.updated_at
+  FROM scheduler.hosts h JOIN scheduler.host_capacity c ON c.host_id = h.id LEFT JOIN scheduler.host_beats b ON b.host_id = h.id`;
+
+const SELECT_SESSION = `SELECT h.epoch, h.simulated, h.boot_id AS "bootId", h.inventory_generation::float8 AS "inventoryGeneration", h.generation::float8 AS generation,
+    json_build_object('cpu', h.cpu_ratio, 'ram', h.ram_ratio, 'disk', h.disk_ratio) AS ratios,
+    (extract(epoch FROM clock_timestamp() - b.last_seen_at) * 1000)::float8 AS "storedSilentMs"
+  FROM scheduler.hosts h LEFT JOIN scheduler.host_beats b ON b.host_id = h.id WHERE h.id = $1`;
+
+/** Hosts: who they are, what they have, and what happened to them. */
+@Injectable()
+export class HostsRepository {
+  constructor(@Inject(DATABASE) private readonly db: Database) {}
+
+  async list(filter: { id?: string | undefined; name?: string | undefined } = {}): Promise<HostRecord[]> {
+    const { rows } = await this.db.pool.query<HostRecord>(
+      `${SELECT_HOST} WHERE ($1::uuid IS NULL OR h.id = $1) AND ($2::text IS NULL OR h.name = $2) ORDER BY h.number`,
+      [filter.id ?? null, filter.name ?? null],
+    );
+    return rows;
+  }
+
+  /** What is known of the host's session; null: no such host. */
+  async session(hostId: string): Promise<Session | null> {
+    const { rows } = await this.db.pool.query<Session>({ name: 'scheduler-session', text: SELECT_SESSION, values: [hostId] });
+    return rows[0] ?? null;
+  }
+
+  /**
+   * Stores a session's report when `admit`, asked while the host's row is held, says so. Answers the host's epoch and
+   * the generation of its row.
+   */
+  async storeReport(hostId: string, admit: (session: Session) => SessionReport | null): Promise<{ epoch: number; generation: number; stored: boolean; began: boolean } | null> {
+    return this.db.transaction(async (client) => {
+      // The lock first and alone: what is read after it is what the previous holder left.
+      await client.query('SELECT FROM scheduler.hosts WHERE id = $1 FOR NO KEY UPDATE', [hostId]);
+      const found = await client.query<Session>(SELECT_SESSION, [hostId]);
+      const session = found.rows[0];
+      if (!session) return null;
+      const report = admit(session);
+      if (!report) return { epoch: session.epoch, generation: session.generation, stored: false, began: false };
+      const began = session.bootId !== report.bootId;
+      const updated = await client.query<{ generation: number }>(
+        `UPDATE scheduler.hosts SET boot_id = $2, protocol = $3, agent_version = $4, capabilities = $5, inventory = $6, inventory_generation = $7
+         WHERE id = $1 RETURNING generation::float8 AS generation`,
+        [hostId, report.bootId, report.protocol, report.agentVersion, report.capabilities, JSON.stringify(report.inventory), report.inventory.generation],
+      );
+      const { limit, largest } = report;
+      await client.query(
+        `UPDATE scheduler.host_capacity SET limit_vcpus = $2, limit_memory_mib = $3, limit_disk_gib = $4, largest_vcpus = $5, largest_memory_mib = $6
+         WHERE host_id = $1 AND (limit_vcpus, limit_memory_mib, limit_disk_gib, largest_vcpus, largest_memory_mib) IS DISTINCT FROM ($2::integer, $3::integer, $4::integer, $5::integer, $6::integer)`,
+        [hostId, limit.vcpus, limit.memoryMib, limit.diskGib, largest.vcpus, largest.memoryMib],
+      );
+      if (began) {
+        await client.query('UPDATE scheduler.host_beats SET hypervisor_up = true, last_seen_at = clock_timestamp() WHERE host_id = $1', [hostId]);
+        await book(client, { hostId, kind: 'session-began', message: `boot ${report.bootId}, agent ${report.agentVersion}, protocol ${report.protocol}` });
+      }
+      return { epoch: session.epoch, generation: updated.rows[0]!.generation, stored: true, began };
+    });
+  }
+
+  /** Opens or closes a host to new claims; what it runs stays. Answers null when there is no such host. */
+  async setEnabled(hostId: string, enabled: boolean, reason: string | null, by: { requestId: string; userId: string }): Promise<HostRecord | null> {
+    return this.db.transaction(async (client) => {
+      const known = await client.query('UPDATE scheduler.hosts SET disabled_reason = $2 WHERE id = $1', [hostId, enabled ? null : reason]);
+      if (known.rowCount === 0) return null;
+      await client.query('UPDATE scheduler.host_capacity SET enabled = $2 WHERE host_id = $1', [hostId, enabled]);
+      await book(client, { hostId, kind: enabled ? 'enabled' : 'disabled', message: (enabled ? null : reason) ?? '', ...by });
+      const { rows } = await client.query<HostRecord>(`${SELECT_HOST} WHERE h.id = $1`, [hostId]);
+      return rows[0] ?? null;
+    });
+  }
+}
+
+/** Books what happened in the transaction in which it happens. */
+export async function book(client: PoolClient, event: HostEvent): Promise<void> {
+  await client.query('INSERT INTO scheduler.host_events (host_id, kind, message, request_id, user_id) VALUES ($1, $2, $3, $4, $5)', [
+    event.hostId, event.kind, event.message, event.requestId ?? null, event.userId ?? null,
+  ]);
+}

@@ -1,0 +1,46 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { DATABASE } from '#libs/db';
+import { BUS } from '#libs/messaging';
+import { LOGGER } from '#libs/observability';
+import { ClaimHost } from './claims/claim-host.js';
+import { ClaimsController } from './claims/claims.controller.js';
+import { ClaimsRepository } from './claims/claims.repository.js';
+import { ReleaseClaim } from './claims/release-claim.js';
+import { CONFIG, SIGNER, type SchedulerDeps } from './deps.js';
+import { CreateEnrolToken } from './enrolment/create-enrol-token.js';
+import { EnrolmentController } from './enrolment/enrolment.controller.js';
+import { EnrolmentRepository } from './enrolment/enrolment.repository.js';
+import { JoinHost } from './enrolment/join-host.js';
+import { HostsController } from './hosts/hosts.controller.js';
+import { HostsRepository } from './hosts/hosts.repository.js';
+import { ListHosts } from './hosts/list-hosts.js';
+import { ReportInventory } from './hosts/report-inventory.js';
+import { UpdateHost } from './hosts/update-host.js';
+import { Liveness } from './snapshot/liveness.js';
+import { Snapshot } from './snapshot/snapshot.js';
+import { SnapshotRepository } from './snapshot/snapshot.repository.js';
+import { Sweeper } from './sweeper.js';
+
+export type { SchedulerConfig, SchedulerDeps } from './deps.js';
+
+/** The scheduler as a microservice over the bus: hosts, their enrolment, and every claim on them. Serve it with group `scheduler`. */
+@Module({})
+export class SchedulerModule {
+  static register(deps: SchedulerDeps): DynamicModule {
+    return {
+      module: SchedulerModule,
+      controllers: [ClaimsController, HostsController, EnrolmentController],
+      providers: [
+        { provide: BUS, useValue: deps.bus },
+        { provide: DATABASE, useValue: deps.db },
+        { provide: LOGGER, useValue: deps.logger },
+        { provide: CONFIG, useValue: deps.config },
+        { provide: SIGNER, useValue: deps.signer },
+        ClaimsRepository, ClaimHost, ReleaseClaim,
+        HostsRepository, ListHosts, ReportInventory, UpdateHost,
+        EnrolmentRepository, CreateEnrolToken, JoinHost,
+        SnapshotRepository, Snapshot, Liveness, Sweeper,
+      ],
+    };
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What a host's agent and the control plane say to each other. The host id is taken from the subject, never from a body:
+ * NATS lets a host publish `host.<its id>.>` only, and subscribe `hint.<its id>`, `ask.<its id>.>` and its own inbox.
+ */
+import { z } from 'zod';
+import { HostId, ImageId, InstanceId } from './common.js';
+import { defineContract, defineHint } from './contract.js';
+
+/** Highest and lowest protocol this build speaks. Raise MAX with every change an older peer would not understand. */
+export const PROTOCOL = { min: 1, max: 1 } as const;
+
+/** What shall be true of one instance on this host. */
+export const DesiredInstance = z.object({
+  id: InstanceId,
+  projectId: z.string(),
+  name: z.string(),
+  hostname: z.string(),
+  /** Rises with every change of intent; reports echo it. */
+  generation: z.int().min(1),
+  /** Rises when what is built changes (resize, rebuild); a domain of another spec generation is not re-rendered in place. */
+  specGeneration: z.int().min(1),
+  /** `deleted` is the only thing that ever destroys a domain. */
+  intent: z.enum(['running', 'stopped', 'deleted']),
+  /** Reboots asked for so far; the host performs one when its own count is lower. */
+  rebootCount: z.int().min(0),
+  rebootType: z.enum(['soft', 'hard']),
+  vcpus: z.int().min(1),
+  memoryMib: z.int().min(1),
+  /** Root disk, GiB; 0: as large as the image. */
+  diskGib: z.int().min(0),
+  image: z.object({ id: ImageId, sha512: z.string(), sizeBytes: z.int(), virtualSizeBytes: z.int().nullable(), format: z.enum(['qcow2', 'raw']) }),
+  /** Files of the config drive, path -> text (openstack/latest/meta_data.json, user_data, …). */
+  configDrive: z.record(z.string(), z.string()),
+});
+export type DesiredInstance = z.output<typeof DesiredInstance>;
+
+/** The host pulls everything that changed after `since`, in the order of the host's own sequence. */
+export const pullDesired = defineContract({
+  subject: 'host.{hostId}.pull',
+  input: z.object({
+    bootId: z.string(),
+    /** Highest host sequence the ledger holds; 0 asks for everything. */
+    since: z.int().min(0),
+  }),
+  output: z.object({
+    incarnation: z.int(),
+    epoch: z.int(),
+    /** Entries with a sequence above `since`, ascending; fewer than all when `more`. */
+    entries: z.array(z.object({ sequence: z.int(), instance: DesiredInstance })),
+    /** The sequence that this answer brings the host to. */
+    upTo: z.int(),
+    more: z.boolean(),
+    /** The control plane was restored from an older state: report only, act on nothing. */
+    reportOnly: z.boolean(),
+  }),
+  timeoutMs: 5_000,
+});
+
+export const ObservedState = z.enum(['absent', 'building', 'running', 'stopped', 'paused', 'crashed', 'failed']);
+export type ObservedState = z.output<typeof ObservedState>;
+
+/** What the host saw of one instance. `absent` is the proof of absence: no domain, no disk, no config drive. */
+export const ObservedInstance = z.object({
+  id: InstanceId,
+  /** Generation of the desired entry that this observation answers. */
+  generation: z.int(),
+  state: ObservedState,
+  rebootCount: z.int(),
+  /** Milliseconds since the epoch, the host's clock; informational. */
+  startedAtMs: z.int().nullable(),
+  /** What the host is doing now: fetch-image, make-disk, define, start, …; null when settled. */
+  doing: z.string().nullable(),
+  /** The last thing that went wrong, with how often in a row. `final`: the host gave up for this generation. */
+  error: z.object({ code: z.string(), message: z.string(), attempts: z.int(), final: z.boolean() }).nullable(),
+  /** Frozen at first definition: machine type, CPU model, render version, serial log path. */
+  frozen: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+});
+export type ObservedInstance = z.output<typeof ObservedInstance>;
+
+export const reportObserved = defineContract({
+  subject: 'host.{hostId}.report',
+  input: z.object({
+    bootId: z.string(), epoch: z.int(), incarnation: z.int(),
+    instances: z.array(ObservedInstance).max(500),
+    /** Domains that this host does not know; shown, never touched. */
+    orphans: z.array(z.object({ uuid: z.string(), name: z.string() })).max(500),
+  }),
+  /** Ids whose `absent` is booked: the ledger may forget them. */
+  output: z.object({ forget: z.array(InstanceId) }),
+  timeoutMs: 5_000,
+});
+
+export const VirtType = z.enum(['kvm', 'qemu', 'simulated']);
+
+export const HostInventory = z.object({
+  /** Rises with every change of content; the control plane ignores lower ones of the same boot. */
+  generation: z.int(),
+  vcpus: z.int(), memoryMib: z.int(), diskGib: z.int(),
+  reservedMemoryMib: z.int(), reservedDiskGib: z.int(),
+  cpuModel: z.string(), cpuArch: z.string(),
+  cells: z.array(z.object({ id: z.int(), cpus: z.array(z.int()), memoryMib: z.int() })),
+  virtType: VirtType,
+  hypervisorVersion: z.int().describe("QEMU's, as libvirt counts: major*1000000+minor*1000+micro"),
+  libvirtVersion: z.int(),
+  hostAddress: z.string(),
+});
+export type HostInventory = z.output<typeof HostInventory>;
+
+/** Sent at start, on change, and when the control plane asks for it in a beat's answer. */
+export const reportInventory = defineContract({
+  subject: 'host.{hostId}.inventory',
+  input: z.object({
+    bootId: z.string(),
+    protocol: z.object({ min: z.int(), max: z.int() }),
+    agentVersion: z.string(),
+    capabilities: z.array(z.string()).max(200),
+    simulated: z.boolean(),
+    inventory: HostInventory,
+  }),
+  /** A second session under the same identity is refused with `conflict`. */
+  output: z.object({ epoch: z.int(), incarnation: z.int(), protocol: z.int() }),
+  timeoutMs: 5_000,
+});
+
+/** I am alive, and so is my libvirt. Several a minute; lost ones do not matter. */
+export const hostBeat = defineHint({
+  subject: 'host.{hostId}.beat',
+  payload: z.object({ bootId: z.string(), hypervisorUp: z.boolean(), inventoryGeneration: z.int() }),
+});
+
+/** A URL for the bytes of an image that a server given to this host needs; anything else is `forbidden`. */
+export const hostImageUrl = defineContract({
+  subject: 'host.{hostId}.image-url',
+  input: z.object({ imageId: ImageId }),
+  output: z.object({ url: z.url(), expiresAtMs: z.int(), sha512: z.string(), sizeBytes: z.int() }),
+  timeoutMs: 5_000,
+});
+
+/** Something in your desired state changed: pull. Empty on purpose. */
+export const hostHint = defineHint({ subject: 'hint.{hostId}', payload: z.object({}) });
+
+/** The last `lines` lines (or everything kept, at most 512 KiB) of a guest's serial log. */
+export const readConsoleLog = defineContract({
+  subject: 'ask.{hostId}.console-log',
+  input: z.object({ instanceId: InstanceId, lines: z.int().min(0).optional() }),
+  output: z.object({ output: z.string() }),
+  timeoutMs: 5_000,
+});
+
+/** The host's own view of one instance, for `skylite inspect`. */
+export const inspectOnHost = defineContract({
+  subject: 'ask.{hostId}.inspect',
+  input: z.object({ instanceId: InstanceId }),
+  output: z.object({
+    hostname: z.string(), virtType: VirtType, simulated: z.boolean(),
+    ledger: z.record(z.string(), z.unknown()).nullable(),
+    observed: z.record(z.string(), z.unknown()).nullable(),
+    domainXml: z.string().nullable(),
+    files: z.array(z.object({ path: z.string(), bytes: z.int() })),
+  }),
+  timeoutMs: 5_000,
+});
+
+export const HostRef = z.object({ id: HostId, name: z.string() });

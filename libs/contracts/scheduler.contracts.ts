@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { Caller, HostId, InstanceId, Timestamp } from './common.js';
+import { defineContract } from './contract.js';
+import { HostInventory, VirtType } from './host.contracts.js';
+
+/** Why hosts fell out, in the order the filters ran. Admins see hosts; tenants counts and reasons. */
+export const PlacementExplanation = z.object({
+  hostsConsidered: z.int(),
+  snapshotAt: Timestamp,
+  filters: z.array(z.object({
+    name: z.string(),
+    /** How many hosts this filter refused, of those that reached it. */
+    refused: z.int(),
+    /** One sentence for people, with numbers: "8 hosts have less than 4096 MiB free (most: 1024)". */
+    reason: z.string(),
+    hosts: z.array(z.object({ name: z.string(), needed: z.union([z.number(), z.string()]), free: z.union([z.number(), z.string()]) })).max(100),
+  })),
+});
+export type PlacementExplanation = z.output<typeof PlacementExplanation>;
+
+export const ClaimRequest = z.object({
+  instanceId: InstanceId,
+  /** The instance's spec generation: with the id, the key of the claim. A claim at or below a tombstone is `stale`. */
+  generation: z.int().min(1),
+  projectId: z.string(),
+  vcpus: z.int().min(1), memoryMib: z.int().min(1), diskGib: z.int().min(0),
+  /** null: the default zones (those that are not used only when asked for). */
+  availabilityZone: z.string().nullable(),
+  /** `zone:host` form; admins only. */
+  requestedHost: z.string().nullable(),
+  /** Database time of the request: it is refused only from a snapshot newer than this. */
+  requestedAt: Timestamp,
+});
+export type ClaimRequest = z.output<typeof ClaimRequest>;
+
+/** Idempotent by (instanceId, generation): a repeat gets the same host. */
+export const claimHost = defineContract({
+  subject: 'svc.scheduler.claims.claim',
+  input: ClaimRequest,
+  output: z.discriminatedUnion('outcome', [
+    z.object({ outcome: z.literal('claimed'), hostId: HostId, hostName: z.string(), availabilityZone: z.string() }),
+    z.object({ outcome: z.literal('refused'), explanation: PlacementExplanation }),
+  ]),
+  timeoutMs: 10_000,
+});
+
+/** Frees the claim and leaves a tombstone at `generation`. Idempotent; releasing nothing still leaves the tombstone. */
+export const releaseClaim = defineContract({
+  subject: 'svc.scheduler.claims.release',
+  input: z.object({ instanceId: InstanceId, generation: z.int() }),
+  output: z.object({ released: z.boolean() }),
+  timeoutMs: 10_000,
+});
+
+export const HostView = z.object({
+  id: HostId,
+  /** Small stable integer for Nova's old hypervisor and service ids. */
+  number: z.int(),
+  name: z.string(),
+  availabilityZone: z.string(),
+  enabled: z.boolean(),
+  disabledReason: z.string().nullable(),
+  /** Beats arrive and its libvirt answers. */
+  alive: z.boolean(),
+  hypervisorUp: z.boolean(),
+  lastSeenAt: Timestamp.nullable(),
+  simulated: z.boolean(),
+  virtType: VirtType.nullable(),
+  agentVersion: z.string().nullable(),
+  capabilities: z.array(z.string()),
+  inventory: HostInventory.nullable(),
+  used: z.object({ vcpus: z.int(), memoryMib: z.int(), diskGib: z.int(), instances: z.int() }),
+  ratios: z.object({ cpu: z.number(), ram: z.number(), disk: z.number() }),
+  bootId: z.string().nullable(),
+  epoch: z.int(),
+  updatedAt: Timestamp,
+});
+export type HostView = z.output<typeof HostView>;
+
+export const listHosts = defineContract({
+  subject: 'svc.scheduler.hosts.list',
+  input: z.object({ name: z.string().optional(), id: HostId.optional() }),
+  output: z.object({ hosts: z.array(HostView) }),
+  timeoutMs: 3_000,
+});
+
+/** Which of these hosts are alive right now: the loops count a deadline only while the host is. */
+export const updateHost = defineContract({
+  subject: 'svc.scheduler.hosts.update',
+  input: z.object({ caller: Caller, hostId: HostId, enabled: z.boolean(), disabledReason: z.string().max(255).nullable() }),
+  output: HostView,
+  timeoutMs: 3_000,
+});
+
+export const listZones = defineContract({
+  subject: 'svc.scheduler.zones.list',
+  input: z.object({}),
+  output: z.object({ zones: z.array(z.object({ name: z.string(), available: z.boolean(), onlyWhenAsked: z.boolean(), hosts: z.array(z.object({ name: z.string(), alive: z.boolean(), enabled: z.boolean(), lastSeenAt: Timestamp.nullable() })) })) }),
+  timeoutMs: 3_000,
+});
+
+/** A one-time token that lets one machine become a host. Only its hash is kept. */
+export const createEnrolToken = defineContract({
+  subject: 'svc.scheduler.enrol-tokens.create',
+  input: z.object({ caller: Caller, availabilityZone: z.string().max(255), onlyWhenAsked: z.boolean(), simulated: z.boolean(), ttlS: z.int().min(30).max(7 * 86_400), count: z.int().min(1).max(10_000) }),
+  output: z.object({ tokens: z.array(z.string()), expiresAt: Timestamp }),
+  timeoutMs: 5_000,
+});
+
+/** A machine becomes a host: its id is its own, its key is its own; back come its rights as a signed NATS user. */
+export const joinHost = defineContract({
+  subject: 'svc.scheduler.hosts.join',
+  input: z.object({
+    token: z.string().max(200), hostId: HostId, name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/),
+    /** NATS public user nkey (`U…`); the private half never leaves the host. */
+    publicNkey: z.string().regex(/^U[A-Z2-7]{55}$/),
+    simulated: z.boolean(), protocol: z.object({ min: z.int(), max: z.int() }), agentVersion: z.string().max(64),
+  }),
+  output: z.object({ hostId: HostId, cellId: z.string(), cloudId: z.uuid(), natsUrls: z.array(z.string()), natsUserJwt: z.string(), availabilityZone: z.string() }),
+  timeoutMs: 5_000,
+});

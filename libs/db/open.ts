@@ -1,0 +1,81 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { Pool, type PoolClient } from 'pg';
+import { unavailable } from '#libs/errors';
+import { PrismaClient } from './generated/client.js';
+import type { Database } from './database.js';
+import { LIMITS } from './limits.js';
+
+export interface ConnectOptions {
+  /** postgresql:// URL; a unix socket as `postgresql://user:password@/database?host=/run/…`. */
+  url: string;
+  /** Shown in pg_stat_activity. */
+  name: string;
+  poolSize: number;
+  /** Told when a connection breaks; never throws. */
+  onProblem?: (text: string) => void;
+}
+
+/** Opens one app's database. Fails with `unavailable` when it does not answer in time or is not migrated. */
+export async function openDatabase(options: ConnectOptions): Promise<Database> {
+  const pool = new Pool({
+    connectionString: options.url, max: options.poolSize, application_name: `skylite ${options.name}`,
+    connectionTimeoutMillis: LIMITS.connectMs, idleTimeoutMillis: LIMITS.idleMs,
+    statement_timeout: LIMITS.statementMs, idle_in_transaction_session_timeout: LIMITS.idleInTransactionMs,
+    keepAlive: true,
+  });
+  let reachable = true;
+  pool.on('error', (error) => { reachable = false; options.onProblem?.(`database connection lost: ${error.message}`); });
+  const cell = await firstAnswer(pool);
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false }) });
+  const watch = setInterval(() => { pool.query('SELECT 1').then(() => { reachable = true; }, () => { reachable = false; }); }, LIMITS.watchMs);
+  watch.unref();
+  return {
+    prisma, pool, cellId: cell.cell_id, cloudId: cell.cloud_id, incarnation: cell.incarnation,
+    get reachable() { return reachable; },
+    transaction: (work) => transaction(pool, work),
+    close: async () => {
+      clearInterval(watch);
+      await prisma.$disconnect();
+      await pool.end();
+    },
+  };
+}
+
+async function firstAnswer(pool: Pool): Promise<{ cell_id: string; cloud_id: string; incarnation: number }> {
+  const end = Date.now() + LIMITS.firstAnswerMs;
+  for (;;) {
+    try {
+      const { rows } = await pool.query<{ cell_id: string; cloud_id: string; incarnation: number }>('SELECT cell_id, cloud_id, incarnation FROM control.cell LIMIT 1');
+      if (rows[0]) return rows[0];
+      throw new Error('no cell is registered');
+    } catch (error) {
+      if (Date.now() > end) {
+        await pool.end();
+        throw unavailable('The database does not answer.', { internal: error instanceof Error ? error.message : String(error), cause: error });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+/** Serialization failure, deadlock. */
+const RETRYABLE = new Set(['40001', '40P01']);
+
+async function transaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    const client = await pool.connect();
+    let broken = false;
+    try {
+      await client.query('BEGIN');
+      const result = await work(client);
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => { broken = true; });
+      const code = (error as { code?: string }).code;
+      if (code === undefined || !RETRYABLE.has(code) || attempt >= LIMITS.transactionAttempts) throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Injection token of the app's Database. */
+export const DATABASE = Symbol('DATABASE');

@@ -1,0 +1,151 @@
+import { Module, type DynamicModule, type Type } from '@nestjs/common';
+import { APP_FILTER, NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { unavailable } from '#libs/errors';
+import type { Logger } from '#libs/observability';
+import { addBodyParsers, isStreamed } from './body-parsers.js';
+import { answerError, ErrorFilter } from './error.filter.js';
+import { HttpError } from './http-error.js';
+import { LIMITS } from './limits.js';
+import { nestLogger } from './nest-logger.js';
+import { requestIdOf } from './request-id.js';
+import { serviceOf } from './services.js';
+import { DOOR_LOGGER } from './tokens.js';
+
+/** One answered request, for metrics. */
+export interface Answered {
+  method: string;
+  /** The route's pattern, not the path: few values. */
+  route: string;
+  status: number;
+  seconds: number;
+}
+
+export interface DoorOptions {
+  logger: Logger;
+  /** Base of all links when clients reach us by another name than they say (no slash at the end); else by the Host header. */
+  publicUrl?: string;
+  /** Addresses or CIDRs whose X-Forwarded-* are believed. Default: none. */
+  trustedProxies?: string[];
+  /**
+   * Runs first on every request, errors and unknown paths included: sets headers of a service's own (compute's
+   * microversion). What it throws is answered as any error is.
+   */
+  onRequest?: (request: FastifyRequest, reply: FastifyReply) => void;
+  /** Told of every answer; must not throw. */
+  onAnswered?: (answered: Answered) => void;
+}
+
+@Module({})
+class Door {}
+
+/**
+ * The public HTTP application around `module` (compose several by passing a module that imports them). It is complete but does not
+ * listen yet: `await app.listen(port, host)`. `app.close()` lets requests under way end, for LIMITS.closeMs at most.
+ */
+export async function createDoor(module: Type | DynamicModule, options: DoorOptions): Promise<NestFastifyApplication> {
+  const instance = makeInstance(options);
+  const root: DynamicModule = {
+    module: Door, imports: [module],
+    providers: [{ provide: DOOR_LOGGER, useValue: options.logger }, { provide: APP_FILTER, useClass: ErrorFilter }],
+  };
+  const app = await NestFactory.create<NestFastifyApplication>(root, new FastifyAdapter(instance), {
+    bodyParser: false, abortOnError: false, logger: nestLogger(options.logger),
+  });
+  await app.init();
+  await instance.ready();
+  return app;
+}
+
+function makeInstance(options: DoorOptions): FastifyInstance {
+  const instance = fastify({
+    logger: false,
+    genReqId: (request) => requestIdOf(request.headers['x-openstack-request-id']),
+    requestIdHeader: false,
+    trustProxy: options.trustedProxies ?? false,
+    bodyLimit: LIMITS.jsonBodyBytes,
+    // An upload may take hours: its own deadlines are the idle one here and the upload's. JSON bodies get theirs below.
+    requestTimeout: 0,
+    connectionTimeout: LIMITS.idleSocketMs,
+    keepAliveTimeout: LIMITS.keepAliveMs,
+    http: { headersTimeout: LIMITS.headersMs, maxHeaderSize: LIMITS.headerBytes, connectionsCheckingInterval: LIMITS.connectionCheckMs, keepAlive: true },
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: LIMITS.paramChars },
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => {
+      stamp(request, reply);
+      answerError(error, request, reply, options.logger);
+    },
+  }) as unknown as FastifyInstance;
+  instance.server.maxConnections = LIMITS.connections;
+  instance.decorate('publicUrl', options.publicUrl?.replace(/\/+$/, ''));
+  addBodyParsers(instance);
+  addHooks(instance, options);
+  return instance;
+}
+
+/** Ids on every answer, under the names that clients look for. */
+function stamp(request: FastifyRequest, reply: FastifyReply): void {
+  void reply.header('x-openstack-request-id', request.id);
+  if (serviceOf(request.raw.url ?? '') === 'compute') void reply.header('x-compute-request-id', request.id);
+}
+
+function addHooks(instance: FastifyInstance, options: DoorOptions): void {
+  let closing = false;
+  const deadlines = new WeakMap<FastifyRequest, NodeJS.Timeout>();
+  const settle = (request: FastifyRequest): void => clearTimeout(deadlines.get(request));
+
+  instance.addHook('onRequest', (request, reply, done) => {
+    stamp(request, reply);
+    if (closing) {
+      void reply.header('connection', 'close');
+      return done(unavailable('The service is shutting down; try again.', { retryAfterS: 1 }));
+    }
+    try {
+      options.onRequest?.(request, reply);
+    } catch (error) {
+      return done(error as Error);
+    }
+    if (!isStreamed(request) && !request.raw.complete) {
+      deadlines.set(request, setTimeout(() => {
+        if (request.raw.complete || reply.sent) return;
+        void reply.header('connection', 'close');
+        answerError(new HttpError(408, 'The request body took too long to arrive.'), request, reply, options.logger);
+        lingerThenCut(request, LIMITS.cutMs);
+      }, LIMITS.jsonBodyMs).unref());
+    }
+    done();
+  });
+  instance.addHook('preHandler', (request, _reply, done) => { settle(request); done(); });
+  instance.addHook('onResponse', (request, reply, done) => {
+    settle(request);
+    if (!request.raw.complete) lingerThenCut(request, LIMITS.lingerMs);
+    tell(request, reply, options);
+    done();
+  });
+
+  instance.addHook('preClose', (done) => {
+    closing = true;
+    setTimeout(() => instance.server.closeAllConnections(), LIMITS.closeMs).unref();
+    done();
+  });
+}
+
+/** A client that still sends reads our answer only when it may finish; one that never does is cut off. */
+function lingerThenCut(request: FastifyRequest, afterMs: number): void {
+  const { raw } = request;
+  const cut = setTimeout(() => { if (!raw.complete) raw.socket.destroy(); }, afterMs).unref();
+  raw.once('end', () => clearTimeout(cut));
+  raw.resume();
+}
+
+/** Signatures in URLs are proofs as good as tokens until they expire. */
+const withoutSecrets = (url: string): string => url.replace(/([?&](?:signature|token)=)[^&]*/gi, '$1…');
+
+function tell(request: FastifyRequest, reply: FastifyReply, options: DoorOptions): void {
+  const seconds = reply.elapsedTime / 1000;
+  if (options.logger.isLevelEnabled('debug')) {
+    options.logger.debug({ requestId: request.id, method: request.method, url: withoutSecrets(request.url), status: reply.statusCode, ms: Math.round(seconds * 1e4) / 10 }, 'request');
+  }
+  options.onAnswered?.({ method: request.method, route: request.routeOptions.url ?? '(none)', status: reply.statusCode, seconds });
+}

@@ -1,0 +1,210 @@
+// The in-memory hypervisor's domains: which exist, which run, how they start and stop, and the events that follow.
+import { randomUUID } from 'node:crypto';
+import type { DomainEvent, DomainRef } from '../api.js';
+import { fromRef, uuidFromBytes, type WireDomain } from '../convert.js';
+import { LibvirtError } from '../errors.js';
+import { lifecycleEvent } from '../events.js';
+import type { FakeConsoles } from './consoles.js';
+import { readDomainXml, type DomainDoc } from './domain-doc.js';
+import { domainEvent, domainState, ERR, STATE } from './rules.js';
+
+export interface FakeDomain {
+  readonly name: string;
+  readonly uuid: string;
+  id: number;
+  state: number;
+  reason: number;
+  config: DomainDoc | null; // null: transient
+  live: DomainDoc | null; // null: not running
+  startedAt: number;
+  booted: boolean;
+  starts: number;
+  resets: number;
+  cancelShutdown: (() => void) | undefined;
+}
+
+export interface DomainsOptions {
+  readonly consoles: FakeConsoles;
+  readonly bootText: string | ((domain: DomainRef) => string);
+  readonly newUuid: (() => string) | undefined;
+  readonly now: () => number;
+  tell(event: DomainEvent): void;
+}
+
+const QEMU = 10; // libvirt's number for the part that refuses
+
+export function refOf({ name, uuid, id }: FakeDomain): DomainRef {
+  return { name, uuid, id };
+}
+
+export function wireOf(domain: FakeDomain): WireDomain {
+  return fromRef(domain);
+}
+
+function invalid(why: string): LibvirtError {
+  return new LibvirtError(ERR.OPERATION_INVALID, `Requested operation is not valid: ${why}`, QEMU);
+}
+
+export class FakeDomains {
+  readonly #byUuid = new Map<string, FakeDomain>();
+  readonly #byName = new Map<string, FakeDomain>();
+  #nextId = 1;
+
+  constructor(private readonly options: DomainsOptions) {}
+
+  all(): FakeDomain[] {
+    return [...this.#byUuid.values()];
+  }
+
+  get(nameOrUuid: string): FakeDomain | undefined {
+    return this.#byUuid.get(nameOrUuid) ?? this.#byName.get(nameOrUuid);
+  }
+
+  /** @throws LibvirtError NO_DOMAIN */
+  find(dom: WireDomain): FakeDomain {
+    const uuid = uuidFromBytes(dom.uuid);
+    const domain = this.#byUuid.get(uuid);
+    if (!domain) throw new LibvirtError(ERR.NO_DOMAIN, `Domain not found: no domain with matching uuid '${uuid}'${dom.name ? ` (${dom.name})` : ''}`, QEMU);
+    return domain;
+  }
+
+  /** @throws LibvirtError NO_DOMAIN */
+  findByName(name: string): FakeDomain {
+    const domain = this.#byName.get(name);
+    if (!domain) throw new LibvirtError(ERR.NO_DOMAIN, `Domain not found: no domain with matching name '${name}'`, QEMU);
+    return domain;
+  }
+
+  /** @throws LibvirtError NO_DOMAIN, OPERATION_INVALID when it does not run */
+  active(dom: WireDomain): FakeDomain & { live: DomainDoc } {
+    const domain = this.find(dom);
+    if (!domain.live) throw invalid('domain is not running');
+    return domain as FakeDomain & { live: DomainDoc };
+  }
+
+  define(xml: string): FakeDomain {
+    const doc = this.#read(xml);
+    const domain = this.#byUuid.get(doc.uuid) ?? this.#add(doc);
+    const added = domain.config === null;
+    domain.config = doc;
+    this.emit(refOf(domain), 'defined', added ? 'added' : 'updated');
+    return domain;
+  }
+
+  undefine(domain: FakeDomain): void {
+    if (!domain.config) throw invalid('cannot undefine transient domain');
+    domain.config = null;
+    if (!domain.live) this.#remove(domain);
+    this.emit(refOf(domain), 'undefined', 'removed');
+  }
+
+  startTransient(xml: string, paused: boolean): FakeDomain {
+    const doc = this.#read(xml);
+    const known = this.#byUuid.get(doc.uuid);
+    if (known?.live) throw invalid(`domain '${doc.name}' is already active`);
+    return this.#start(known ?? this.#add(doc), doc, paused);
+  }
+
+  startDefined(domain: FakeDomain, paused: boolean): FakeDomain {
+    if (domain.live || !domain.config) throw invalid('domain is already running');
+    return this.#start(domain, domain.config, paused);
+  }
+
+  suspend(domain: FakeDomain): void {
+    if (domain.state === STATE.paused) return;
+    [domain.state, domain.reason] = domainState('paused', 'user');
+    this.emit(refOf(domain), 'suspended', 'paused');
+  }
+
+  resume(domain: FakeDomain): void {
+    if (domain.state === STATE.running) throw invalid('domain is already running');
+    [domain.state, domain.reason] = domainState('running', 'unpaused');
+    this.emit(refOf(domain), 'resumed', 'unpaused');
+    this.#boot(domain);
+  }
+
+  reset(domain: FakeDomain): void {
+    domain.resets++;
+    domain.booted = false;
+    this.options.tell({ kind: 'reboot', domain: refOf(domain) });
+    if (domain.state === STATE.running) this.#boot(domain);
+  }
+
+  /** The guest ends by itself. */
+  guestStops(domain: FakeDomain, why: 'shutdown' | 'crashed'): void {
+    if (!domain.live) return;
+    if (why === 'shutdown') this.emit(refOf(domain), 'shutdown', 'guest'); // said first, as QEMU does
+    this.stop(domain, why);
+  }
+
+  stop(domain: FakeDomain, why: 'shutdown' | 'destroyed' | 'crashed', tell = true): void {
+    domain.cancelShutdown?.();
+    domain.cancelShutdown = undefined;
+    if (tell && why === 'destroyed') this.emit(refOf(domain), 'shutdown', 'host');
+    domain.live = null;
+    domain.id = -1;
+    [domain.state, domain.reason] = domainState('shutoff', why);
+    if (!domain.config) this.#remove(domain);
+    this.options.consoles.end(domain.uuid);
+    if (tell) this.emit(refOf(domain), 'stopped', why);
+  }
+
+  /** Which of the two documents flags mean; "current" is the live one of a running domain. */
+  affected(domain: FakeDomain, flags: number): { live: boolean; config: boolean } {
+    const current = (flags & 3) === 0;
+    const live = (flags & 1) !== 0 || (current && domain.live !== null);
+    const config = (flags & 2) !== 0 || (current && domain.live === null);
+    if (live && !domain.live) throw invalid('domain is not running');
+    if (config && !domain.config) throw invalid('transient domains do not have any persistent config');
+    return { live, config };
+  }
+
+  emit(domain: DomainRef, event: Parameters<typeof domainEvent>[0], detail: string): void {
+    this.options.tell(lifecycleEvent(domain, ...domainEvent(event, detail)));
+  }
+
+  #read(xml: string): DomainDoc {
+    const doc = readDomainXml(xml, this.options.newUuid ?? randomUUID);
+    const sameUuid = this.#byUuid.get(doc.uuid);
+    const sameName = this.#byName.get(doc.name);
+    if (sameUuid && sameUuid.name !== doc.name) throw new LibvirtError(ERR.OPERATION_FAILED, `operation failed: domain '${sameUuid.name}' is already defined with uuid ${doc.uuid}`, QEMU);
+    if (sameName && sameName.uuid !== doc.uuid) throw new LibvirtError(ERR.OPERATION_FAILED, `operation failed: domain '${doc.name}' already exists with uuid ${sameName.uuid}`, QEMU);
+    return doc;
+  }
+
+  #add(doc: DomainDoc): FakeDomain {
+    const [state, reason] = domainState('shutoff', 'unknown');
+    const domain: FakeDomain = {
+      name: doc.name, uuid: doc.uuid, id: -1, state, reason, config: null, live: null, startedAt: 0, booted: false, starts: 0, resets: 0, cancelShutdown: undefined,
+    };
+    this.#byUuid.set(doc.uuid, domain);
+    this.#byName.set(doc.name, domain);
+    return domain;
+  }
+
+  #remove(domain: FakeDomain): void {
+    this.#byUuid.delete(domain.uuid);
+    this.#byName.delete(domain.name);
+  }
+
+  #start(domain: FakeDomain, doc: DomainDoc, paused: boolean): FakeDomain {
+    domain.live = doc;
+    domain.id = this.#nextId++;
+    domain.starts++;
+    domain.startedAt = this.options.now();
+    domain.booted = false;
+    [domain.state, domain.reason] = paused ? domainState('paused', 'user') : domainState('running', 'booted');
+    if (!paused) this.emit(refOf(domain), 'resumed', 'unpaused'); // QEMU's CPUs run before libvirt calls it started
+    this.emit(refOf(domain), 'started', 'booted');
+    if (paused) this.emit(refOf(domain), 'suspended', 'paused');
+    else this.#boot(domain);
+    return domain;
+  }
+
+  #boot(domain: FakeDomain): void {
+    if (domain.booted) return;
+    domain.booted = true;
+    const { bootText, consoles } = this.options;
+    consoles.write(domain.uuid, typeof bootText === 'function' ? bootText(refOf(domain)) : bootText);
+  }
+}

@@ -1,0 +1,275 @@
+// A hypervisor in memory: the state behind the fake daemon, and usable without one. It keeps libvirt's rules (what is an
+// error, which state follows, which events come), starts nothing and costs a few kilobytes a domain.
+import type { DomainEvent, DomainRef, DomainState } from '../api.js';
+import type { ArgsOf, RetOf } from '../call-table.js';
+import { toState } from '../convert.js';
+import { LibvirtError } from '../errors.js';
+import { FLAGS } from '../facts.js';
+import { capabilitiesXml, domainCapabilitiesXml } from './capabilities.js';
+import { FakeConsoles, type ConsoleSink } from './consoles.js';
+import { getMetadata, setMetadata, withId, type DomainDoc } from './domain-doc.js';
+import { FakeDomains, refOf, wireOf, type FakeDomain } from './domains.js';
+import { FaultPlan, type FakeProcedure } from './faults.js';
+import { ERR, matchesFilter } from './rules.js';
+
+export interface FakeHypervisorOptions {
+  readonly hostname?: string;
+  readonly hostUuid?: string;
+  readonly cpus?: number;
+  readonly memoryKiB?: number;
+  readonly numaNodes?: number;
+  readonly capabilitiesXml?: string;
+  readonly domainCapabilitiesXml?: string;
+  /** ms a guest takes to obey a shutdown request; null: it never does. Default 0. */
+  readonly shutdownMs?: number | null;
+  /** What a guest's console prints when its CPUs first run. */
+  readonly bootText?: string | ((domain: DomainRef) => string);
+  /** What a guest's console answers to input; default: echoes it. */
+  readonly onConsoleInput?: (domain: DomainRef, input: Buffer) => string | Uint8Array | null;
+  /** Time of a call in ms, before it takes effect. Default 0: answered at once. */
+  readonly latencyMs?: number | ((procedure: FakeProcedure) => number);
+  /** Runs `task` after `ms`; returns how to cancel it. Default: an unref'd timer. */
+  readonly schedule?: (ms: number, task: () => void) => () => void;
+  /** ms, for CPU time in statistics. Default: the process's clock. */
+  readonly now?: () => number;
+  readonly newUuid?: () => string;
+}
+
+/** A domain as tests see it. */
+export interface FakeDomainView extends DomainState {
+  readonly name: string;
+  readonly uuid: string;
+  readonly id: number;
+  readonly persistent: boolean;
+  readonly xml: string;
+  /** How often it was started, and reset or rebooted, since it is known. */
+  readonly starts: number;
+  readonly resets: number;
+}
+
+type Handlers = { readonly [P in FakeProcedure]?: (args: ArgsOf<P>) => RetOf<P> };
+
+const unrefTimer = (ms: number, task: () => void): (() => void) => {
+  const timer = setTimeout(task, ms).unref();
+  return () => clearTimeout(timer);
+};
+
+export class FakeHypervisor {
+  readonly faults = new FaultPlan();
+  readonly #options: FakeHypervisorOptions;
+  readonly #consoles: FakeConsoles;
+  readonly #domains: FakeDomains;
+  readonly #listeners = new Set<(event: DomainEvent) => void>();
+  readonly #calls = new Map<FakeProcedure, number>();
+  readonly #schedule: (ms: number, task: () => void) => () => void;
+  readonly #now: () => number;
+
+  constructor(options: FakeHypervisorOptions = {}) {
+    this.#options = options;
+    this.#schedule = options.schedule ?? unrefTimer;
+    this.#now = options.now ?? (() => performance.now());
+    this.#consoles = new FakeConsoles(options.onConsoleInput ?? ((_, input) => input));
+    this.#domains = new FakeDomains({
+      consoles: this.#consoles, bootText: options.bootText ?? 'fake guest: ready\r\n', newUuid: options.newUuid, now: this.#now,
+      tell: (event) => {
+        for (const listener of this.#listeners) listener(event);
+      },
+    });
+  }
+
+  // ---- for tests and simulations --------------------------------------------------------------------------------
+
+  domains(): readonly FakeDomainView[] {
+    return this.#domains.all().map(view);
+  }
+
+  domain(nameOrUuid: string): FakeDomainView | undefined {
+    const domain = this.#domains.get(nameOrUuid);
+    return domain && view(domain);
+  }
+
+  /** How often a procedure was called, refused and faulty calls included. */
+  callCount(procedure: FakeProcedure): number {
+    return this.#calls.get(procedure) ?? 0;
+  }
+
+  /** Returns how to stop listening. */
+  onEvent(listener: (event: DomainEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The guest prints something. */
+  consoleWrite(nameOrUuid: string, data: string | Uint8Array): void {
+    const domain = this.#domains.get(nameOrUuid);
+    if (domain) this.#consoles.write(domain.uuid, data);
+  }
+
+  /** The guest powers itself off. */
+  guestPowerOff(nameOrUuid: string): void {
+    const domain = this.#domains.get(nameOrUuid);
+    if (domain) this.#domains.guestStops(domain, 'shutdown');
+  }
+
+  /** The guest's process dies. */
+  guestCrash(nameOrUuid: string): void {
+    const domain = this.#domains.get(nameOrUuid);
+    if (domain) this.#domains.guestStops(domain, 'crashed');
+  }
+
+  /** The host loses power: what ran is gone, definitions stay, nobody is told. */
+  powerLoss(): void {
+    for (const domain of this.#domains.all()) if (domain.live) this.#domains.stop(domain, 'crashed', false);
+  }
+
+  // ---- for the fake daemon --------------------------------------------------------------------------------------
+
+  latencyOf(procedure: FakeProcedure): number {
+    const { latencyMs } = this.#options;
+    return typeof latencyMs === 'function' ? latencyMs(procedure) : (latencyMs ?? 0);
+  }
+
+  after(ms: number, task: () => void): () => void {
+    return this.#schedule(ms, task);
+  }
+
+  count(procedure: FakeProcedure): void {
+    this.#calls.set(procedure, (this.#calls.get(procedure) ?? 0) + 1);
+  }
+
+  /** Does one call. @throws LibvirtError as libvirtd would */
+  handle<P extends FakeProcedure>(procedure: P, args: ArgsOf<P>): RetOf<P> {
+    const handler = this.#handlers[procedure] as ((args: ArgsOf<P>) => RetOf<P>) | undefined;
+    if (!handler) throw new LibvirtError(ERR.NO_SUPPORT, `this function is not supported by the connection driver: ${procedure}`);
+    return handler(args);
+  }
+
+  openConsole(args: ArgsOf<'DOMAIN_OPEN_CONSOLE'>, sink: ConsoleSink): { write(data: Buffer): void; close(): void } {
+    const domain = this.#domains.active(args.dom);
+    if (domain.live.consoles === 0) throw new LibvirtError(ERR.INTERNAL_ERROR, `internal error: cannot find character device ${args.dev_name ?? '<null>'}`);
+    return this.#consoles.attach(refOf(domain), sink, (args.flags & FLAGS.console.force) !== 0);
+  }
+
+  // ---- the calls ------------------------------------------------------------------------------------------------
+
+  readonly #handlers: Handlers = {
+    CONNECT_CLOSE: () => null,
+    CONNECT_SUPPORTS_FEATURE: () => ({ supported: 1 }),
+    CONNECT_GET_LIB_VERSION: () => ({ lib_ver: 9_000_000n }),
+    CONNECT_GET_VERSION: () => ({ hv_ver: 7_002_022n }),
+    CONNECT_GET_HOSTNAME: () => ({ hostname: this.#options.hostname ?? 'fake' }),
+    CONNECT_GET_URI: () => ({ uri: 'qemu:///system' }),
+    CONNECT_GET_CAPABILITIES: () => ({ capabilities: this.#options.capabilitiesXml ?? capabilitiesXml(this.#shape()) }),
+    CONNECT_GET_DOMAIN_CAPABILITIES: (args) => ({ capabilities: this.#options.domainCapabilitiesXml ?? domainCapabilitiesXml(args) }),
+    NODE_GET_INFO: () => {
+      const { cpus, memoryKiB, numaNodes } = this.#shape();
+      const model = [...Buffer.from('x86_64'.padEnd(32, '\0'))];
+      return { model, memory: BigInt(memoryKiB), cpus, mhz: 2400, nodes: numaNodes, sockets: 1, cores: Math.floor(cpus / numaNodes), threads: 1 };
+    },
+    CONNECT_LIST_ALL_DOMAINS: ({ flags }) => {
+      const domains = this.#domains.all().filter((domain) => matchesFilter(domain, flags)).map(wireOf);
+      return { domains, ret: domains.length };
+    },
+    DOMAIN_LOOKUP_BY_UUID: ({ uuid }) => ({ dom: wireOf(this.#domains.find({ uuid, name: '', id: -1 })) }),
+    DOMAIN_LOOKUP_BY_NAME: ({ name }) => ({ dom: wireOf(this.#domains.findByName(name)) }),
+    DOMAIN_GET_XML_DESC: ({ dom, flags }) => {
+      const domain = this.#domains.find(dom);
+      const inactive = (flags & FLAGS.xml.inactive) !== 0;
+      return { xml: domain.live && !inactive ? withId(domain.live, domain.id) : docOf(domain, 'config').xml };
+    },
+    DOMAIN_GET_INFO: ({ dom }) => {
+      const domain = this.#domains.find(dom);
+      const { memoryKiB, vcpus } = docOf(domain, 'live');
+      return { state: domain.state, maxMem: BigInt(memoryKiB), memory: BigInt(memoryKiB), nrVirtCpu: vcpus, cpuTime: this.#cpuTime(domain) };
+    },
+    DOMAIN_GET_STATE: ({ dom }) => {
+      const { state, reason } = this.#domains.find(dom);
+      return { state, reason };
+    },
+    DOMAIN_DEFINE_XML_FLAGS: ({ xml }) => ({ dom: wireOf(this.#domains.define(xml)) }),
+    DOMAIN_CREATE_XML: ({ xml_desc, flags }) => ({ dom: wireOf(this.#domains.startTransient(xml_desc, (flags & FLAGS.start.paused) !== 0)) }),
+    DOMAIN_CREATE_WITH_FLAGS: ({ dom, flags }) => ({ dom: wireOf(this.#domains.startDefined(this.#domains.find(dom), (flags & FLAGS.start.paused) !== 0)) }),
+    DOMAIN_SHUTDOWN_FLAGS: ({ dom }) => {
+      const domain = this.#domains.active(dom);
+      const { shutdownMs = 0 } = this.#options;
+      if (shutdownMs === null || domain.cancelShutdown) return null;
+      // Even an obedient guest obeys after the call has been answered.
+      domain.cancelShutdown = this.#schedule(shutdownMs, () => {
+        domain.cancelShutdown = undefined;
+        this.#domains.guestStops(domain, 'shutdown');
+      });
+      return null;
+    },
+    DOMAIN_REBOOT: ({ dom }) => this.#void(this.#domains.reset(this.#domains.active(dom))),
+    DOMAIN_RESET: ({ dom }) => this.#void(this.#domains.reset(this.#domains.active(dom))),
+    DOMAIN_DESTROY_FLAGS: ({ dom }) => this.#void(this.#domains.stop(this.#domains.active(dom), 'destroyed')),
+    DOMAIN_UNDEFINE_FLAGS: ({ dom }) => this.#void(this.#domains.undefine(this.#domains.find(dom))),
+    DOMAIN_SUSPEND: ({ dom }) => this.#void(this.#domains.suspend(this.#domains.active(dom))),
+    DOMAIN_RESUME: ({ dom }) => this.#void(this.#domains.resume(this.#domains.active(dom))),
+    DOMAIN_SET_METADATA: ({ dom, type, metadata, key, uri, flags }) => {
+      const domain = this.#domains.find(dom);
+      const namespace = metadataUri(type, uri);
+      if (metadata !== null && !key) throw new LibvirtError(ERR.INVALID_ARG, 'invalid argument: key in virDomainSetMetadata must not be NULL');
+      const { live, config } = this.#domains.affected(domain, flags);
+      const change = (doc: DomainDoc | null, wanted: boolean): DomainDoc | null => (wanted && doc ? setMetadata(doc, namespace, key ?? '', metadata) : doc);
+      [domain.live, domain.config] = [change(domain.live, live), change(domain.config, config)];
+      return null;
+    },
+    DOMAIN_GET_METADATA: ({ dom, type, uri, flags }) => {
+      const domain = this.#domains.find(dom);
+      const namespace = metadataUri(type, uri);
+      return { metadata: getMetadata(docOf(domain, this.#domains.affected(domain, flags).live ? 'live' : 'config'), namespace) };
+    },
+    CONNECT_GET_ALL_DOMAIN_STATS: ({ doms, flags }) => {
+      const domains = doms.length > 0 ? doms.map((dom) => this.#domains.find(dom)) : this.#domains.all();
+      // The low bits are the list's filter bits; the high ones ask for speed or strictness.
+      const chosen = domains.filter((domain) => matchesFilter(domain, flags & 0xffff));
+      return { retStats: chosen.map((domain) => ({ dom: wireOf(domain), params: this.#stats(domain) })) };
+    },
+  };
+
+  #void(_done: void): null {
+    return null;
+  }
+
+  #shape(): { hostUuid: string; cpus: number; memoryKiB: number; numaNodes: number } {
+    const { hostUuid = '00000000-0000-4000-8000-000000000001', cpus = 4, memoryKiB = 8 * 1024 * 1024, numaNodes = 1 } = this.#options;
+    return { hostUuid, cpus, memoryKiB, numaNodes };
+  }
+
+  #cpuTime(domain: FakeDomain): bigint {
+    return domain.live ? BigInt(Math.round(Math.max(0, this.#now() - domain.startedAt) * 1e6)) : 0n;
+  }
+
+  #stats(domain: FakeDomain): RetOf<'CONNECT_GET_ALL_DOMAIN_STATS'>['retStats'][number]['params'] {
+    const { memoryKiB, vcpus } = docOf(domain, 'live');
+    const state = [
+      { field: 'state.state', value: { type: 1, value: domain.state } },
+      { field: 'state.reason', value: { type: 1, value: domain.reason } },
+    ] as const;
+    if (!domain.live) return state;
+    return [
+      ...state,
+      { field: 'cpu.time', value: { type: 4, value: this.#cpuTime(domain) } },
+      { field: 'balloon.current', value: { type: 4, value: BigInt(memoryKiB) } },
+      { field: 'balloon.maximum', value: { type: 4, value: BigInt(memoryKiB) } },
+      { field: 'vcpu.current', value: { type: 2, value: vcpus } },
+      { field: 'vcpu.maximum', value: { type: 2, value: vcpus } },
+    ];
+  }
+}
+
+/** A domain has at least one of the two documents. */
+function docOf(domain: FakeDomain, first: 'live' | 'config'): DomainDoc {
+  return (first === 'live' ? (domain.live ?? domain.config) : (domain.config ?? domain.live))!;
+}
+
+function view(domain: FakeDomain): FakeDomainView {
+  const { name, uuid, id, starts, resets } = domain;
+  return { name, uuid, id, ...toState(domain.state, domain.reason), persistent: domain.config !== null, xml: docOf(domain, 'live').xml, starts, resets };
+}
+
+function metadataUri(type: number, uri: string | null): string {
+  if (type !== 2 || uri === null) throw new LibvirtError(ERR.ARGUMENT_UNSUPPORTED, 'argument unsupported: only metadata elements');
+  return uri;
+}

@@ -1,0 +1,16 @@
+/** Limits of the bus, with reasons. */
+export const LIMITS = {
+  /** NATS' own default maximum is 1 MiB; what is larger must be paged or fetched by URL. */
+  messageBytes: 1_000_000,
+  /** Calls of one contract under way in one process; more are told "busy" at once rather than queued unseen. */
+  runningCallsPerContract: 2_000,
+} as const;
+
+/** Limits that NATS itself enforces on every user, with reasons. */
+export const LIMITS_OF_USERS = {
+  /** A host needs three subscriptions, a service some tens. */
+  subscriptions: 500,
+  payloadBytes: 1_048_576,
+  /** 30 s in nanoseconds: longer than any contract's timeout. */
+  answerWithinNs: 30_000_000_000,
+} as const;

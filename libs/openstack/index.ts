@@ -1,0 +1,23 @@
+/**
+ * OpenStack's compute API as data: microversions and what each changes, the shapes of its answers, its links, dates,
+ * words and refusals. Pure: no framework, no clock, no input or output.
+ */
+export { hostIdOf } from './host-id.js';
+export { microsNoZone, microsNoZoneOrNull, secondsZ } from './dates.js';
+export { bookmark, computeLinks, nextLinks, resourceLinks, type Link, type LinkBase, type PageAsked } from './links.js';
+export { MAX_VERSION, MIN_VERSION, Microversion, negotiate, versionHeaders, type Negotiated, type VersionText } from './microversion.js';
+export { FEATURES, has, WITHOUT_EFFECT, type Feature } from './version-table.js';
+export { versionListView, versionView } from './version-document.view.js';
+export { instanceName, serverBrief, serverCreated, serverDetail, serverList, serverUpdated, type ServerContext } from './server.view.js';
+export { flavorBrief, flavorDetail, flavorList, type FlavorContext } from './flavor.view.js';
+export { keypairCreated, keypairDetail, keypairList, type KeypairContext } from './keypair.view.js';
+export {
+  hypervisorBrief, hypervisorDetail, hypervisorId, hypervisorList, hypervisorStatistics, type HypervisorContext, type HypervisorServer,
+} from './hypervisor.view.js';
+export { COMPUTE_BINARY, serviceStatusView, serviceView } from './service.view.js';
+export { zoneDetail, zoneList } from './zone.view.js';
+export { limitsView, quotaSetDetail, quotaSetView, type ProjectUsage } from './limits.view.js';
+export * from './status/index.js';
+export { KNOWN_STATUSES } from './known-statuses.js';
+export { explainInvalid, type InputKind } from './explain-invalid.js';
+export { pythonRepr } from './python-repr.js';

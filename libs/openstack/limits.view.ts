@@ -1,0 +1,59 @@
+import type { ProjectLimits } from '#libs/contracts';
+import type { Microversion } from './microversion.js';
+import { has } from './version-table.js';
+
+export interface ProjectUsage { readonly instances: number; readonly cores: number; readonly ramMib: number; readonly keypairs: number }
+
+/** -1: no limit. What is not offered (server groups, injected files) has room for none; what another service counts has no limit here. */
+export function limitsView(limits: ProjectLimits, usage: ProjectUsage, version: Microversion) {
+  const network = !has(version, 'limits.no-network');
+  return {
+    limits: {
+      rate: [],
+      absolute: {
+        maxTotalInstances: limits.instances,
+        maxTotalCores: limits.cores,
+        maxTotalRAMSize: limits.ramMib,
+        maxTotalKeypairs: limits.keypairs,
+        maxServerMeta: limits.metadataItems,
+        ...(!has(version, 'limits.no-image-meta') && { maxImageMeta: limits.metadataItems }),
+        ...(!has(version, 'server-create.no-personality') && { maxPersonality: 0, maxPersonalitySize: 0 }),
+        maxServerGroups: 0,
+        maxServerGroupMembers: 0,
+        ...(network && { maxTotalFloatingIps: -1, maxSecurityGroups: -1, maxSecurityGroupRules: -1 }),
+        totalRAMUsed: usage.ramMib,
+        totalCoresUsed: usage.cores,
+        totalInstancesUsed: usage.instances,
+        ...(network && { totalFloatingIpsUsed: 0, totalSecurityGroupsUsed: 0 }),
+        totalServerGroupsUsed: 0,
+      },
+    },
+  };
+}
+
+interface Quota { limit: number; in_use: number }
+
+function quotas(limits: ProjectLimits, usage: ProjectUsage, version: Microversion): Record<string, Quota> {
+  const none = { limit: 0, in_use: 0 };
+  const elsewhere = { limit: -1, in_use: 0 };
+  return {
+    cores: { limit: limits.cores, in_use: usage.cores },
+    instances: { limit: limits.instances, in_use: usage.instances },
+    ram: { limit: limits.ramMib, in_use: usage.ramMib },
+    // Keypairs belong to users: a project uses none.
+    key_pairs: { limit: limits.keypairs, in_use: 0 },
+    metadata_items: { limit: limits.metadataItems, in_use: 0 },
+    ...(!has(version, 'server-create.no-personality') && { injected_file_content_bytes: none, injected_file_path_bytes: none, injected_files: none }),
+    ...(!has(version, 'limits.no-network') && { fixed_ips: elsewhere, floating_ips: elsewhere, security_group_rules: elsewhere, security_groups: elsewhere }),
+    server_group_members: none,
+    server_groups: none,
+  };
+}
+
+export const quotaSetView = (projectId: string, limits: ProjectLimits, version: Microversion) => ({
+  quota_set: { id: projectId, ...Object.fromEntries(Object.entries(quotas(limits, { instances: 0, cores: 0, ramMib: 0, keypairs: 0 }, version)).map(([name, { limit }]) => [name, limit])) },
+});
+
+export const quotaSetDetail = (projectId: string, limits: ProjectLimits, usage: ProjectUsage, version: Microversion) => ({
+  quota_set: { id: projectId, ...Object.fromEntries(Object.entries(quotas(limits, usage, version)).map(([name, quota]) => [name, { ...quota, reserved: 0 }])) },
+});

@@ -1,0 +1,92 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Client } from 'pg';
+import { bootstrapDatabase, openDatabase, roleOf, type Database, type SchemaOwner } from '#libs/db';
+import { prepareEmbeddedPostgres, type EmbeddedPostgres } from '#libs/embedded-postgres';
+
+interface Server { postgres: EmbeddedPostgres; child: ChildProcess; stop(): Promise<void> }
+let shared: Promise<Server> | undefined;
+let users = 0;
+
+/** A real PostgreSQL, private to this test process, started once and reused by its test files' databases. */
+async function server(): Promise<Server> {
+  const dir = await mkdtemp(join(tmpdir(), 'skylite-pg-'));
+  const runDir = join(process.getuid?.() === 0 ? '/run' : tmpdir(), `skylite-test-${randomBytes(4).toString('hex')}`);
+  const postgres = await prepareEmbeddedPostgres({ dataDir: join(dir, 'data'), runDir, password: 'test' });
+  const child = spawn(postgres.command, postgres.args, { stdio: 'ignore' });
+  const killed = (): void => { child.kill('SIGKILL'); };
+  process.once('exit', killed);
+  const exited = new Promise<void>((done) => child.once('exit', () => done()));
+  return {
+    postgres, child,
+    stop: async () => {
+      process.off('exit', killed);
+      child.kill('SIGINT');
+      await exited;
+      await rm(dir, { recursive: true, force: true });
+      await rm(runDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface TestDatabase {
+  /** The app's own database handle, under its own role. */
+  db: Database;
+  /** Another handle (another replica, another app) on the same data. */
+  open(owner: SchemaOwner, poolSize?: number): Promise<Database>;
+  /** Superuser connection, for checks outside the code. */
+  admin: Client;
+  stop(): Promise<void>;
+}
+
+/** A fresh database with all migrations, private to the caller: `const t = await startTestDatabase('compute')`. */
+export async function startTestDatabase(owner: SchemaOwner): Promise<TestDatabase> {
+  users += 1;
+  shared ??= server();
+  const { postgres } = await shared;
+  const name = `t_${randomUUID().replaceAll('-', '')}`;
+  const root = new Client({ connectionString: postgres.url('postgres') });
+  for (let attempt = 0; ; attempt += 1) {
+    const client = attempt === 0 ? root : new Client({ connectionString: postgres.url('postgres') });
+    try {
+      await client.connect();
+      await client.query(`CREATE DATABASE ${name}`);
+      await client.end();
+      break;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      if (attempt > 100) throw error;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+  const base = resolve(import.meta.dirname, '../../prisma');
+  const passwords = { identity: 'p', image: 'p', scheduler: 'p', compute: 'p' };
+  await bootstrapDatabase({ url: postgres.url(name), cellId: 'cell1', passwords, migrationsDir: join(base, 'migrations'), ownershipFile: join(base, 'ownership.json') });
+  const admin = new Client({ connectionString: postgres.url(name) });
+  await admin.connect();
+  const opened: Database[] = [];
+  const open = async (as: SchemaOwner, poolSize = 8): Promise<Database> => {
+    const db = await openDatabase({ url: postgres.url(name, roleOf(as), 'p'), name: as, poolSize });
+    opened.push(db);
+    return db;
+  };
+  return {
+    db: await open(owner), open, admin,
+    stop: async () => {
+      await Promise.all(opened.map((db) => db.close()));
+      await admin.end();
+      users -= 1;
+      if (users === 0) await stopServer();
+    },
+  };
+}
+
+/** Ends the shared server when its last database was stopped. */
+async function stopServer(): Promise<void> {
+  const running = await shared;
+  shared = undefined;
+  await running?.stop();
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// `npm run bench [part …]`: measures, asserts nothing; one JSON document on standard output, progress on standard error.
+// Parts: one-machine (start, memory, create → ACTIVE → ready against bare libvirt), fleet (creates per second).
+import { spawnSync } from 'node:child_process';
+import { fail, installModules, installPackages, missingPackages, node24, root, runBuild } from '../../deploy/one-machine/machine.mjs';
+
+if (process.getuid() !== 0) fail('the bench needs root (namespaces, libvirt).', 'Run it as `sudo npm run bench`.');
+const missing = missingPackages();
+if (missing.length > 0) installPackages(missing);
+installModules();
+runBuild();
+const { status } = spawnSync(node24(), ['--no-warnings', 'test/bench/main.mjs', ...process.argv.slice(2)], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+process.exit(status ?? 1);

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+// `npm test`: installs what it needs, then lint, types, unit, architecture, integration and end-to-end tests; prints one
+// closing line. `npm run test:unit` runs the fast part only. Runs on Node 20 with nothing installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fail, installModules, installPackages, missingPackages, node24, PACKAGES, root, runBuild, step } from '../deploy/one-machine/machine.mjs';
+
+const only = process.argv[2];
+const STAGES = {
+  lint: () => command(['node_modules/eslint/bin/eslint.js', '.']),
+  imports: () => command(['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', '--config', '.dependency-cruiser.mjs', '--output-type', 'err', 'apps', 'libs'].map(findBinary)),
+  types: () => command(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--noEmit']),
+  unit: () => jest('unit', ['--maxWorkers=2']),
+  architecture: () => jest('architecture', ['--runInBand']),
+  integration: () => jest('integration', ['--runInBand']),
+  e2e: () => jest('e2e', ['--runInBand']),
+};
+const wanted = only === undefined ? Object.keys(STAGES) : only === 'unit' ? ['unit'] : only.split(',');
+const unknown = wanted.filter((name) => !(name in STAGES));
+if (unknown.length > 0) fail(`there is no stage ${unknown.join(', ')}.`, `Stages: ${Object.keys(STAGES).join(', ')}.`);
+
+if (wanted.some((name) => name === 'integration' || name === 'e2e')) {
+  if (process.getuid() !== 0) fail('the integration tests need root (namespaces, libvirt).', 'Run `sudo npm test`, or `npm run test:unit` as any user.');
+  const missing = missingPackages([...PACKAGES, ['python3-openstackclient', '/usr/bin/openstack']]);
+  if (missing.length > 0) await step('distribution packages', () => { installPackages(missing); return missing.join(' '); });
+}
+await step('node modules', () => installModules() ?? 'up to date');
+await step('build', () => runBuild());
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+for (const name of wanted) {
+  const started = Date.now();
+  process.stdout.write(`\n== ${name}\n`);
+  const result = STAGES[name]();
+  passed += result.passed;
+  failed += result.failed;
+  skipped += result.skipped;
+  process.stdout.write(`== ${name}: ${result.passed} passed, ${result.failed} failed in ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
+}
+process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+function findBinary(word) {
+  if (!word.startsWith('node_modules/dependency-cruiser/')) return word;
+  const { bin } = JSON.parse(readFileSync(join(root, 'node_modules/dependency-cruiser/package.json'), 'utf8'));
+  return join('node_modules/dependency-cruiser', bin.depcruise ?? Object.values(bin)[0]);
+}
+
+/** One check of a tool counts as one test. */
+function command(words) {
+  const { status } = spawnSync(node24(), words, { cwd: root, stdio: 'inherit' });
+  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+}
+
+function jest(project, options) {
+  const dir = mkdtempSync(join(tmpdir(), 'skylite-jest-'));
+  const report = join(dir, 'report.json');
+  try {
+    const { status } = spawnSync(node24(), ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--selectProjects', project, '--json', '--outputFile', report, '--passWithNoTests=false', ...options], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+    if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0 };
+    const { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+    // A file that did not even load has no failed test in it: it counts as one.
+    const broken = testResults.filter((file) => file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed')).length;
+    const lost = Math.max(broken, numRuntimeErrorTestSuites, status !== 0 && numFailedTests === 0 ? 1 : 0);
+    return { passed: numPassedTests, failed: numFailedTests + lost, skipped: numPendingTests };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}

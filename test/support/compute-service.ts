@@ -1,0 +1,105 @@
+/** The compute service as it is served, over a real database and a scripted world; its writes can be made to fail. */
+import { randomUUID } from 'node:crypto';
+import type { INestMicroservice } from '@nestjs/common';
+import { pino } from 'pino';
+import {
+  createServers, deleteServer, getServer, inspectServer, type Caller, type InputOf, type InstanceId, type InstanceView, type OutputOf,
+} from '#libs/contracts';
+import type { Database } from '#libs/db';
+import { createBusApplication } from '#libs/messaging';
+import { deriveStatus } from '#libs/openstack';
+import { ComputeModule, seedCompute } from '../../apps/compute/src/compute.module.js';
+import { callerOf, IMAGE_ID, type ComputeWorld } from './compute-world.js';
+
+/** Sees every write (one statement, or one transaction) before and after its commit; throwing there is a crash there. */
+export interface WriteHook { before?(text: string): Promise<void> | void; /** `rows`: how many were written; a statement that wrote none costs no commit. */
+  after?(text: string, rows: number): Promise<void> | void; twice?: boolean }
+
+const isWrite = (text: string): boolean => /\b(?:INSERT|UPDATE|DELETE)\b/.test(text) && !/^\s*SELECT/.test(text);
+
+export function watched(db: Database, hook: WriteHook): Database {
+  const pool = new Proxy(db.pool, {
+    get: (target, key) => {
+      if (key !== 'query') return Reflect.get(target, key, target) as unknown;
+      return async (text: string, values: unknown[]) => {
+        if (typeof text !== 'string' || !isWrite(text)) return target.query(text, values);
+        await hook.before?.(text);
+        const result = await target.query(text, values);
+        if (hook.twice === true) await target.query(text, values);
+        await hook.after?.(text, result.rowCount ?? 0);
+        return result;
+      };
+    },
+  });
+  return new Proxy(db, {
+    get: (target, key) => {
+      if (key === 'pool') return pool;
+      if (key !== 'transaction') return Reflect.get(target, key, target) as unknown;
+      return async (work: Parameters<Database['transaction']>[0]) => {
+        await hook.before?.('COMMIT');
+        const result = await target.transaction(work);
+        await hook.after?.('COMMIT', 1);
+        return result;
+      };
+    },
+  });
+}
+
+export const FAST = { loopPollMs: 30, leaseMs: 250, waitTickMs: 60, nudgeAfterMs: 200, retryMinMs: 20, retryMaxMs: 100, hostFreshMs: 30, sessionFreshMs: 30 };
+
+export class ComputeUnderTest {
+  #app: INestMicroservice | undefined;
+  constructor(private readonly world: ComputeWorld, private readonly db: Database, private readonly config: Partial<typeof FAST & { buildDeadlineMs: number }> = FAST) {}
+
+  async start(): Promise<this> {
+    await seedCompute(this.db);
+    this.#app = await createBusApplication(ComputeModule.register({ bus: this.world.bus, db: this.db, logger: pino({ level: 'silent' }), config: this.config }), this.world.bus, 'compute');
+    await this.#app.listen();
+    return this;
+  }
+
+  async stop(): Promise<void> { await this.#app?.close(); }
+}
+
+export const request = (caller: Caller, change: Partial<InputOf<typeof createServers>> = {}): InputOf<typeof createServers> => ({
+  caller, instanceIds: [randomUUID()], minCount: 1, name: 'web', hostname: null, description: null, flavorId: '42', imageId: IMAGE_ID, keyName: null, userData: null,
+  metadata: {}, tags: [], availabilityZone: null, requestedHost: null, reservationId: 'r-12345678', ...change,
+});
+
+export class Client {
+  constructor(private readonly world: ComputeWorld, readonly caller: Caller = callerOf('p1')) {}
+
+  /** A new request id each time: these are new requests. */
+  get as(): Caller { return { ...this.caller, requestId: `req-${randomUUID()}` }; }
+
+  async create(change: Partial<InputOf<typeof createServers>> = {}): Promise<InstanceView> {
+    const { instances } = await this.world.bus.ask(createServers, request(this.as, change));
+    return instances[0] as InstanceView;
+  }
+  get(id: string): Promise<InstanceView> { return this.world.bus.ask(getServer, { caller: this.as, instanceId: id as InstanceId }); }
+  inspect(id: string): Promise<OutputOf<typeof inspectServer>> { return this.world.bus.ask(inspectServer, { caller: { ...this.as, isAdmin: true }, instanceId: id as InstanceId }); }
+  async delete(id: string): Promise<void> { await this.world.bus.ask(deleteServer, { caller: this.as, instanceId: id as InstanceId }); }
+
+  /** `STATUS/task`. */
+  async status(id: string): Promise<string> {
+    const { status, taskState } = deriveStatus(await this.get(id));
+    return taskState === null ? status : `${status}/${taskState}`;
+  }
+  async reaches(id: string, status: string, ms = 5_000): Promise<InstanceView> {
+    let last = '';
+    await eventually(async () => { last = await this.status(id); return last === status; }, () => `${id} is ${last}, not ${status}`, ms);
+    return this.get(id);
+  }
+  async finished(id: string, ms = 5_000): Promise<void> {
+    await eventually(async () => (await this.inspect(id)).step === 'finished', () => `${id} is not finished`, ms);
+  }
+}
+
+export async function eventually(test: () => Promise<boolean> | boolean, why: () => string, ms = 5_000): Promise<void> {
+  const end = Date.now() + ms;
+  for (;;) {
+    if (await test()) return;
+    if (Date.now() > end) throw new Error(why());
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}

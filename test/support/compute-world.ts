@@ -1,0 +1,170 @@
+/** A cloud around the compute service for its tests: identity, images, a scheduler and hosts, all scripted, all in memory. */
+import { randomUUID } from 'node:crypto';
+import {
+  claimHost, getImage, getProjectLimits, hostHint, inspectOnHost, listHosts, listZones, pullDesired, readConsoleLog, releaseClaim, reportObserved, signImageUrl,
+  type Caller, type DesiredInstance, type HostId, type HostView, type ImageId, type ImageSummary, type ObservedInstance, type PlacementExplanation, type ProjectLimits,
+} from '#libs/contracts';
+import { stale, unavailable } from '#libs/errors';
+import { InMemoryBus } from '#libs/messaging';
+
+export const IMAGE_ID = '0ddba11a-0000-4000-8000-000000000001' as ImageId;
+const NOW = '2026-01-01T00:00:00.000Z';
+
+/** One host: a ledger, domains, and a loop that pulls, acts and reports. */
+export class ScriptedHost {
+  readonly id = randomUUID() as HostId;
+  readonly bootId = randomUUID();
+  alive = true;
+  epoch = 1;
+  /** Performs nothing while true; still pulls. */
+  idle = false;
+  /** Gives up on everything that is to be built. */
+  broken = false;
+  readonly ledger = new Map<string, DesiredInstance>();
+  readonly domains = new Map<string, { state: ObservedInstance['state']; rebootCount: number }>();
+  since = 0;
+  #busy = false;
+  #again = false;
+
+  constructor(readonly name: string, private readonly world: ComputeWorld) {}
+
+  /** Pull, act, report: once more when woken meanwhile. Errors are a lost message: the next round finds it. */
+  async round(): Promise<void> {
+    if (!this.alive) return;
+    if (this.#busy) { this.#again = true; return; }
+    this.#busy = true;
+    try {
+      const told = new Set<string>();
+      for (let more = true; more;) {
+        const page = await this.world.bus.ask(pullDesired, { bootId: this.bootId, since: this.since }, { hostId: this.id });
+        for (const { instance } of page.entries) { this.ledger.set(instance.id, instance as DesiredInstance); told.add(instance.id); }
+        this.since = page.upTo;
+        more = page.more;
+      }
+      if (!this.idle) for (const wanted of this.ledger.values()) this.#act(wanted);
+      await this.report([...this.ledger.keys()]);
+    } catch { /* the next round */ } finally {
+      this.#busy = false;
+      if (this.#again) { this.#again = false; void this.round(); }
+    }
+  }
+
+  #act(wanted: DesiredInstance): void {
+    const domain = this.domains.get(wanted.id);
+    if (wanted.intent === 'deleted') { this.domains.delete(wanted.id); return; }
+    if (this.broken && !domain) return;
+    // A guest that went down by itself stays down until somebody wants something new.
+    if (domain?.state === 'stopped' && this.world.selfStopped.has(wanted.id)) return;
+    this.domains.set(wanted.id, { state: wanted.intent, rebootCount: wanted.rebootCount });
+  }
+
+  async report(ids: string[]): Promise<void> {
+    const instances = ids.map((id) => this.observe(id)).filter((seen) => seen !== undefined);
+    const { forget } = await this.world.bus.ask(reportObserved, { bootId: this.bootId, epoch: this.epoch, incarnation: 1, instances, orphans: [] }, { hostId: this.id });
+    for (const id of forget) this.ledger.delete(id);
+  }
+
+  observe(id: string): ObservedInstance | undefined {
+    const wanted = this.ledger.get(id);
+    if (!wanted) return undefined;
+    const domain = this.domains.get(id);
+    const gaveUp = this.broken && !domain && wanted.intent !== 'deleted';
+    return {
+      id: wanted.id, generation: wanted.generation, startedAtMs: null, rebootCount: domain?.rebootCount ?? 0, doing: domain || wanted.intent === 'deleted' || gaveUp ? null : 'fetch-image',
+      state: gaveUp ? 'failed' : domain?.state ?? (wanted.intent === 'deleted' ? 'absent' : 'building'),
+      error: gaveUp ? { code: 'broken', message: 'the disk is full', attempts: 3, final: true } : null,
+    };
+  }
+
+  view(): HostView {
+    return {
+      id: this.id, number: 1, name: this.name, availabilityZone: 'nova', enabled: true, disabledReason: null, alive: this.alive, hypervisorUp: true, lastSeenAt: NOW, simulated: true,
+      virtType: 'simulated', agentVersion: '0', capabilities: [], inventory: null, used: { vcpus: 0, memoryMib: 0, diskGib: 0, instances: 0 }, ratios: { cpu: 1, ram: 1, disk: 1 },
+      bootId: this.bootId, epoch: this.epoch, updatedAt: NOW,
+    };
+  }
+}
+
+export class ComputeWorld {
+  readonly bus = new InMemoryBus();
+  readonly hosts: ScriptedHost[];
+  readonly claims = new Map<string, { generation: number; host: ScriptedHost }>();
+  readonly tombstones = new Map<string, number>();
+  readonly selfStopped = new Set<string>();
+  limits: ProjectLimits = { instances: -1, cores: -1, ramMib: -1, keypairs: 100, metadataItems: 128 };
+  image: ImageSummary = { id: IMAGE_ID, name: 'tiny', status: 'active', sizeBytes: 1000, virtualSizeBytes: 2000, diskFormat: 'qcow2', sha512: 'ab', minDiskGib: 0, minRamMib: 0, properties: {} };
+  full = false;
+  schedulerAway = false;
+  /** What was done against the law. */
+  readonly broken: string[] = [];
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(hostCount = 2, pollMs = 50) {
+    this.hosts = Array.from({ length: hostCount }, (_, index) => new ScriptedHost(`host-${index + 1}`, this));
+    const serve = { group: 'world' };
+    this.bus.handle(getProjectLimits, async () => ({ limits: this.limits, generation: 1 }), serve);
+    this.bus.handle(getImage, async () => this.image, serve);
+    this.bus.handle(signImageUrl, async () => ({ url: 'http://images.test/x', expiresAtMs: 1, sha512: 'ab', sizeBytes: 1000 }), serve);
+    this.bus.handle(listZones, async () => ({ zones: [{ name: 'nova', available: true, onlyWhenAsked: false, hosts: [] }] }), serve);
+    this.bus.handle(listHosts, async ({ id }) => {
+      this.#present();
+      return { hosts: this.hosts.filter((host) => id === undefined || host.id === id).map((host) => host.view()) };
+    }, serve);
+    this.bus.handle(claimHost, async (request) => {
+      this.#present();
+      const held = this.claims.get(request.instanceId);
+      if (held?.generation === request.generation) return claimed(held.host);
+      if (request.generation <= (this.tombstones.get(request.instanceId) ?? 0)) throw stale('released before');
+      if (this.full) return { outcome: 'refused' as const, explanation: EXPLANATION };
+      if (held) this.broken.push(`a second claim for ${request.instanceId}`);
+      const host = this.hosts[this.claims.size % this.hosts.length] as ScriptedHost;
+      this.claims.set(request.instanceId, { generation: request.generation, host });
+      return claimed(host);
+    }, serve);
+    this.bus.handle(releaseClaim, async ({ instanceId, generation }) => {
+      this.#present();
+      for (const host of this.hosts) if (host.domains.has(instanceId)) this.broken.push(`the claim of ${instanceId} was released while ${host.name} has it`);
+      this.tombstones.set(instanceId, Math.max(generation, this.tombstones.get(instanceId) ?? 0));
+      return { released: this.claims.delete(instanceId) };
+    }, serve);
+    this.bus.onHint(hostHint, (_payload, { hostId }) => void this.hosts.find((host) => host.id === hostId)?.round());
+    for (const host of this.hosts) {
+      this.bus.handle(readConsoleLog, async () => ({ output: `log of ${host.name}` }), { group: 'hosts', hostId: host.id });
+      this.bus.handle(inspectOnHost, async () => ({ hostname: host.name, virtType: 'simulated' as const, simulated: true, ledger: null, observed: null, domainXml: null, files: [] }), { group: 'hosts', hostId: host.id });
+    }
+    this.#timer = setInterval(() => { for (const host of this.hosts) void host.round(); }, pollMs);
+  }
+
+  hostOf(instanceId: string): ScriptedHost {
+    const host = this.hosts.find(({ ledger, domains }) => ledger.has(instanceId) || domains.has(instanceId));
+    if (!host) throw new Error(`no host has ${instanceId}`);
+    return host;
+  }
+
+  /** A guest switches itself off. */
+  powerOff(instanceId: string, state: 'stopped' | 'crashed' = 'stopped'): void {
+    this.selfStopped.add(instanceId);
+    const host = this.hostOf(instanceId);
+    host.domains.set(instanceId, { state, rebootCount: host.domains.get(instanceId)?.rebootCount ?? 0 });
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    for (const host of this.hosts) host.alive = false;
+    await this.bus.close();
+  }
+
+  #present(): void { if (this.schedulerAway) throw unavailable('The scheduler is away.'); }
+}
+
+const claimed = (host: ScriptedHost): { outcome: 'claimed'; hostId: HostId; hostName: string; availabilityZone: string } =>
+  ({ outcome: 'claimed', hostId: host.id, hostName: host.name, availabilityZone: 'nova' });
+
+const EXPLANATION: PlacementExplanation = {
+  hostsConsidered: 2, snapshotAt: NOW,
+  filters: [{ name: 'ram', refused: 2, reason: '2 hosts have less than 128 MiB free (most: 64)', hosts: [{ name: 'host-1', needed: 128, free: 64 }, { name: 'host-2', needed: 128, free: 32 }] }],
+};
+
+export const callerOf = (projectId: string, change: Partial<Caller> = {}): Caller => ({
+  userId: 'u1', userName: 'demo', projectId, projectName: projectId, domainId: 'default', roles: ['member'], isAdmin: false, requestId: `req-${randomUUID()}`, ...change,
+});
