@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
-export async function bundleAgent() {
+/** @param outfile where to; tests bundle beside what runs */
+export async function bundleAgent(outfile = join(root, 'dist/skylite-agent.mjs')) {
   const { build } = await import('esbuild');
-  mkdirSync(join(root, 'dist'), { recursive: true });
-  const outfile = join(root, 'dist/skylite-agent.mjs');
+  mkdirSync(dirname(outfile), { recursive: true });
   await build({
     entryPoints: [join(root, 'apps/compute-agent/src/main.ts')], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node24', conditions: ['source'],
     // The agent has no Nest: the bus's Nest transport falls away as unused, and must not be looked for.

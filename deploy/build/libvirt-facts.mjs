@@ -226,7 +226,7 @@ const lists = (object) => Object.entries(object).map(([k, names]) => {
 }).join('\n');
 const text = `// Facts of libvirt's wire protocol that Skylite uses. Written by deploy/build/libvirt-facts.mjs from libvirt ${version}; not edited
 // by hand. Numbers and shapes are append-only in libvirt: what is here works with older and newer daemons.
-import type { XdrType } from './xdr.js';
+import type { XdrType } from './xdr-types.js';
 
 export const LIBVIRT_VERSION = '${version}';
 /** SHA-256 of FACTS as JSON: a hand edit shows without libvirt's sources. */

@@ -4,6 +4,7 @@
  * Pulls a compute host's plug: its init is killed, and with it everything in its namespaces, guests too. Then its run
  * folder and control groups are removed. What HOST_DIR keeps (definitions, disks, logs) stays. May be repeated.
  */
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { withFileLock } from '../images/lib/file-lock.mjs';
 import { HostError, isAlive, readState, removeState, runCommand, sleep } from './lib/host-state.mjs';
@@ -15,11 +16,12 @@ const POLL_MS = 10;
 await runCommand(async () => {
   if (process.argv.length !== 3) throw new HostError('usage: host-stop.mjs HOST_DIR');
   const hostDir = resolve(process.argv[2]);
-  const state = await readState(hostDir);
-  if (state === null) return;
+  if (!existsSync(hostDir)) return;
+  // Under the lock: a start that is under way is waited for, and then undone.
   await withFileLock(join(hostDir, '.lock'), async () => {
-    await end(state);
-    await clearLeftovers(hostDir, state.runDir);
+    const state = await readState(hostDir);
+    if (state !== null) await end(state);
+    await clearLeftovers(hostDir, state?.runDir);
     await removeState(hostDir);
   });
 });

@@ -7,7 +7,7 @@
  * Holds no state worth keeping: after a crash the keys are fetched again and tokens are verified anew.
  */
 export { AuthModule, type AuthOptions } from './auth.module.js';
-export { CallerParam, Policy, TokenParam, policyOf, type AuthenticatedRequest } from './decorators.js';
+export { CallerParam, Policy, TokenParam, POLICY_METADATA, policyOf, type AuthenticatedRequest } from './decorators.js';
 export { PolicyGuard } from './policy.guard.js';
 export { POLICY_TABLE, allows, enforce, type PolicyRule } from './policy-table.js';
 export { assertEveryRouteHasPolicy, listRoutes, type RouteEntry } from './routes.js';

@@ -145,7 +145,10 @@ export interface LibvirtCalls {
   domainReboot(domain: DomainRef, flags?: FlagSet<'reboot'>, options?: CallOptions): Promise<void>;
   /** The reset button. */
   domainReset(domain: DomainRef, options?: CallOptions): Promise<void>;
-  /** Stops it now. @throws LibvirtError OPERATION_INVALID when it does not run */
+  /**
+   * Stops it now. A daemon that was restarted a moment ago may stop the domain and yet refuse with one of these: look again.
+   * @throws LibvirtError OPERATION_INVALID when it does not run, NO_DOMAIN when it is gone
+   */
   domainDestroy(domain: DomainRef, flags?: FlagSet<'destroy'>, options?: CallOptions): Promise<void>;
   /** Forgets its definition. A running one becomes transient. */
   domainUndefine(domain: DomainRef, flags?: FlagSet<'undefine'>, options?: CallOptions): Promise<void>;
@@ -168,7 +171,7 @@ export interface Libvirt extends LibvirtCalls {
   /** Resolves when up. @throws LibvirtUnavailable after `timeoutMs` or close() */
   waitUp(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
-  /** Opens a serial or console device (`device` is its alias; the first one when absent). */
+  /** Opens a serial or console device (`device` is its alias; the first one when absent). It must be of type pty. */
   openConsole(domain: DomainRef, query?: { readonly device?: string } & FlagSet<'console'>, options?: CallOptions): Promise<ConsoleStream>;
   on<K extends keyof LibvirtEvents>(name: K, listener: (...args: LibvirtEvents[K]) => void): this;
   off<K extends keyof LibvirtEvents>(name: K, listener: (...args: LibvirtEvents[K]) => void): this;

@@ -1,6 +1,6 @@
 // Facts of libvirt's wire protocol that Skylite uses. Written by deploy/build/libvirt-facts.mjs from libvirt 9.0.0; not edited
 // by hand. Numbers and shapes are append-only in libvirt: what is here works with older and newer daemons.
-import type { XdrType } from './xdr.js';
+import type { XdrType } from './xdr-types.js';
 
 export const LIBVIRT_VERSION = '9.0.0';
 /** SHA-256 of FACTS as JSON: a hand edit shows without libvirt's sources. */

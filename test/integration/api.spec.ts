@@ -105,6 +105,11 @@ describe('where clients break', () => {
     expect(answers[0]?.headers.get('www-authenticate')).toBe(`Keystone uri="${base}/identity/v3"`);
   });
 
+  it('7: a body over the limit is 413, and says so', async () => {
+    const { status, body } = await http('POST', `${V}/servers`, { body: { server: { name: 'x'.repeat(1_100_000) } } });
+    expect([status, body]).toMatchObject([413, { overLimit: { code: 413, message: expect.any(String) } }]);
+  });
+
   it('8: a name where an id is looked for is 404; name= is a regular expression', async () => {
     for (const path of ['/servers/web', '/flavors/m1.nano', '/os-keypairs/other']) expect((await http('GET', `${V}${path}`)).status).toBe(404);
     cloud.questions(listServers);

@@ -1,6 +1,6 @@
 /** The laws of the instance loop: every step twice; a crash before and after every commit and every question; nothing left behind. */
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServers, deleteServer, stopServer, type Contract, type InputOf, type InstanceId, type OutputOf } from '#libs/contracts';
 import { unavailable } from '#libs/errors';
 import type { AskOptions, Bus } from '#libs/messaging';
@@ -16,7 +16,8 @@ async function insist<C extends Contract>(bus: Bus, contract: C, input: InputOf<
     } catch (error) {
       const { kind } = error as { kind?: string };
       if (kind !== undefined && fine.includes(kind)) return undefined;
-      if (attempt > 20) throw error;
+      if (attempt > 100) throw error;
+      await new Promise((done) => setTimeout(done, 10));
     }
   }
 }
@@ -40,10 +41,13 @@ function meddleWith(world: ComputeWorld, meddle: { fault(): 'question' | 'answer
 async function life(t: TestDatabase, hook: WriteHook, meddle: { fault(): 'question' | 'answer' | undefined; twice: boolean }): Promise<void> {
   const world = new ComputeWorld(2, 20);
   const undo = meddleWith(world, meddle);
-  const compute = new ComputeUnderTest(world, watched(t.db, hook));
-  for (let attempt = 0; ; attempt += 1) {
-    try { await compute.start(); break; } catch (error) { if (attempt > 3) throw error; }
-  }
+  let compute = new ComputeUnderTest(world, watched(t.db, hook));
+  await compute.start();
+  // What died is started again, with nothing of its memory.
+  let restarting: Promise<void> | undefined;
+  const supervisor = setInterval(() => {
+    if (hook.dead === true) restarting ??= compute.stop().then(async () => { compute = await new ComputeUnderTest(world, t.db).start(); });
+  }, 5);
   try {
     const client = new Client(world);
     const wanted = request(client.as, { instanceIds: [randomUUID()] });
@@ -61,6 +65,8 @@ async function life(t: TestDatabase, hook: WriteHook, meddle: { fault(): 'questi
     const { rows: events } = await t.admin.query("SELECT kind, count(*)::int FROM compute.instance_events WHERE instance_id = $1 AND kind IN ('create', 'assigned', 'launched', 'delete', 'deleted') GROUP BY kind ORDER BY kind", [id]);
     expect(events).toEqual(['assigned', 'create', 'delete', 'deleted', 'launched'].map((kind) => ({ kind, count: 1 })));
   } finally {
+    clearInterval(supervisor);
+    await restarting;
     await compute.stop();
     undo();
     await world.close();
@@ -71,38 +77,42 @@ const calm = { fault: () => undefined, twice: false };
 
 describe('laws of the instance loop', () => {
   let t: TestDatabase;
-  const inDatabase = (name: string, run: () => Promise<void>, ms = 60_000): void => {
-    it(name, async () => {
-      t = await startTestDatabase('compute');
-      try { await run(); } finally { await t.stop(); }
-    }, ms);
-  };
+  beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+  afterAll(() => t.stop());
 
-  inDatabase('every write and every claim, twice', () => life(t, { twice: true }, { fault: () => undefined, twice: true }));
+  it('every write and every claim, twice', () => life(t, { twice: true }, { fault: () => undefined, twice: true }), 60_000);
 
-  inDatabase('a crash before and after every commit', async () => {
+  it.each(['fails', 'kills the process'])('what goes wrong before and after every commit %s: nothing is lost', async (how) => {
     let total = 0;
-    await life(t, { after: (_text, rows) => { total += rows > 0 ? 1 : 0; } }, calm);
+    const counts = (text: string): boolean => !text.includes('FOR UPDATE SKIP LOCKED') && !text.includes('compute.flavors');
+    await life(t, { before: (text) => { total += counts(text) ? 1 : 0; } }, calm);
     expect(total).toBeGreaterThan(6);
     for (let at = 0; at <= total; at += 1) {
       for (const when of ['before', 'after'] as const) {
         let count = 0;
-        const crash = (): void => { count += 1; if (count === at + 1) throw new Error(`crash ${when} write ${at}`); };
-        await life(t, when === 'before' ? { before: (text) => { if (!text.includes('FOR UPDATE SKIP LOCKED')) crash(); } } : { after: (_text, rows) => { if (rows > 0) crash(); } }, calm);
+        const hook: WriteHook = {
+          [when]: (text: string): void => {
+            count += counts(text) ? 1 : 0;
+            if (count !== at + 1 || !counts(text)) return;
+            hook.dead = how !== 'fails';
+            throw new Error(`crash ${when} write ${at}`);
+          },
+        };
+        await life(t, hook, calm);
       }
     }
   }, 180_000);
 
-  inDatabase('a claim or release that is lost on its way, or whose answer is', async () => {
+  it('a claim or release that is lost on its way, or whose answer is', async () => {
     for (let at = 0; at < 2; at += 1) {
       for (const lost of ['question', 'answer'] as const) {
         let count = 0;
         await life(t, {}, { fault: () => { count += 1; return count === at + 1 ? lost : undefined; }, twice: false });
       }
     }
-  });
+  }, 60_000);
 
-  inDatabase('several replicas share the work', async () => {
+  it('several replicas share the work', async () => {
     const world = new ComputeWorld(3, 50);
     const replicas = await Promise.all([1, 2, 3].map(async () => new ComputeUnderTest(world, await t.open('compute')).start()));
     try {
@@ -118,5 +128,5 @@ describe('laws of the instance loop', () => {
       for (const replica of replicas) await replica.stop();
       await world.close();
     }
-  });
+  }, 60_000);
 });

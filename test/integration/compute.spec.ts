@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   createKeypair, createServers, deleteKeypair, getConsoleLog, getUsage, hostImageUrl, listFlavors, listKeypairs, pullDesired, rebootServer, reportObserved, startServer, stopServer, updateServer,
   type InstanceId,
@@ -14,17 +14,18 @@ let world: ComputeWorld;
 let compute: ComputeUnderTest | undefined;
 let client: Client;
 
-beforeEach(async () => {
-  t = await startTestDatabase('compute');
+beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+afterAll(() => t.stop());
+beforeEach(() => {
   world = new ComputeWorld();
   client = new Client(world);
-}, 60_000);
+});
 afterEach(async () => {
   await compute?.stop();
   compute = undefined;
   await world.close();
+  await t.admin.query('TRUNCATE compute.instances, compute.instance_events, compute.host_feeds, compute.orphans, compute.keypairs, compute.flavors');
   expect(world.broken).toEqual([]);
-  await t.stop();
 });
 const serve = async (config: Partial<typeof FAST & { buildDeadlineMs: number }> = FAST): Promise<void> => { compute = await new ComputeUnderTest(world, t.db, config).start(); };
 const id = (view: { id: string }): InstanceId => view.id as InstanceId;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getImage, ImageId, signImageUrl } from '#libs/contracts';
@@ -303,7 +303,30 @@ describe('uploads', () => {
     request.once('response', () => { void client.call('one', 'DELETE', `/image/v2/images/${id}`); });
     request.end();
     expect(md5((await answer).bytes)).toBe(md5(data));
+    await eventually(() => store.log.some((line) => line['msg'] === 'request' && line['url'] === `/image/v2/images/${id}/file` && line['method'] === 'GET' && line['status'] === 200));
     expect((await client.call('one', 'GET', `/image/v2/images/${id}/file`)).status).toBe(404);
+  });
+});
+
+describe('downloads', () => {
+  it('that break off leave nothing open', async () => {
+    const open = async (): Promise<number> => (await readdir('/proc/self/fd')).length;
+    const id = await active(randomBytes(30_000_000));
+    const before = await open();
+    for (let i = 0; i < 5; i += 1) {
+      const { request } = client.open('one', 'GET', `/image/v2/images/${id}/file`);
+      request.once('response', (response) => { response.once('data', () => request.destroy()); });
+      request.end();
+      await new Promise((done) => { request.once('close', done); });
+    }
+    await eventually(async () => await open() <= before);
+  });
+
+  it('at once get the same bytes', async () => {
+    const data = randomBytes(5_000_000);
+    const id = await active(data);
+    const answers = await Promise.all(Array.from({ length: 6 }, () => client.call('one', 'GET', `/image/v2/images/${id}/file`)));
+    expect(answers.map((answer) => md5(answer.bytes))).toEqual(Array(6).fill(md5(data)));
   });
 });
 

@@ -151,6 +151,7 @@ describe('claims', () => {
       await other.bus.ask(releaseClaim, { instanceId: next.instanceId, generation: 1 });
     }
     await expect(scheduler.bus.ask(claimHost, claim({ availabilityZone: 'az-fresh', memoryMib: 9999, requestedAt: new Date(Date.now() + 60_000).toISOString() }))).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(scheduler.bus.ask(claimHost, claim({ availabilityZone: 'az-fresh', memoryMib: 9999, requestedAt: new Date(Date.now() + 5).toISOString() }))).resolves.toMatchObject({ outcome: 'refused' });
     await other.stop();
   });
 

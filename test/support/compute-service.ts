@@ -11,8 +11,11 @@ import { deriveStatus } from '#libs/openstack';
 import { ComputeModule, seedCompute } from '../../apps/compute/src/compute.module.js';
 import { callerOf, IMAGE_ID, type ComputeWorld } from './compute-world.js';
 
-/** Sees every write (one statement, or one transaction) before and after its commit; throwing there is a crash there. */
-export interface WriteHook { before?(text: string): Promise<void> | void; /** `rows`: how many were written; a statement that wrote none costs no commit. */
+/** Sees every write (one statement, or one transaction) before and after its commit; throwing there is a failure there. */
+export interface WriteHook {
+  /** The process is gone: nothing of it reaches the database any more. */
+  dead?: boolean;
+  before?(text: string): Promise<void> | void; /** `rows`: how many were written; a statement that wrote none costs no commit. */
   after?(text: string, rows: number): Promise<void> | void; twice?: boolean }
 
 const isWrite = (text: string): boolean => /\b(?:INSERT|UPDATE|DELETE)\b/.test(text) && !/^\s*SELECT/.test(text);
@@ -22,6 +25,7 @@ export function watched(db: Database, hook: WriteHook): Database {
     get: (target, key) => {
       if (key !== 'query') return Reflect.get(target, key, target) as unknown;
       return async (text: string, values: unknown[]) => {
+        if (hook.dead === true) throw new Error('this process is dead');
         if (typeof text !== 'string' || !isWrite(text)) return target.query(text, values);
         await hook.before?.(text);
         const result = await target.query(text, values);
@@ -36,6 +40,7 @@ export function watched(db: Database, hook: WriteHook): Database {
       if (key === 'pool') return pool;
       if (key !== 'transaction') return Reflect.get(target, key, target) as unknown;
       return async (work: Parameters<Database['transaction']>[0]) => {
+        if (hook.dead === true) throw new Error('this process is dead');
         await hook.before?.('COMMIT');
         const result = await target.transaction(work);
         await hook.after?.('COMMIT', 1);
@@ -87,11 +92,12 @@ export class Client {
   }
   async reaches(id: string, status: string, ms = 5_000): Promise<InstanceView> {
     let last = '';
-    await eventually(async () => { last = await this.status(id); return last === status; }, () => `${id} is ${last}, not ${status}`, ms);
+    await eventually(async () => { last = await this.status(id).catch(String); return last === status; }, () => `${id} is ${last}, not ${status}`, ms);
     return this.get(id);
   }
+  /** Nothing is left of it. */
   async finished(id: string, ms = 5_000): Promise<void> {
-    await eventually(async () => (await this.inspect(id)).step === 'finished', () => `${id} is not finished`, ms);
+    await eventually(async () => (await this.inspect(id).catch(() => undefined))?.step === 'finished', () => `${id} is not finished`, ms);
   }
 }
 

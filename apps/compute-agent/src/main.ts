@@ -50,7 +50,14 @@ async function joinCommand(args: readonly string[]): Promise<number> {
 }
 
 /** `@FILE` keeps the token out of the process list. */
-const readToken = (word: string): string => (word.startsWith('@') ? readFileSync(word.slice(1), 'utf8').trim() : word);
+function readToken(word: string): string {
+  if (!word.startsWith('@')) return word;
+  try {
+    return readFileSync(word.slice(1), 'utf8').trim();
+  } catch (error) {
+    throw new FatalError(`the token's file ${word.slice(1)} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`, EXIT.usage);
+  }
+}
 
 function parse(args: readonly string[]): { values: { name?: string | undefined }; positionals: string[] } {
   try {

@@ -12,10 +12,10 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { bootstrapDatabase, openDatabase, roleOf, SCHEMA_OWNERS, type Database, type SchemaOwner } from '#libs/db';
 import { ConfigError, loadLauncherConfig, type LauncherConfig } from '#libs/config';
 import { createBusApplication, hostUserSigner, LocalFirstBus, NatsBus, serviceInbox } from '#libs/messaging';
-import { createLogger, serveMonitor, type Logger } from '#libs/observability';
-import { createDoor } from '#libs/http';
-import { assertEveryRouteHasPolicy, AuthModule } from '#libs/auth';
-import { ApiHttpModule } from '../../api/src/api.module.js';
+import { createLogger, Histogram, metrics, serveMonitor, type Logger } from '#libs/observability';
+import { createDoor, type Answered } from '#libs/http';
+import { AuthModule } from '#libs/auth';
+import { ApiHttpModule, onComputeRequest } from '../../api/src/api.module.js';
 import { ComputeModule, seedCompute } from '../../compute/src/compute.module.js';
 import { IdentityBusModule, IdentityHttpModule, seedIdentity } from '../../identity/src/identity.module.js';
 import { ImageBusModule, ImageHttpModule } from '../../image-store/src/image-store.module.js';
@@ -25,6 +25,9 @@ const repository = resolve(import.meta.dirname, '../../../..');
 
 /** Backends per app at most; idle ones are given back. */
 const POOL: Record<SchemaOwner, number> = { identity: 4, image: 3, scheduler: 6, compute: 12 };
+
+const answers = new Histogram({ name: 'skylite_http_request_seconds', help: 'Answered requests by route.', labelNames: ['method', 'route', 'status'], buckets: [0.005, 0.02, 0.1, 0.5, 2, 10], registers: [metrics] });
+const countAnswer = ({ method, route, status, seconds }: Answered): void => answers.observe({ method, route, status: String(status) }, seconds);
 
 @Module({})
 class Door {}
@@ -65,8 +68,7 @@ async function main(): Promise<void> {
     module: Door,
     imports: [AuthModule.register({ bus }), ApiHttpModule.register({ bus, config: { region: config.region }, logger: of('api') }), IdentityHttpModule.register(identity), ImageHttpModule.register(image)],
   };
-  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door') });
-  assertEveryRouteHasPolicy(door);
+  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door'), onRequest: onComputeRequest, onAnswered: countAnswer });
   await door.listen(config.port, config.bind);
 
   const monitor = await serveMonitor({

@@ -8,11 +8,12 @@ import { HostError, kill, sleep } from './host-state.mjs';
 
 const CGROUP_DEADLINE_MS = 5000;
 
+/** @param {string} [runDir] left out when no host.json says which it was */
 export async function clearLeftovers(hostDir, runDir) {
   const groups = (await readFile(join(hostDir, 'cgroups'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
   for (const group of groups) await removeGroup(group);
   await rm(join(hostDir, 'cgroups'), { force: true });
-  await removeRunDir(runDir);
+  if (runDir) await removeRunDir(runDir);
 }
 
 /** A run folder is removed only if it is one of ours: a wrong argument must not cost anybody's files. */

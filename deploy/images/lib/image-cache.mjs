@@ -26,7 +26,7 @@ export async function recipeHash(recipeFolder) {
   const hash = createHash('sha256');
   for (const folder of [LIB, recipeFolder]) {
     for (const file of await filesBelow(folder)) {
-      if (file.endsWith('.md')) continue;
+      if (/\.(md|spec\.ts)$/.test(file)) continue;
       hash.update(`${relative(folder, file)}\0`).update(await readFile(file)).update('\0');
     }
   }

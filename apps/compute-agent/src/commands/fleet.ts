@@ -1,9 +1,11 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import type { FleetConfig } from '#libs/config';
 import type { NatsBus } from '#libs/messaging';
 import { createLogger, serveMonitor, type Logger } from '#libs/observability';
 import { EXIT, FatalError } from '../errors.js';
+import { writeAtomic } from '../files/atomic.js';
 import type { HostAgent } from '../host/host-agent.js';
 import { connectHost } from '../host/host-bus.js';
 import { makeSimulatedHost } from '../host/simulated-host.js';
@@ -80,15 +82,37 @@ async function identities(config: FleetConfig, logger: Logger): Promise<JoinedId
   const joined: (JoinedIdentity | undefined)[] = known.map((identity) => (identity?.membership ? { ...identity, membership: identity.membership } : undefined));
   const missing = names.flatMap((name, index) => (joined[index] ? [] : [{ name, index }]));
   if (missing.length === 0) return joined as JoinedIdentity[];
-  const tokens = readTokens(config.enrolTokensFile);
-  // Token n is host n's, so that a repeat after a crash shows the token that the host has shown before.
+  const tokens = await handOutTokens(joinPath(config.stateDir, 'tokens-shown.json'), missing.map(({ name }) => name), readTokens(config.enrolTokensFile));
   await inParallel(missing, LIMITS.fleetConnects, async ({ name, index }) => {
-    const token = tokens[tokens.length >= config.size ? index : missing.findIndex((host) => host.index === index)];
-    if (token === undefined) throw new FatalError(`${missing.length} simulated hosts have not joined yet, and ${config.enrolTokensFile ?? 'SKYLITE_ENROL_TOKENS_FILE'} has ${tokens.length} tokens`, EXIT.usage);
+    const token = tokens.get(name);
+    if (token === undefined) throw new FatalError(`${missing.length} simulated hosts have not joined yet, and ${config.enrolTokensFile ?? 'SKYLITE_ENROL_TOKENS_FILE'} holds no token for ${name}`, EXIT.usage);
     joined[index] = (await join({ url: config.apiUrl, token, name, simulated: true, stateDir: joinPath(config.stateDir, name) })).identity;
   });
   logger.info({ hosts: missing.length }, 'simulated hosts joined');
   return joined as JoinedIdentity[];
+}
+
+/**
+ * Which host shows which token, written down before any is shown: a host that asks again after a crash shows its own
+ * again, which is answered alike; another host's would be refused as used.
+ */
+export async function handOutTokens(path: string, names: readonly string[], tokens: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+  const owners = new Map<string, string>(existsSync(path) ? Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>) : []);
+  const given = new Map<string, string>();
+  for (const token of tokens) {
+    const owner = owners.get(digestOf(token));
+    if (owner !== undefined) given.set(owner, token);
+  }
+  const free = tokens.filter((token) => !owners.has(digestOf(token)));
+  for (const name of names.filter((each) => !given.has(each))) {
+    const token = free.shift();
+    if (token === undefined) break;
+    owners.set(digestOf(token), name);
+    given.set(name, token);
+  }
+  await writeAtomic(path, JSON.stringify(Object.fromEntries(owners)), { durable: true, mode: 0o600 });
+  return given;
 }
 
 function readTokens(path: string | undefined): string[] {

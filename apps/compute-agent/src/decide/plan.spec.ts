@@ -30,6 +30,9 @@ describe('planInstance', () => {
     expect(plan({ domain: domain('stopped'), files: FILES, progress: started })).toMatchObject({ steps: [], state: 'stopped', doing: null });
     expect(plan({ domain: domain('crashed'), files: FILES, progress: started })).toMatchObject({ steps: [], state: 'crashed', doing: null });
   });
+  it('calls off what shall be off, however it came to be', () => {
+    expect(plan({ desired: desired({ intent: 'stopped' }), domain: domain('crashed'), files: FILES, progress: built })).toMatchObject({ steps: [], state: 'stopped' });
+  });
   it('starts it again after the host rebooted, and when it is asked for anew', () => {
     expect(plan({ domain: domain('crashed'), files: FILES, progress: started }, { bootId: 'boot-2' }).steps).toEqual(['start']);
     expect(plan({ desired: desired({ generation: 2 }), domain: domain('crashed'), files: FILES, progress: started }).steps).toEqual(['start']);
@@ -177,7 +180,7 @@ describe('from any observed state', () => {
       expect(end).toMatchObject({ steps: [], wakeAtMs: null, doing: null });
       const seen = observationOf(at, end);
       if (at.desired.intent === 'deleted') expect(seen.state).toBe('absent');
-      if (at.desired.intent === 'stopped' && end.error === null) expect(['stopped', 'crashed']).toContain(seen.state);
+      if (at.desired.intent === 'stopped' && end.error === null) expect(seen.state).toBe('stopped');
       if (end.error !== null) expect(['disk-lost']).toContain(end.error.code);
       else if (at.desired.intent !== 'deleted') expect(seen.rebootCount).toBeGreaterThanOrEqual(at.desired.rebootCount);
       if (at.desired.intent === 'running' && end.error === null && !['running', 'paused'].includes(seen.state)) {

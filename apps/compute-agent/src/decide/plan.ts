@@ -153,7 +153,8 @@ function settled(facts: InstanceFacts, error: Failure | null): InstancePlan {
 }
 
 function stateOf({ domain, desired, progress, files }: InstanceFacts): State {
-  if (domain) return domain.power;
+  // Wanted off, and off it is: how it came to be so matters no more.
+  if (domain) return desired.intent === 'stopped' && domain.power === 'crashed' ? 'stopped' : domain.power;
   if (desired.intent === 'deleted') return files.any ? 'stopped' : 'absent';
   return progress.built === null ? 'building' : 'stopped';
 }

@@ -5,10 +5,15 @@ import type { DomainSpec } from './spec.js';
 export type DeviceBuilder = (spec: DomainSpec) => XmlNode | null;
 
 /** Root disk: an overlay of ours on a cached base image. */
-const rootDisk: DeviceBuilder = ({ files, frozen }) => el('disk', { type: 'file', device: 'disk' },
+const rootDisk: DeviceBuilder = ({ desired, files, frozen }) => el('disk', { type: 'file', device: 'disk' },
   // Native AIO needs O_DIRECT, which only cache=none opens with.
   el('driver', { name: 'qemu', type: 'qcow2', cache: frozen.diskCache, io: frozen.diskCache === 'none' ? 'native' : undefined, discard: 'unmap' }),
   el('source', { file: files.disk }),
+  // Named, so that libvirt need not look into images; readable by all, so that it need not hand over what many share.
+  el('backingStore', { type: 'file' },
+    el('format', { type: desired.image.format }),
+    el('source', { file: files.base }, el('seclabel', { model: 'dac', relabel: 'no' })),
+    el('backingStore')),
   el('target', { dev: 'vda', bus: 'virtio' }));
 
 const configDrive: DeviceBuilder = ({ files }) => el('disk', { type: 'file', device: 'cdrom' },

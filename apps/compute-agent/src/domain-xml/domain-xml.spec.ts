@@ -11,7 +11,7 @@ import { domainName, renderDomain } from './render.js';
 import type { DomainSpec } from './spec.js';
 
 const GOLDEN = join(dirname(fileURLToPath(import.meta.url)), 'golden');
-const FILES = { disk: '/var/lib/skylite/instances/0c1d/disk.qcow2', configDrive: '/var/lib/skylite/instances/0c1d/config.iso', serialLog: '/var/lib/skylite/instances/0c1d/serial.log' };
+const FILES = { base: '/var/lib/skylite/images/abab', disk: '/var/lib/skylite/instances/0c1d/disk.qcow2', configDrive: '/var/lib/skylite/instances/0c1d/config.iso', serialLog: '/var/lib/skylite/instances/0c1d/serial.log' };
 const spec = (change: Partial<DomainSpec> = {}): DomainSpec => ({ cloudId: CLOUD_ID, epoch: 1, rebootCount: 0, desired: desired(), frozen: FROZEN, files: FILES, ...change });
 
 const KVM = { ...FROZEN, virtType: 'kvm', cpuModel: 'Skylake-Client-IBRS', cpuFeatures: '+ss,+vmx,-hle,-rtm' };

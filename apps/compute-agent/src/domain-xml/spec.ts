@@ -10,5 +10,5 @@ export interface DomainSpec {
   readonly desired: DesiredInstance;
   readonly frozen: Frozen;
   /** Absolute paths. */
-  readonly files: { readonly disk: string; readonly configDrive: string; readonly serialLog: string };
+  readonly files: { readonly disk: string; readonly base: string; readonly configDrive: string; readonly serialLog: string };
 }

@@ -8,6 +8,7 @@ import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises
 import { join } from 'node:path';
 import type { DesiredInstance } from '#libs/contracts';
 import type { ObservedFiles } from '../decide/facts.js';
+import type { DomainSpec } from '../domain-xml/spec.js';
 import { StepError } from '../errors.js';
 import type { InstanceFiles } from '../hypervisor/hypervisor.js';
 import type { ImageCache } from '../images/cache.js';
@@ -26,9 +27,9 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export class LocalFiles implements InstanceFiles {
   constructor(private readonly folder: string, private readonly images: ImageCache) {}
 
-  pathsOf = (id: string): { disk: string; configDrive: string; serialLog: string } => {
-    const at = this.#folderOf(id);
-    return { disk: join(at, DISK), configDrive: join(at, CONFIG_DRIVE), serialLog: join(at, SERIAL_LOG) };
+  pathsOf = (desired: DesiredInstance): DomainSpec['files'] => {
+    const at = this.#folderOf(desired.id);
+    return { disk: join(at, DISK), base: this.images.pathOf(desired.image.sha512), configDrive: join(at, CONFIG_DRIVE), serialLog: join(at, SERIAL_LOG) };
   };
 
   async list(): Promise<ReadonlyMap<string, ObservedFiles>> {
@@ -98,7 +99,7 @@ export class LocalFiles implements InstanceFiles {
   }
 
   async readLog(id: string, maxBytes: number): Promise<Uint8Array> {
-    const { serialLog } = this.pathsOf(id);
+    const serialLog = join(this.#folderOf(id), SERIAL_LOG);
     const newest = await tail(serialLog, maxBytes);
     if (newest.length >= maxBytes) return newest;
     // virtlogd turns a full log over to `.0` and goes on in an empty one.

@@ -101,7 +101,7 @@ describe('one instance on one host', () => {
 
   it('comes back after a power loss with the control plane down', async () => {
     await running();
-    host.plane.bus.setConnected(false);
+    host.bus.setConnected(false);
     void host.kill();
     host.hypervisor.powerLoss();
     host.bootId = 'boot-2';
@@ -275,7 +275,7 @@ describe.each(WAYS)('$name', ({ options, from, want, end: [state, starts] }) => 
     host.around = (step, run) => disturb(step, run, nth++);
     host.plane.want(want);
     await host.plane.until(ID, (seen) => seen.state === state && seen.generation === want.generation && seen.doing === null && seen.rebootCount >= want.rebootCount);
-    await pause(70);
+    await pause(40);
     const steps = [...host.steps];
     expect(host.hypervisor.domain(ID)?.starts ?? null).toBe(starts);
     host.around = (_, run) => run();

@@ -5,10 +5,12 @@
  * notes. Never decides, never touches a domain it is not told to. A crash loses the cache only; a call that was sent may
  * still take effect, which the next observation sees.
  */
+import type { DesiredInstance } from '#libs/contracts';
 import { isLibvirtError, LibvirtError, LibvirtTimeout, type DomainRef, type DomainState, type Libvirt } from '#libs/libvirt';
 import type { DomainNotes, Frozen, ObservedDomain } from '../decide/facts.js';
 import { NOTES_PREFIX, NOTES_URI, readNotes, withRebootCount } from '../domain-xml/notes.js';
 import { RENDER_VERSION, renderDomain } from '../domain-xml/render.js';
+import type { DomainSpec } from '../domain-xml/spec.js';
 import { StepError } from '../errors.js';
 import { LIMITS } from '../limits.js';
 import { inParallel } from '../parallel.js';
@@ -19,7 +21,7 @@ export interface LibvirtHypervisorOptions {
   readonly cloudId: string;
   readonly virtType: 'kvm' | 'qemu';
   readonly diskCache: string;
-  pathsOf(id: string): { disk: string; configDrive: string; serialLog: string };
+  pathsOf(desired: DesiredInstance): DomainSpec['files'];
 }
 
 /** Notes change only by our hands or with an event; still they are read again now and then. */
@@ -85,7 +87,7 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async define({ desired, frozen, epoch, rebootCount }: DomainToDefine): Promise<void> {
-    const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, files: this.#options.pathsOf(desired.id) });
+    const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, files: this.#options.pathsOf(desired) });
     this.#notes.delete(desired.id);
     await this.#step('define', () => this.#libvirt.domainDefineXml(xml));
   }

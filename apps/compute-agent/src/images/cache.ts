@@ -39,13 +39,16 @@ export class ImageCache {
 
   constructor(options: ImageCacheOptions) { this.#options = options; }
 
+  /** Where an image is, or will be. */
+  pathOf(sha512: string): string { return join(this.#options.folder, sha512); }
+
   /**
    * The image's path, once it is here. Everyone who wants the same image waits for one download; it is broken off when
    * nobody waits any more.
    */
   async ensure(image: WantedImage, signal: AbortSignal): Promise<string> {
     if (!SHA512.test(image.sha512)) throw new StepError('image-checksum', 'The image has no SHA-512 checksum.', 'never');
-    const path = join(this.#options.folder, image.sha512);
+    const path = this.pathOf(image.sha512);
     if ((await sizeOf(path)) !== null) return path;
     let download = this.#downloads.get(image.sha512);
     if (!download) {

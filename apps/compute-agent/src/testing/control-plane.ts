@@ -7,7 +7,6 @@ import { InMemoryBus, type AskOptions, type Bus, type Subscription } from '#libs
 import { HOST_ID } from './builders.js';
 
 export class TestControlPlane {
-  readonly bus = new InMemoryBus();
   readonly reports = new Map<string, ObservedInstance>();
   readonly history: ObservedInstance[] = [];
   readonly inventories: InputOf<typeof reportInventory>[] = [];
@@ -24,7 +23,8 @@ export class TestControlPlane {
   #sequence = 0;
   #watchers: (() => void)[] = [];
 
-  constructor() {
+  /** @param bus in memory, or a service's connection to a real server; @param hostId whom to hint */
+  constructor(readonly bus: Bus = new InMemoryBus(), private readonly hostId = HOST_ID) {
     this.bus.handle(reportInventory, async (input) => {
       if (this.refuse) throw conflict('This host has another session.');
       this.inventories.push(input);
@@ -59,7 +59,7 @@ export class TestControlPlane {
   want(instance: DesiredInstance, hint = true): void {
     this.#sequence += 1;
     this.#feed.set(instance.id, { sequence: this.#sequence, instance });
-    if (hint) this.bus.hint(hostHint, {}, { hostId: HOST_ID });
+    if (hint) this.bus.hint(hostHint, {}, { hostId: this.hostId });
   }
 
   /** Forgets what it wanted, as an older backup would. */
@@ -93,7 +93,7 @@ export class KillableBus implements Bus {
   #alive = true;
   readonly #subscriptions: Subscription[] = [];
 
-  constructor(private readonly bus: InMemoryBus) {}
+  constructor(private readonly bus: Bus) {}
 
   get connected(): boolean { return this.#alive && this.bus.connected; }
   onConnection(listener: (connected: boolean) => void): void { this.bus.onConnection((connected) => { if (this.#alive) listener(connected); }); }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeHypervisor, FakeLibvirt, type FakeHypervisorOptions } from '#libs/libvirt';
+import { InMemoryBus } from '#libs/messaging';
 import { createLogger } from '#libs/observability';
 import { systemClock, type Clock } from '../clock.js';
 import type { Step } from '../decide/facts.js';
@@ -18,7 +19,7 @@ import { KillableBus, TestControlPlane } from './control-plane.js';
 
 /** Seconds become milliseconds. */
 export const FAST: Limits = {
-  ...LIMITS, tickEveryMs: 60, pullEveryMs: 60, beatEveryMs: 30, reportTransientAfterMs: 20, powerOffMs: 60, pressAgainMs: 25, backoffMinMs: 5, backoffMaxMs: 20,
+  ...LIMITS, tickEveryMs: 25, pullEveryMs: 40, beatEveryMs: 30, reportTransientAfterMs: 20, powerOffMs: 60, pressAgainMs: 25, backoffMinMs: 5, backoffMaxMs: 20,
   announceMinMs: 5, announceMaxMs: 20, askAgainMs: 10, absentAgainMinMs: 30, absentAgainMaxMs: 60, tickPauseMaxMs: 5, attempts: 3,
 };
 
@@ -27,7 +28,8 @@ export class Killed extends Error {}
 export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits> }
 
 export class TestHost {
-  readonly plane = new TestControlPlane();
+  readonly bus = new InMemoryBus();
+  readonly plane = new TestControlPlane(this.bus);
   readonly hypervisor: FakeHypervisor;
   readonly folder = mkdtempSync(join(tmpdir(), 'agent-'));
   readonly steps: Step[] = [];
@@ -51,12 +53,12 @@ export class TestHost {
     const alive = { yes: true };
     this.#alive = alive;
     const clock: Clock = { ...systemClock, after: (ms, task) => systemClock.after(ms, () => { if (alive.yes) task(); }) };
-    this.#bus = new KillableBus(this.plane.bus);
+    this.#bus = new KillableBus(this.bus);
     this.ledger = await Ledger.open({ folder: join(this.folder, 'ledger'), durable: false, wallMs: Date.now, onProblem: () => undefined });
     this.libvirt = new FakeLibvirt(this.hypervisor);
     const at = (id: string, name: string): string => join(this.folder, id, name);
     const hypervisor = new LibvirtHypervisor(this.libvirt, {
-      cloudId: CLOUD_ID, virtType: 'qemu', diskCache: 'none', pathsOf: (id) => ({ disk: at(id, 'disk'), configDrive: at(id, 'iso'), serialLog: at(id, 'log') }),
+      cloudId: CLOUD_ID, virtType: 'qemu', diskCache: 'none', pathsOf: ({ id }) => ({ disk: at(id, 'disk'), base: '/base', configDrive: at(id, 'iso'), serialLog: at(id, 'log') }),
     });
     if (!libvirtUp) hypervisor.start = () => undefined;
     const files = new SimulatedMachine({ folder: join(this.folder, 'files'), cloudId: CLOUD_ID, urlOf: imageUrls(this.#bus, HOST_ID), after: clock.after });

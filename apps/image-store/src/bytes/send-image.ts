@@ -1,21 +1,24 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { internalError } from '#libs/errors';
 import { HttpError } from '#libs/http';
+import { LOGGER, type Logger } from '#libs/observability';
 import { noSuchImage } from '../images/find-image.js';
 import type { Image } from '../images/image.js';
 import { ImagesRepository } from '../images/images.repository.js';
-import { LIMITS } from '../limits.js';
 import { FileStore } from '../store/file-store.js';
 import { readRange } from './decide/range.js';
+import { ClientGone, pump } from './pump.js';
 
-type Wanted = Pick<FastifyRequest, 'method' | 'headers'>;
+type Wanted = Pick<FastifyRequest, 'id' | 'method' | 'headers'>;
 
 /** Sends an image's bytes, or the part that a Range header asks for, as a stream. */
 @Injectable()
 export class SendImage {
-  constructor(private readonly images: ImagesRepository, private readonly store: FileStore) {}
+  constructor(private readonly images: ImagesRepository, private readonly store: FileStore, @Inject(LOGGER) private readonly logger: Logger) {}
 
   async run(image: Image, request: Wanted, reply: FastifyReply): Promise<void> {
     if (image.location === null || image.sizeBytes === null) {
@@ -30,13 +33,25 @@ export class SendImage {
     if (range !== undefined) void reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`);
     // Clients compare it with the MD5 of what they got: of the whole only.
     else if (image.md5 !== null) void reply.header('content-md5', image.md5);
-    await reply.send(request.method === 'HEAD' ? Readable.from([]) : await this.open(image, image.location, start, end));
+    if (request.method === 'HEAD') {
+      await reply.send(Readable.from([]));
+      return;
+    }
+    const file = await this.open(image, image.location);
+    // From here on the answer is ours: what goes wrong shows as a broken connection, since its length is promised.
+    reply.hijack();
+    reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+    try {
+      await pump(file, start, end, reply.raw);
+    } catch (error) {
+      reply.raw.destroy();
+      if (!(error instanceof ClientGone)) this.logger.error({ imageId: image.id, requestId: request.id, error: String(error) }, 'download broke off');
+    }
   }
 
-  private async open(image: Image, location: string, start: number, end: number): Promise<Readable> {
+  private async open(image: Image, location: string): Promise<FileHandle> {
     try {
-      const file = await this.store.read(location);
-      return file.createReadStream({ start, end, highWaterMark: LIMITS.readBytes });
+      return await this.store.read(location);
     } catch (error) {
       if (await this.images.find(image.id) === undefined) throw noSuchImage(image.id);
       throw internalError(`bytes of active image ${image.id} cannot be read`, { cause: error });

@@ -98,12 +98,18 @@ async function removeFile(path: string): Promise<void> {
 export class IncomingFile {
   #flush: Promise<void> | undefined;
   #unflushed = 0;
+  #lastWrite: Promise<void> = Promise.resolve();
   #failure: unknown;
 
   constructor(private readonly handle: FileHandle, private readonly path: string, private readonly dir: string, readonly location: string) {}
 
-  /** Writes all of `bytes` at `position`. */
-  async write(bytes: Uint8Array, position: number): Promise<void> {
+  /** Writes all of `bytes` at `position`, after what was given before: the kernel lets one writer into a file, the others would spin. */
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    this.#lastWrite = this.#lastWrite.then(() => this.#write(bytes, position));
+    return this.#lastWrite;
+  }
+
+  async #write(bytes: Uint8Array, position: number): Promise<void> {
     let done = 0;
     while (done < bytes.length) {
       const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, position + done);

@@ -32,7 +32,7 @@ async function run(stream: Readable, change: Partial<Reception> = {}) {
   const heads: Uint8Array[] = [];
   try {
     const { sizeBytes } = await receive(stream, {
-      file, hash, store: { room: () => Promise.resolve(Infinity) }, maxBytes: 1e9, slowWindowMs: 60_000, signal: new AbortController().signal, onHead: (head) => { heads.push(head); }, ...change,
+      file, hash, store: { room: () => Promise.resolve(Infinity) }, maxBytes: 1e9, slowWindowMs: 60_000, ownsChunks: false, signal: new AbortController().signal, onHead: (head) => { heads.push(head); }, ...change,
     });
     const digests = await hash.digest();
     await file.keep();

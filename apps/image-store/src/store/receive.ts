@@ -11,6 +11,8 @@ export interface Reception {
   store: Pick<FileStore, 'room'>;
   maxBytes: number;
   slowWindowMs: number;
+  /** The stream's chunks are used by nobody else (a request's body): their memory is given up at once. */
+  ownsChunks: boolean;
   /** Called once with the first bytes (all, when there are few); throws to refuse the rest. */
   onHead: (head: Uint8Array) => void;
   /** Ends the reception with its reason. */
@@ -23,6 +25,18 @@ class Slab {
   readonly bytes = Buffer.from(this.memory);
   filled = 0;
 }
+
+/**
+ * Gives up a chunk's memory now. Left to the garbage collector, the 64 KiB chunks of a large upload make it run every few
+ * dozen of them, over everything the process holds: as much work as the hashing.
+ */
+function release(chunk: Buffer): void {
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && chunk.byteOffset + chunk.length === buffer.byteLength && buffer.byteLength >= RELEASED_BYTES) buffer.transfer(0);
+}
+
+/** Smaller ones may be parts of a pool that others use. */
+const RELEASED_BYTES = 16 * 1024;
 
 /**
  * Reads `stream` into the file and the hashes. Memory is bounded by the slabs: when all are busy, the client waits. On
@@ -56,7 +70,10 @@ class Receiver {
   run(): Promise<{ sizeBytes: number }> {
     return new Promise((resolve, reject) => {
       const { stream, r } = this;
-      const onData = (chunk: Buffer): void => this.#guard(() => this.#take(chunk));
+      const onData = (chunk: Buffer): void => this.#guard(() => {
+        this.#take(chunk);
+        if (r.ownsChunks && this.#rest === undefined) release(chunk);
+      });
       const onEnd = (): void => this.#guard(() => { this.#ended = true; this.#finishIfDone(); });
       const onError = (error: Error): void => this.#fail(badRequest('The upload was broken off.', { cause: error }));
       const onClose = (): void => { if (!this.#ended) this.#fail(badRequest('The upload was broken off.')); };
@@ -148,7 +165,10 @@ class Receiver {
     const rest = this.#rest;
     if (rest !== undefined) {
       this.#takeRest(rest);
-      if (this.#rest === undefined) this.stream.resume();
+      if (this.#rest === undefined) {
+        if (this.r.ownsChunks) release(rest);
+        this.stream.resume();
+      }
     }
     this.#finishIfDone();
   }

@@ -57,7 +57,7 @@ export class UploadImage {
     try {
       let judged: Judged | undefined;
       const { sizeBytes } = await receive(body, {
-        file, hash, store: this.store, signal, maxBytes: this.config.maxImageBytes, slowWindowMs: timingsOf(this.config).slowWindowMs,
+        file, hash, store: this.store, signal, ownsChunks: true, maxBytes: this.config.maxImageBytes, slowWindowMs: timingsOf(this.config).slowWindowMs,
         onHead: (head) => { judged = judge(formats, head); },
       });
       if (judged === undefined || sizeBytes === 0) throw badRequest('The upload is empty.');

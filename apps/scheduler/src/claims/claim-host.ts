@@ -22,6 +22,9 @@ import { MicroBatch, type Entry } from './micro-batch.js';
 type Answer = z.output<typeof claimHost.output>;
 type ClaimEntry = Entry<ClaimRequest, Answer>;
 
+/** Timestamps are rounded up to a millisecond on the way here. */
+const NEARLY_MS = 20;
+
 interface Choice {
   hostId: string | null;
   explanation: Explanation | null;
@@ -139,7 +142,9 @@ export class ClaimHost implements BeforeApplicationShutdown {
     const requestedAtMs = Date.parse(entry.item.requestedAt);
     if (choice.readBegan < entry.askedAt) return 'outdated';
     if (choice.atMs < requestedAtMs) {
-      // The clock that wrote the request is ahead of the database's: not to be decided now.
+      // Within a rounded millisecond the next read settles it. Beyond, the clock that wrote the request is ahead of the database's: not to be decided now.
+      entry.attempts += 1;
+      if (requestedAtMs - choice.atMs < NEARLY_MS && entry.attempts < LIMITS.claimAttempts) return 'outdated';
       entry.fail(unavailable('The request is newer than the database; try again.', { retryAfterS: 1, internal: `requested at ${entry.item.requestedAt}, snapshot at ${new Date(choice.atMs).toISOString()}` }));
       return undefined;
     }
