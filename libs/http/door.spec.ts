@@ -21,6 +21,7 @@ class Things {
   @Get('/v1/bug') bug(): never { throw new TypeError('secret internals'); }
   @Get('/v1/bug2') bug2(): never { throw internalError('table xyz is missing'); }
   @Get('/identity/v3/secret') secret(): never { throw unauthorized('The request you have made requires authentication.'); }
+  @Get('/v1/slow') async slow(): Promise<unknown> { await new Promise((done) => setTimeout(done, 300)); return { done: true }; }
   @Get('/v1/down') down(): never { throw new SkyError('unavailable', 'The database does not answer.', { retryAfterS: 3 }); }
   @Put('/image/v2/bytes') async bytes(@Req() request: FastifyRequest): Promise<unknown> {
     let size = 0;
@@ -150,5 +151,15 @@ describe('the door', () => {
       socket.write(Buffer.alloc(1_000_000));
     });
     expect(answer).toMatch(/^HTTP\/1.1 404/);
+  });
+
+  it('lets requests under way end when it closes', async () => {
+    const other = await createDoor(ThingsModule, { logger: pino({ level: 'silent' }) });
+    await other.listen(0, '127.0.0.1');
+    const slow = fetch(`${await other.getUrl()}/v1/slow`);
+    await new Promise((done) => setTimeout(done, 100));
+    const closed = other.close();
+    expect(await (await slow).json()).toEqual({ done: true });
+    await closed;
   });
 });

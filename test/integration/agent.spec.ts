@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -128,7 +128,7 @@ describe('on a real compute host', () => {
     change({ rebootCount: 1 });
     await plane.until(want.id, (seen) => seen.rebootCount === 1 && seen.state === 'running' && seen.doing === null, 60_000);
     expect(qemu()).not.toBe(before);
-    expect(await log()).toMatch(/tiny: ready[\s\S]*tiny: (powering off|shut|bye|down)/i);
+    expect(await log()).toMatch(/tiny: ready[\s\S]*tiny: going down/);
     await until('ready again', 90_000, async () => times(await log(), 'tiny: ready') === 2);
   }, 160_000);
 
@@ -137,9 +137,10 @@ describe('on a real compute host', () => {
     await host.losePower();
     await host.powerOn();
     expect(qemu()).toBeUndefined();
+    plane.reports.clear();
     await startAgent();
-    await until('running', 30_000, () => qemu() !== undefined);
-    await plane.settled(want.id, 'running', want.generation, 20_000);
+    await plane.settled(want.id, 'running', want.generation, 30_000);
+    expect(qemu()).toBeDefined();
   }, 120_000);
 
   it('says so when the guest is destroyed behind its back', async () => {
@@ -257,8 +258,10 @@ describe('as the installed process', () => {
       await sleep(round * 8);
       running.child.kill('SIGKILL');
       await running.ended;
+      rmSync(join(folder, 'ready.json'), { force: true });
       running = agent(['run']);
       await plane.settled(want.id, 'absent', 2, 15_000);
+      await until('ready', 15_000, () => existsSync(join(folder, 'ready.json')));
     }
     expect(hypervisor.domains()).toEqual([]);
     expect(readdirSync(join(stateDir, 'instances'))).toEqual([]);
@@ -298,17 +301,13 @@ describe('as the installed process', () => {
     plane.inventories.length = 0;
     const fleet = agent(['fleet'], more);
     await until('fleet', 20_000, () => existsSync(join(folder, 'fleet.json')));
-    expect(plane.inventories).toHaveLength(20);
+    expect(new Set(plane.inventories.map(({ bootId }) => bootId)).size).toBe(20);
     expect(plane.inventories.every(({ simulated, inventory }) => simulated && inventory.virtType === 'simulated')).toBe(true);
-    const third = JSON.parse(readFileSync(join(fleetDir, 'sim-003/identity.json'), 'utf8')) as { hostId: string };
-    const onThird = new TestControlPlane(new InMemoryBus(), HostId.parse(third.hostId));
-    expect(onThird.inventories).toEqual([]);
     const rssMib = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${fleet.child.pid}/status`, 'utf8'))?.[1]) / 1024;
     expect(rssMib).toBeLessThan(150);
     fleet.child.kill('SIGKILL');
     await fleet.ended;
     rmSync(join(folder, 'fleet.json'));
-    cpSync(tokens, `${tokens}.used`);
     writeFileSync(tokens, '');
     const again = agent(['fleet'], more);
     await until('the same fleet again, without tokens', 20_000, () => existsSync(join(folder, 'fleet.json')));

@@ -100,7 +100,7 @@ export function domains(hostName: string, dir = home): { uuid: string; running: 
 /** Folders with files of instances on one host. */
 export function instanceFolders(hostName: string, dir = home): string[] {
   try {
-    return readdirSync(join(dir, 'hosts', hostName, 'agent/instances'));
+    return readdirSync(join(dir, 'hosts', hostName, 'lib/skylite/agent/instances'));
   } catch {
     return [];
   }

@@ -70,6 +70,13 @@ export class ImageClient {
     return this.call(who, 'PUT', `/image/v2/images/${id}/file`, data, { 'content-type': 'application/octet-stream', 'content-length': String(data.length) });
   }
 
+  async createActive(who: Who, data: Uint8Array, body: Record<string, unknown> = {}): Promise<string> {
+    const id = await this.create(who, body);
+    const { status } = await this.upload(who, id, data);
+    if (status !== 204) throw new Error(`the upload was answered with ${status}`);
+    return id;
+  }
+
   patch(who: Who, id: string, operations: unknown): Promise<Answer> {
     return this.call(who, 'PATCH', `/image/v2/images/${id}`, operations, { 'content-type': 'application/openstack-images-v2.1-json-patch' });
   }
@@ -137,6 +144,7 @@ export class ImageStoreUnderTest {
   get dataDir(): string { return this.config.dataDir; }
   get sweep(): SweepReconciler { return (this.busApp as INestMicroservice).get(SweepReconciler); }
   files(): Promise<string[]> { return filesIn(this.dataDir); }
+  async filesOf(imageId: string): Promise<string[]> { return (await this.files()).filter((path) => path.includes(imageId)); }
 
   async stop(): Promise<void> {
     await this.app?.close();
@@ -155,11 +163,11 @@ export class ImageStoreUnderTest {
     });
     const node = resolve('node_modules/.bin/node');
     const script = resolve('test/support/image-store-process.mjs');
-    const child = options.tmpfsMib === undefined ? spawn(node, [...(globalThis.nodeArgs ?? []), script, given], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = options.tmpfsMib === undefined ? spawn(node, [script, given], { stdio: ['ignore', 'pipe', 'inherit'] })
       : spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', `mount -t tmpfs -o size=${options.tmpfsMib}m tmpfs "$1" && exec "$2" "$3" "$4"`, 'sh', options.dataDir, node, script, given], { stdio: ['ignore', 'pipe', 'inherit'] });
     const base = await new Promise<string>((done, fail) => {
       let text = '';
-      child.stdout.on('data', (data: Buffer) => { if ((globalThis as any).nodeArgs) process.stdout.write(data);
+      child.stdout.on('data', (data: Buffer) => {
         text += data.toString();
         const match = /^ready (\S+)$/m.exec(text);
         if (match?.[1] !== undefined) done(match[1]);

@@ -1,3 +1,4 @@
+import { publicUrl, type LinkRequest } from '#libs/http';
 import type { Bus } from '#libs/messaging';
 import type { Database } from '#libs/db';
 import type { Logger } from '#libs/observability';
@@ -27,3 +28,6 @@ export const timingsOf = (config: ImageConfig): Timings => ({
   beatMs: LIMITS.beatMs, leaseMs: LIMITS.leaseMs, sweepMs: LIMITS.sweepMs, orphanMs: LIMITS.orphanMs, finishPatienceMs: LIMITS.finishPatienceMs,
   slowWindowMs: LIMITS.slowWindowMs, ...config.timings,
 });
+
+/** Base of absolute links in an answer to this request. */
+export const linkBase = (config: ImageConfig, request: LinkRequest): string => config.publicUrl?.replace(/\/+$/, '') ?? publicUrl(request);

@@ -16,6 +16,8 @@ interface Placed { readonly folder: FolderNode; readonly parent: number; readonl
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+@=-]{0,63}$/;
 const MAX_DEPTH = 8;
+/** Empty sectors at the end, as every mastering tool leaves them: kernels and label readers read ahead past what is used. */
+const READ_AHEAD = 150;
 
 /**
  * @param label volume label, at most 16 characters, as it is (cloud-init looks for `config-2` in lower case)
@@ -42,6 +44,7 @@ export function writeIso(label: string, files: Readonly<Record<string, string | 
   });
   const data = filesOf(root);
   for (const file of data) file.extent = file.data.length === 0 ? 0 : take(file.data.length);
+  next += READ_AHEAD;
   const image = Buffer.alloc(next * SECTOR);
   trees.forEach(({ names, placed, tables }, index) => {
     descriptor(image.subarray((16 + index) * SECTOR, (17 + index) * SECTOR), { label, names, root: placed[0]!, tables, sectors: next, kind: index === 0 ? 1 : 2 });

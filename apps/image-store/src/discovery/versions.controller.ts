@@ -1,7 +1,7 @@
-import { Controller, Get, HttpCode, Req } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Policy } from '#libs/auth';
-import { publicUrl } from '#libs/http';
+import { IMAGE_CONFIG, linkBase, type ImageConfig } from '../config.js';
 
 /** v2.9 is the newest whose every required part is here (later ones are about several stores and caching). */
 const NEWEST_MINOR = 9;
@@ -14,16 +14,18 @@ const versionsView = (base: string): Record<string, unknown> => ({
 
 @Controller('image')
 export class VersionsController {
+  constructor(@Inject(IMAGE_CONFIG) private readonly config: ImageConfig) {}
+
   @Get()
   @Policy('public')
   @HttpCode(300)
   choices(@Req() request: FastifyRequest): Record<string, unknown> {
-    return versionsView(publicUrl(request));
+    return versionsView(linkBase(this.config, request));
   }
 
   @Get('versions')
   @Policy('public')
   versions(@Req() request: FastifyRequest): Record<string, unknown> {
-    return versionsView(publicUrl(request));
+    return versionsView(linkBase(this.config, request));
   }
 }

@@ -1,8 +1,9 @@
-import { Controller, Delete, Get, Header, HttpCode, Param, Patch, Post, Put, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Header, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CallerParam, Policy } from '#libs/auth';
 import { Caller } from '#libs/contracts';
-import { publicUrl, ZodBody } from '#libs/http';
+import { ZodBody } from '#libs/http';
+import { IMAGE_CONFIG, linkBase, type ImageConfig } from '../config.js';
 import { CreateImage } from './create-image.js';
 import type { PatchOperation } from './decide/patch.js';
 import { DeleteImage } from './delete-image.js';
@@ -18,6 +19,7 @@ export class ImagesController {
   constructor(
     private readonly listImages: ListImages, private readonly findImage: FindImage, private readonly createImage: CreateImage,
     private readonly updateImage: UpdateImage, private readonly deleteImage: DeleteImage,
+    @Inject(IMAGE_CONFIG) private readonly config: ImageConfig,
   ) {}
 
   @Get()
@@ -31,7 +33,7 @@ export class ImagesController {
   @Header('OpenStack-image-store-ids', 'file')
   async create(@CallerParam() caller: Caller, @ZodBody(CreateImageBody) body: CreateImageBody, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<Record<string, unknown>> {
     const image = await this.createImage.run(caller, body);
-    void reply.header('location', `${publicUrl(request)}/image/v2/images/${image.id}`);
+    void reply.header('location', `${linkBase(this.config, request)}/image/v2/images/${image.id}`);
     return imageView(image);
   }
 

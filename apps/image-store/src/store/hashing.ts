@@ -15,7 +15,7 @@ class HashThread {
   #dead: unknown;
 
   constructor(algorithm: string) {
-    this.#worker = new Worker(SCRIPT, { workerData: { algorithm }, name: `hash ${algorithm}` });
+    this.#worker = new Worker(SCRIPT, { workerData: { algorithm }, name: `hash ${algorithm}`, resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 } });
     this.#worker.unref();
     this.#worker.on('message', ({ upload, digest }: { upload: number; digest?: string }) => this.#waiting.get(upload)?.shift()?.resolve(digest ?? ''));
     this.#worker.on('error', (error) => this.#die(error));

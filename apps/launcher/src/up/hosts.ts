@@ -8,7 +8,7 @@ import { writeAtomically, writeSpec } from '../supervisor/spec.js';
 import { lastLine } from './content.js';
 import type { HostSetting } from './home.js';
 import { until, UpError } from './progress.js';
-import { agentCommand, agentSpec, agentStateDir, fleetSpec, fleetStateDir, type Base } from './specs.js';
+import { agentCommand, agentSpec, agentStateDir, agentStateDirInside, fleetSpec, fleetStateDir, type Base } from './specs.js';
 import { pokeSupervisor } from './supervise.js';
 
 const run = promisify(execFile);
@@ -27,7 +27,7 @@ export async function enrolAndRun(base: Base, api: ApiClient, host: HostSetting)
     const [token] = await newTokens(api, 'nova', false, false, 1);
     const tokenFile = join(state, 'token');
     writeAtomically(tokenFile, token ?? '');
-    const { command, args, env } = agentCommand(base, host, ['join', `http://127.0.0.1:${base.settings.port}`, `@${tokenFile}`, '--name', host.name]);
+    const { command, args, env } = agentCommand(base, host, ['join', `http://127.0.0.1:${base.settings.port}`, `@${join(agentStateDirInside(base.home, host), 'token')}`, '--name', host.name]);
     try {
       await run(command, args, { env, timeout: 60_000, cwd: base.home.dir });
     } catch (error) {

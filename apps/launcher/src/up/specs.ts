@@ -48,14 +48,20 @@ export function hostSpec(base: Base, host: HostSetting): ChildSpec {
   });
 }
 
-export const agentStateDir = (home: Home, host: HostSetting): string => join(home.hostDir(host.name), 'agent');
+/**
+ * Where an agent keeps what it knows, its guests' disks included. A host of its own sees the folder below its
+ * /var/lib/libvirt, so that guests reach it as an unprivileged user even if the home is below a folder they may not enter.
+ */
+export const agentStateDir = (home: Home, host: HostSetting): string => join(home.hostDir(host.name), host.libvirt === 'own' ? 'lib/skylite/agent' : 'agent');
+/** The same folder as the agent sees it. */
+export const agentStateDirInside = (home: Home, host: HostSetting): string => (host.libvirt === 'own' ? '/var/lib/libvirt/skylite/agent' : agentStateDir(home, host));
 
 /** How a host's agent is run, for `join` and `run` alike: inside its host's namespaces where it has some. */
 export function agentCommand(base: Base, host: HostSetting, words: string[]): { command: string; args: string[]; env: Record<string, string> } {
   const program = [node, '--no-warnings', ...SMALL_HEAP, dist('skylite-agent.mjs'), ...words];
   const share = shareOf(base.settings);
   const env = {
-    PATH: base.path, SKYLITE_STATE_DIR: agentStateDir(base.home, host),
+    PATH: base.path, SKYLITE_STATE_DIR: agentStateDirInside(base.home, host),
     SKYLITE_LIBVIRT_SOCKET: host.libvirt === 'own' ? join(hostRunDir(base.settings, host), 'libvirt-sock') : '/run/libvirt/libvirt-sock',
     SKYLITE_VIRT_TYPE: base.settings.virt?.type ?? 'qemu', SKYLITE_HOST_ADDRESS: '127.0.0.1',
     SKYLITE_SHARE_VCPUS: String(share.vcpus), SKYLITE_SHARE_MEMORY_MIB: String(share.memoryMib), SKYLITE_SHARE_DISK_GIB: String(share.diskGib), SKYLITE_RESERVED_MEMORY_MIB: '0',
