@@ -111,7 +111,6 @@ function addHooks(instance: FastifyInstance, options: DoorOptions): void {
         if (request.raw.complete || reply.sent) return;
         void reply.header('connection', 'close');
         answerError(new HttpError(408, 'The request body took too long to arrive.'), request, reply, options.logger);
-        lingerThenCut(request, LIMITS.cutMs);
       }, LIMITS.jsonBodyMs).unref());
     }
     done();
@@ -119,24 +118,19 @@ function addHooks(instance: FastifyInstance, options: DoorOptions): void {
   instance.addHook('preHandler', (request, _reply, done) => { settle(request); done(); });
   instance.addHook('onResponse', (request, reply, done) => {
     settle(request);
-    if (!request.raw.complete) lingerThenCut(request, LIMITS.lingerMs);
     tell(request, reply, options);
     done();
   });
 
   instance.addHook('preClose', (done) => {
     closing = true;
-    setTimeout(() => instance.server.closeAllConnections(), LIMITS.closeMs).unref();
+    const { server } = instance;
+    // A connection that was busy when closing began becomes idle later, and would be waited for until its keep-alive ends.
+    const idle = setInterval(() => server.closeIdleConnections(), LIMITS.closeIdleMs).unref();
+    const all = setTimeout(() => server.closeAllConnections(), LIMITS.closeMs).unref();
+    server.once('close', () => { clearInterval(idle); clearTimeout(all); });
     done();
   });
-}
-
-/** A client that still sends reads our answer only when it may finish; one that never does is cut off. */
-function lingerThenCut(request: FastifyRequest, afterMs: number): void {
-  const { raw } = request;
-  const cut = setTimeout(() => { if (!raw.complete) raw.socket.destroy(); }, afterMs).unref();
-  raw.once('end', () => clearTimeout(cut));
-  raw.resume();
 }
 
 /** Signatures in URLs are proofs as good as tokens until they expire. */

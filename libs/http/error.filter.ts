@@ -6,6 +6,8 @@ import type { Logger } from '#libs/observability';
 import { errorBody, kindOf, statusOf, type ErrorFacts } from './error-bodies.js';
 import { HttpError } from './http-error.js';
 import { inputMessage } from './input-problems.js';
+import { answerAndLinger, stillSending } from './linger.js';
+import { LIMITS } from './limits.js';
 import { publicUrl } from './public-url.js';
 import { serviceOf, type Service } from './services.js';
 import { DOOR_LOGGER } from './tokens.js';
@@ -36,7 +38,10 @@ export function answerError(exception: unknown, request: FastifyRequest, reply: 
   if (facts.retryAfterS !== undefined || facts.status === 429 || facts.status === 503) void reply.header('retry-after', String(facts.retryAfterS ?? 1));
   for (const name of ['content-length', 'content-md5', 'content-range']) void reply.removeHeader(name);
   if (exception instanceof HttpError) void reply.headers(exception.headers);
-  void reply.code(facts.status).header('content-type', 'application/json').send(JSON.stringify(errorBody(service, facts)));
+  const body = JSON.stringify(errorBody(service, facts));
+  void reply.code(facts.status).header('content-type', 'application/json');
+  if (stillSending(request)) answerAndLinger(request, reply, body, facts.status === 408 ? LIMITS.cutMs : LIMITS.lingerMs);
+  else void reply.send(body);
 }
 
 function factsOf(exception: unknown, service: Service, requestId: string): ErrorFacts {

@@ -24,6 +24,8 @@ export const LIMITS = {
   cutMs: 1_000,
   /** Requests under way get this long when the process shuts down; an upload that is cut off starts over. */
   closeMs: 10_000,
+  /** While it shuts down, connections that became idle are looked for this often. */
+  closeIdleMs: 50,
   /** Of a value that is quoted back in an error. */
   quotedChars: 200,
   /** Problems of one input that are told at once. */

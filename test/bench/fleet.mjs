@@ -52,9 +52,9 @@ export async function fleet() {
     return {
       simulated_hosts: HOSTS, servers: SERVERS, parallel: PARALLEL, up_ms: round(upMs), active: active.size,
       creates_per_s: round(active.size / boot.seconds), create_api_ms: summary(api), to_active_ms: summary([...active.values()]),
-      commits_per_create: round(boot.commits / SERVERS, 2), cpu_ms_per_create: Object.fromEntries(Object.entries(boot.cpu).map(([name, s]) => [name, round((s * 1000) / SERVERS, 2)])),
-      deletes_per_s: round(SERVERS / remove.seconds), commits_per_delete: round(remove.commits / SERVERS, 2),
-      idle: { commits_per_s: round(idle.commits / idle.seconds), cpu_percent_of_a_core: Object.fromEntries(Object.entries(idle.cpu).map(([name, s]) => [name, round((s * 100) / idle.seconds)])) },
+      write_commits_per_create: round(boot.writes / SERVERS, 2), transactions_per_create: round(boot.commits / SERVERS, 2), cpu_ms_per_create: Object.fromEntries(Object.entries(boot.cpu).map(([name, s]) => [name, round((s * 1000) / SERVERS, 2)])),
+      deletes_per_s: round(SERVERS / remove.seconds), write_commits_per_delete: round(remove.writes / SERVERS, 2),
+      idle: { transactions_per_s: round(idle.commits / idle.seconds), write_commits_per_s: round(idle.writes / idle.seconds), cpu_percent_of_a_core: Object.fromEntries(Object.entries(idle.cpu).map(([name, s]) => [name, round((s * 100) / idle.seconds)])) },
       pss_mib_after: memory,
     };
   } finally {
@@ -62,25 +62,28 @@ export async function fleet() {
   }
 }
 
-/** Wall time, commits and CPU seconds per process of a piece of work. */
+/** Wall time, transactions (reads too), those that wrote, and CPU seconds per process of a piece of work. */
 async function cost(cloud, work) {
-  const before = { commits: await commits(cloud), cpu: cpu(cloud), at: now() };
+  const before = { ...(await transactions(cloud)), cpu: cpu(cloud), at: now() };
   await work();
   const seconds = (now() - before.at) / 1000;
   const after = cpu(cloud);
-  return { seconds, commits: (await commits(cloud)) - before.commits, cpu: Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before.cpu[name] ?? 0)])) };
+  const later = await transactions(cloud);
+  return { seconds, commits: later.commits - before.commits, writes: later.writes - before.writes, cpu: Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before.cpu[name] ?? 0)])) };
 }
 
 const cpu = (cloud) => Object.fromEntries(Object.entries(cloud.processes()).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)]));
 
-async function commits(cloud) {
+async function transactions(cloud) {
   const { Client } = createRequire(import.meta.url)('pg');
   const client = new Client({ connectionString: cloud.secrets().databaseUrl });
   await client.connect();
   try {
     await client.query('SELECT pg_stat_force_next_flush()');
     await pause(1_100);
-    return Number((await client.query('SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()')).rows[0].xact_commit);
+    // Only transactions that write take an id.
+    const { rows } = await client.query('SELECT xact_commit, pg_snapshot_xmax(pg_current_snapshot()) AS xid FROM pg_stat_database WHERE datname = current_database()');
+    return { commits: Number(rows[0].xact_commit), writes: Number(rows[0].xid) };
   } finally {
     await client.end();
   }

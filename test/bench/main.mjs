@@ -1,8 +1,9 @@
 import { cpus, loadavg, totalmem } from 'node:os';
 import { fleet } from './fleet.mjs';
 import { oneMachine } from './one-machine.mjs';
+import { scheduler } from './scheduler.mjs';
 
-const PARTS = { 'one-machine': oneMachine, fleet };
+const PARTS = { 'one-machine': oneMachine, fleet, scheduler };
 const wanted = process.argv.slice(2);
 const parts = wanted.length > 0 ? wanted : Object.keys(PARTS);
 const document = { started: new Date().toISOString(), cpus: cpus().length, memory_mib: Math.round(totalmem() / 2 ** 20), load_before: loadavg()[0], parts: {}, errors: {} };

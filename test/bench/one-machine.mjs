@@ -1,7 +1,8 @@
 // One machine: how long until ready, how much memory at rest, and what a create costs above libvirt's own work.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { Cloud, now, pause, progress, pssMib, round, summary } from './cloud.mjs';
 
 const CREATES = 5;
@@ -38,7 +39,7 @@ async function measureCreates(cloud) {
     active.push(now() - started);
     await until(async () => /tiny: ready/.test((await cloud.call('POST', `/compute/v2.1/servers/${server.id}/action`, { 'os-getConsoleOutput': {} })).output), 50);
     ready.push(now() - started);
-    if (n === CREATES - 1) bare = await bareLibvirt(cloud, server.id);
+    if (n === CREATES - 1) bare = bareLibvirt(cloud, server.id);
     await cloud.call('DELETE', `/compute/v2.1/servers/${server.id}`);
     await pause(2_000);
   }
@@ -47,29 +48,34 @@ async function measureCreates(cloud) {
 }
 
 /** The same XML, another name and uuid and a copy of the disk, created by virsh alone (its own start-up subtracted). */
-async function bareLibvirt(cloud, id) {
+function bareLibvirt(cloud, id) {
   const settings = cloud.settings();
   const uri = `qemu+unix:///system?socket=/run/skylite/${settings.id}/h0/libvirt-sock`;
   const virsh = (...words) => execFileSync('virsh', ['-c', uri, ...words], { encoding: 'utf8', timeout: 60_000 });
   const xml = virsh('dumpxml', '--inactive', id);
-  const scratch = mkdtempSync(join(cloud.home, 'hosts/bare-'));
+  // What the host sees as /var/lib/libvirt/skylite.
+  const outside = join(cloud.home, 'hosts', settings.hosts[0].name, 'lib/skylite');
+  const scratch = join('/var/lib/libvirt/skylite', basename(mkdtempSync(join(outside, 'bare-'))));
+  const out = (path) => path.replace('/var/lib/libvirt/skylite', outside);
   const times = [];
   try {
-    execFileSync('chmod', ['0777', scratch]);
+    chmodSync(out(scratch), 0o711);
     for (let n = 0; n < CREATES; n += 1) {
       const disk = /<source file='([^']+\.qcow2)'/.exec(xml)[1];
       const copy = join(scratch, `disk-${n}.qcow2`);
-      execFileSync('cp', [disk, copy]);
-      execFileSync('chmod', ['0666', copy]);
-      const file = join(scratch, 'domain.xml');
-      const text = xml.replace(/<uuid>[^<]*<\/uuid>/, '').replace(/<name>[^<]*<\/name>/, `<name>bare-${n}</name>`).replaceAll(disk, copy).replace(/<log file='[^']*'/, `<log file='${join(scratch, `serial-${n}.log`)}'`);
-      await import('node:fs').then(({ writeFileSync }) => writeFileSync(file, text));
+      copyFileSync(out(disk), out(copy));
+      const drive = join(scratch, `config-${n}.iso`);
+      copyFileSync(out(join(dirname(disk), 'config.iso')), out(drive));
+      const file = join(out(scratch), 'domain.xml');
+      const text = xml.replaceAll(disk, copy).replace(/<log file='[^']*'/, `<log file='${join(scratch, `serial-${n}.log`)}'`)
+        .replace(/<source file='[^']*config.iso'\/>/, `<source file='${drive}'/>`).replaceAll(id, randomUUID()).replace(/<name>[^<]*<\/name>/, `<name>bare-${n}</name>`);
+      writeFileSync(file, text);
       const empty = time(() => virsh('version'));
       times.push(time(() => virsh('create', file)) - empty);
       virsh('destroy', `bare-${n}`);
     }
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    rmSync(out(scratch), { recursive: true, force: true });
   }
   return times;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm run bench [part …]`: measures, asserts nothing; one JSON document on standard output, progress on standard error.
-// Parts: one-machine (start, memory, create → ACTIVE → ready against bare libvirt), fleet (creates per second).
+// Parts: one-machine (start, memory, create → ACTIVE → ready against bare libvirt), fleet (creates per second), scheduler (placement and claims).
 import { spawnSync } from 'node:child_process';
 import { fail, installModules, installPackages, missingPackages, node24, root, runBuild } from '../../deploy/one-machine/machine.mjs';
 

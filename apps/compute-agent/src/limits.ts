@@ -4,7 +4,7 @@ export const LIMITS = {
   tickEveryMs: 5_000,
   /** Between two looks, when events come in a stream: as long as the last look took, at most this. */
   tickPauseMaxMs: 200,
-  /** Pulls without a hint; fleets stretch it so that a thousand hosts do not ask two hundred times a second. */
+  /** Pulls without a hint. */
   pullEveryMs: 5_000,
   /** Everything is pulled again now and then: an entry that vanished from the ledger's folder comes back. */
   fullPullEveryMs: 600_000,
@@ -58,6 +58,11 @@ export const LIMITS = {
   /** An announcement that was not answered is repeated. */
   announceMinMs: 500,
   announceMaxMs: 5_000,
+  /** A simulated host misses nothing of its machine, so it looks without a reason only for the sake of the loop; and a
+   * thousand of them in one process must cost next to nothing. Pulls without a hint: at most 50 a second over the fleet. */
+  simulatedTickEveryMs: 30_000,
+  fleetPullMinMs: 15_000,
+  fleetPullPerHostMs: 20,
   /** Simulated hosts connecting at a time when a fleet starts. */
   fleetConnects: 10,
   /** Joining asks one HTTP request; a busy control plane may take a moment. */

@@ -22,8 +22,7 @@ interface FleetHost { readonly identity: JoinedIdentity; readonly bus: NatsBus; 
 /** Names sort as numbers: sim-001 … sim-100. */
 export const simulatedName = (index: number): string => `sim-${String(index + 1).padStart(3, '0')}`;
 
-/** Pulls without a hint: at most 50 a second over the whole fleet. */
-export const fleetPullEveryMs = (size: number): number => Math.max(LIMITS.pullEveryMs, size * 20);
+export const fleetPullEveryMs = (size: number): number => Math.max(LIMITS.fleetPullMinMs, size * LIMITS.fleetPullPerHostMs);
 
 /** `fleet`: purely simulated hosts in one process, until it is told to stop. @returns the exit code */
 export async function fleet(config: FleetConfig): Promise<number> {

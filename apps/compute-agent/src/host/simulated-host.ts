@@ -25,7 +25,7 @@ export interface SimulatedHostOptions {
 
 /** The agent and its ledger, not started. */
 export async function makeSimulatedHost(options: SimulatedHostOptions): Promise<{ agent: HostAgent; ledger: Ledger; machine: SimulatedMachine }> {
-  const { identity, bus, stateDir, logger, limits = LIMITS } = options;
+  const { identity, bus, stateDir, logger, limits = { ...LIMITS, tickEveryMs: LIMITS.simulatedTickEveryMs } } = options;
   const ledger = await Ledger.open({ folder: join(stateDir, 'ledger'), durable: false, wallMs: systemClock.wallMs, onProblem: (text) => logger.error(text) });
   const machine = new SimulatedMachine({
     folder: join(stateDir, 'machine'), cloudId: identity.membership.cloudId, urlOf: imageUrls(bus, identity.hostId), after: systemClock.after,

@@ -109,7 +109,8 @@ export class Puller {
     }
     if (clock.nowMs() >= this.#fullAtMs) this.#fullAtMs = clock.nowMs() + limits.fullPullEveryMs;
     agentMetrics.pulls.inc({ outcome: 'ok' });
-    if (before.incarnation !== ledger.host.incarnation || before.reportOnly !== ledger.host.reportOnly) {
+    // A host that has never heard of any incarnation finds no other one.
+    if ((before.incarnation !== 0 && before.incarnation !== ledger.host.incarnation) || before.reportOnly !== ledger.host.reportOnly) {
       logger.info({ incarnation: ledger.host.incarnation, reportOnly: ledger.host.reportOnly }, 'the control plane is in another state');
       this.#options.onNewWorld();
     }
