@@ -5,8 +5,8 @@ import { LIMITS } from './limits.js';
 type Headers = FastifyRequest['headers'];
 const hasBody = (headers: Headers): boolean => headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
-/** The client has announced a body that has not arrived as a whole. */
-export const stillSending = ({ raw, headers }: FastifyRequest): boolean => !raw.complete && !raw.destroyed && hasBody(headers);
+/** The client has announced a body that has not arrived as a whole. (A request that no socket carries has no `complete`.) */
+export const stillSending = ({ raw, headers }: FastifyRequest): boolean => raw.complete === false && !raw.destroyed && hasBody(headers);
 
 /**
  * Answers a client that still sends. The answer goes out at once, for those who look; the connection stays until the rest of the body

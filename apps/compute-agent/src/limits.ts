@@ -55,6 +55,11 @@ export const LIMITS = {
   /** One config drive: cloud-init's own limits are far lower. */
   configDriveBytes: 16 * 1024 * 1024,
 
+  /** A started agent acts once the control plane has let it in, or at the latest after this: guests come back without one,
+   * and a copy of a host's identity is refused before it starts the same guests a second time. */
+  firstWordMs: 5_000,
+  /** What the host offers is said again now and then: capacity may have changed. */
+  announceEveryMs: 600_000,
   /** An announcement that was not answered is repeated. */
   announceMinMs: 500,
   announceMaxMs: 5_000,

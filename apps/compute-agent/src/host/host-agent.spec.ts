@@ -212,6 +212,18 @@ describe('what goes wrong', () => {
     expect(host.plane.pulls).toBe(0);
   });
 
+  it('a copy of a host is refused before it starts the same guests again', async () => {
+    await running();
+    void host.kill();
+    host.hypervisor.powerLoss();
+    host.bootId = 'boot-of-the-copy';
+    host.plane.refuse = true;
+    await host.start();
+    await pause(150);
+    expect(host.fatal).toMatchObject({ exitCode: 3 });
+    expect(host.hypervisor.domain(ID)).toMatchObject({ state: 'shutoff', starts: 1 });
+  });
+
   it('a delete breaks off a download', async () => {
     await started();
     host.plane.imageUrl = () => { throw unavailable('never'); };

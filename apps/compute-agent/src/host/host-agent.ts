@@ -16,6 +16,7 @@ import { Puller } from '../reconcile/puller.js';
 import { Reporter } from '../reconcile/reporter.js';
 import { Session, type Offer } from '../session/session.js';
 import { answerAsks } from './asks.js';
+import { promptBus } from './prompt-bus.js';
 
 export interface HostAgentOptions {
   readonly hostId: HostId;
@@ -46,10 +47,11 @@ export class HostAgent {
   readonly #session: Session;
   readonly #subscriptions: Subscription[] = [];
   #isReady = false;
+  #cancelPatience: (() => void) | undefined;
 
-  constructor(options: HostAgentOptions) {
+  constructor(given: HostAgentOptions) {
+    const options = { ...given, bus: promptBus(given.bus) };
     this.#options = options;
-
     const onRefused = (): void => this.#session.announce();
     this.reconciler = new HostReconciler({
       ...options,
@@ -69,7 +71,12 @@ export class HostAgent {
     });
     this.#session = new Session({
       ...options,
+      onFatal: (error) => {
+        void this.reconciler.stop();
+        options.onFatal(error);
+      },
       onAnnounced: (newIncarnation) => {
+        this.reconciler.release();
         this.#puller.open();
         if (newIncarnation) this.#puller.pullAll();
         this.#reporter.flush();
@@ -91,9 +98,9 @@ export class HostAgent {
     return { ok: parts.length === 0, detail: parts.join(', ') || 'ok' };
   }
 
-  /** The loop starts from the ledger at once: guests come back also without a control plane. */
+  /** The loop starts from the ledger: guests come back also without a control plane. */
   start(): void {
-    const { bus, hostId, machine } = this.#options;
+    const { bus, hostId, machine, clock, limits } = this.#options;
     this.#subscriptions.push(
       bus.onHint(hostHint, () => this.#puller.pull(), { hostId }),
       answerAsks({ ...this.#options, virtType: this.#options.offer.virtType, reconciler: this.reconciler }),
@@ -101,10 +108,12 @@ export class HostAgent {
     machine.hypervisor.start();
     this.reconciler.wake();
     this.#session.start();
+    this.#cancelPatience = clock.after(limits.firstWordMs, () => this.reconciler.release());
   }
 
   /** Ends what is under way and leaves every guest as it is. */
   async stop(): Promise<void> {
+    this.#cancelPatience?.();
     await Promise.all(this.#subscriptions.map((subscription) => subscription.stop()));
     await Promise.all([this.#session.stop(), this.#puller.stop()]);
     await this.reconciler.stop();

@@ -45,6 +45,8 @@ export class HostReconciler {
   #looking: Promise<void> | undefined;
   #again = false;
   #stopped = false;
+  /** Until somebody lets it act, it only looks and says. */
+  #held = true;
   #cancelTimer: (() => void) | undefined;
   #lookMs = 0;
   #wasUp: boolean | undefined;
@@ -70,6 +72,13 @@ export class HostReconciler {
       return;
     }
     this.#look(0);
+  }
+
+  /** From now on it acts. */
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.wake();
   }
 
   /** The control plane's word changed for these. */
@@ -155,7 +164,7 @@ export class HostReconciler {
     // Waited for by nobody: if it is lost, it is tidied again.
     if (progress !== facts.progress) void ledger.book(id, () => progress).catch(() => undefined);
     this.#options.onSeen(observationOf(facts, plan));
-    if (plan.steps.length > 0) this.#chains.start(id, facts.desired.generation, plan.steps);
+    if (plan.steps.length > 0 && !this.#held) this.#chains.start(id, facts.desired.generation, plan.steps);
     return plan.wakeAtMs;
   }
 
@@ -176,7 +185,9 @@ export class HostReconciler {
 
   #sayUpOrDown(): void {
     const up = this.#options.machine.hypervisor.isUp;
-    if (up === this.#wasUp) return;
+    const justBegun = !up && this.#wasUp === undefined;
+    if (justBegun) this.#wasUp = true; // told at the next look, if it is still so
+    if (justBegun || up === this.#wasUp) return;
     if (up) this.#options.logger.info('the hypervisor answers');
     else this.#options.logger.warn('the hypervisor does not answer: nothing is known of its domains, so nothing is done');
     this.#wasUp = up;

@@ -72,6 +72,9 @@ export class Ledger {
    */
   async accept(page: DesiredPage): Promise<readonly string[] | false> {
     if (page.incarnation < this.#host.incarnation || (page.incarnation > this.#host.incarnation && !this.#named)) return false;
+    // In which world these words are to be read must be known before the words are.
+    const { incarnation, epoch, reportOnly } = page;
+    await this.#setHost({ incarnation, epoch, reportOnly, ...(incarnation > this.#host.incarnation && { upTo: 0 }) });
     const changed: string[] = [];
     for (const { sequence, instance } of page.entries) {
       this.#named?.add(instance.id);
@@ -89,7 +92,7 @@ export class Ledger {
     if (this.#named && !page.more) changed.push(...(await this.#endFullPull(this.#named)));
     const upTo = this.#named && page.more ? this.#host.upTo : page.upTo;
     if (this.#named && !page.more) this.#named = undefined;
-    await this.#setHost({ upTo, incarnation: page.incarnation, epoch: page.epoch, reportOnly: page.reportOnly });
+    await this.#setHost({ upTo });
     return changed;
   }
 

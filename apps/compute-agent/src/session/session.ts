@@ -85,8 +85,9 @@ export class Session {
     }).finally(() => {
       this.#announcing = undefined;
       if (this.#stopped) return;
-      if (this.#again && !failed) this.announce();
-      else if (failed) this.#retry();
+      if (failed) this.#retry(this.#backoff());
+      else if (this.#again) this.announce();
+      else this.#retry(this.#options.limits.announceEveryMs);
     });
   }
 
@@ -140,10 +141,15 @@ export class Session {
     this.#options.logger[quiet ? 'debug' : 'warn']({ err: error }, 'not announced yet');
   }
 
-  #retry(): void {
+  #retry(ms: number): void {
     const { clock, random, limits } = this.#options;
-    this.#cancelRetry = clock.after(jittered(this.#delayMs, limits.jitter, random()), () => this.announce());
-    this.#delayMs = Math.min(this.#delayMs * 2, limits.announceMaxMs);
+    this.#cancelRetry = clock.after(jittered(ms, limits.jitter, random()), () => this.announce());
+  }
+
+  #backoff(): number {
+    const ms = this.#delayMs;
+    this.#delayMs = Math.min(ms * 2, this.#options.limits.announceMaxMs);
+    return ms;
   }
 
   #wasUp: boolean | undefined;
@@ -158,7 +164,7 @@ export class Session {
 
   #beat(): void {
     const { bus, hostId, bootId, machine, ledger } = this.#options;
-    if (this.#stopped || !this.#announced) return;
+    if (this.#stopped) return;
     bus.hint(hostBeat, { bootId, hypervisorUp: machine.hypervisor.isUp, inventoryGeneration: ledger.host.inventory.generation }, { hostId });
   }
 

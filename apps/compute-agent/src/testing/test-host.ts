@@ -19,7 +19,7 @@ import { KillableBus, TestControlPlane } from './control-plane.js';
 
 /** Seconds become milliseconds. */
 export const FAST: Limits = {
-  ...LIMITS, tickEveryMs: 25, pullEveryMs: 40, beatEveryMs: 30, reportTransientAfterMs: 20, powerOffMs: 60, pressAgainMs: 25, backoffMinMs: 5, backoffMaxMs: 20,
+  ...LIMITS, tickEveryMs: 25, pullEveryMs: 40, beatEveryMs: 30, reportTransientAfterMs: 20, firstWordMs: 40, powerOffMs: 60, pressAgainMs: 25, backoffMinMs: 5, backoffMaxMs: 20,
   announceMinMs: 5, announceMaxMs: 20, askAgainMs: 10, absentAgainMinMs: 30, absentAgainMaxMs: 60, tickPauseMaxMs: 5, attempts: 3,
 };
 
@@ -52,7 +52,11 @@ export class TestHost {
   async start(libvirtUp = true): Promise<void> {
     const alive = { yes: true };
     this.#alive = alive;
-    const clock: Clock = { ...systemClock, after: (ms, task) => systemClock.after(ms, () => { if (alive.yes) task(); }) };
+    const clock: Clock = { ...systemClock, after: (ms, task) => {
+      // A killed process keeps nobody waiting.
+      const timer = setTimeout(() => { if (alive.yes) task(); }, ms).unref();
+      return () => clearTimeout(timer);
+    } };
     this.#bus = new KillableBus(this.bus);
     this.ledger = await Ledger.open({ folder: join(this.folder, 'ledger'), durable: false, wallMs: Date.now, onProblem: () => undefined });
     this.libvirt = new FakeLibvirt(this.hypervisor);
@@ -65,7 +69,7 @@ export class TestHost {
     this.agent = new HostAgent({
       hostId: HOST_ID, name: 'h1', simulated: false, bootId: this.bootId, bus: this.#bus, ledger: this.ledger, machine: { hypervisor, files: files.files },
       offer: { share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'qemu', hostAddress: '127.0.0.1' },
-      clock, random: Math.random, logger: createLogger('test', process.argv.includes('--verbose-agent') ? 'debug' : 'silent'), limits: { ...FAST, ...this.options.limits },
+      clock, random: Math.random, logger: createLogger('test', 'silent'), limits: { ...FAST, ...this.options.limits },
       around: (step, _id, run) => {
         if (!alive.yes) return new Promise(() => undefined);
         this.steps.push(step);
