@@ -19,16 +19,20 @@ export const DesiredInstance = z.object({
   generation: z.int().min(1),
   /** Rises when what is built changes (resize, rebuild); a domain of another spec generation is not re-rendered in place. */
   specGeneration: z.int().min(1),
-  /** `deleted` is the only thing that ever destroys a domain. */
-  intent: z.enum(['running', 'stopped', 'deleted']),
+  /**
+   * running, stopped or deleted; `deleted` is the only thing that ever destroys a domain. An open word: a host that is
+   * older than its control plane reports one it does not know as `unsupported`, and goes on with the others.
+   */
+  intent: z.string().min(1).max(32),
   /** Reboots asked for so far; the host performs one when its own count is lower. */
   rebootCount: z.int().min(0),
-  rebootType: z.enum(['soft', 'hard']),
+  /** hard, or soft: ask the guest first. */
+  rebootType: z.string().min(1).max(32),
   vcpus: z.int().min(1),
   memoryMib: z.int().min(1),
   /** Root disk, GiB; 0: as large as the image. */
   diskGib: z.int().min(0),
-  image: z.object({ id: ImageId, sha512: z.string(), sizeBytes: z.int(), virtualSizeBytes: z.int().nullable(), format: z.enum(['qcow2', 'raw']) }),
+  image: z.object({ id: ImageId, sha512: z.string(), sizeBytes: z.int(), virtualSizeBytes: z.int().nullable(), /** qcow2 or raw */ format: z.string().min(1).max(32) }),
   /** Files of the config drive, path -> text (openstack/latest/meta_data.json, user_data, …). */
   configDrive: z.record(z.string(), z.string()),
 });

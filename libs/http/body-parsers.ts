@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { HttpError } from './http-error.js';
 import { LIMITS } from './limits.js';
+import { hasUnstorable, MAYBE_UNSTORABLE } from './unstorable.js';
 
 /** Bodies that are passed to the handler as a stream, unread: image bytes. */
 const STREAMED = 'application/octet-stream';
@@ -15,7 +16,9 @@ export function addBodyParsers(instance: FastifyInstance): void {
     // Clients send the header with an empty body too: then there is no body.
     if (body === '') return done(null, undefined);
     void parse(request, body as string, (error: Error | null, value?: unknown) => {
-      done(error === null ? null : new HttpError(400, 'Malformed request body: it is not valid JSON.'), value);
+      if (error !== null) return done(new HttpError(400, 'Malformed request body: it is not valid JSON.'));
+      if (MAYBE_UNSTORABLE.test(body as string) && hasUnstorable(value)) return done(new HttpError(400, 'Malformed request body: texts may hold neither U+0000 nor half a surrogate pair.'));
+      done(null, value);
     });
   });
   instance.addContentTypeParser(STREAMED, (_request, payload, done) => done(null, payload));

@@ -98,6 +98,19 @@ describe('the door', () => {
     expect((await ask('/compute/v2.1/things?limit=x')).body).toMatchObject({ badRequest: { code: 400 } });
   });
 
+  it('refuses text that no database keeps, wherever it stands', async () => {
+    for (const text of ['a\\u0000b', '\\ud800', '\\uDFFFx']) {
+      for (const body of [`{"name":"${text}"}`, `{"name":"a","x":[{"${text}":1}]}`]) {
+        const { status, body: answer } = await post('/compute/v2.1/things', body);
+        expect([status, answer]).toEqual([400, { badRequest: { code: 400, message: 'Malformed request body: texts may hold neither U+0000 nor half a surrogate pair.' } }]);
+      }
+    }
+    expect((await post('/compute/v2.1/things', '{"name":"\\\\u0000"}')).body).toEqual({ thing: { name: '\\u0000' } });
+    expect((await post('/compute/v2.1/things', '{"name":"\\ud83e\\udd8a"}')).body).toEqual({ thing: { name: '🦊' } });
+    for (const path of ['/compute/v2.1/things/a%00', '/compute/v2.1/things?name=%00', '/image?x=a%00b', '/nowhere%00']) expect((await ask(path)).status).toBe(400);
+    expect((await ask('/compute/v2.1/things/%2500')).status).toBe(404);
+  });
+
   it('answers a malformed URL with ids too', async () => {
     const { status, body, headers } = await ask('/compute/v2.1/things/%zz');
     expect([status, body]).toEqual([400, { badRequest: { code: 400, message: 'The request could not be understood.' } }]);

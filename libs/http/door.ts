@@ -11,6 +11,7 @@ import { LIMITS } from './limits.js';
 import { nestLogger } from './nest-logger.js';
 import { requestIdOf } from './request-id.js';
 import { serviceOf } from './services.js';
+import { isUnstorableUrl } from './unstorable.js';
 import { DOOR_LOGGER } from './tokens.js';
 
 /** One answered request, for metrics. */
@@ -101,6 +102,7 @@ function addHooks(instance: FastifyInstance, options: DoorOptions): void {
       void reply.header('connection', 'close');
       return done(unavailable('The service is shutting down; try again.', { retryAfterS: 1 }));
     }
+    if (isUnstorableUrl(request.raw.url ?? '')) return done(new HttpError(400, 'Malformed request URL: it may not hold U+0000.'));
     try {
       options.onRequest?.(request, reply);
     } catch (error) {

@@ -15,6 +15,7 @@ export class InMemoryBus implements Bus {
   readonly #handlers = new Map<string, Handler[]>();
   readonly #listeners = new Map<string, Listener[]>();
   readonly #watchers = new Set<(connected: boolean) => void>();
+  readonly #underWay = new Set<(error: SkyError) => void>();
   #turn = 0;
   #connected = true;
 
@@ -23,6 +24,7 @@ export class InMemoryBus implements Bus {
   /** For tests: behaves as a bus that lost its server. */
   setConnected(connected: boolean): void {
     this.#connected = connected;
+    if (!connected) for (const fail of [...this.#underWay]) fail(unavailable('The connection to the message bus was lost.'));
     for (const watcher of this.#watchers) watcher(connected);
   }
 
@@ -40,12 +42,15 @@ export class InMemoryBus implements Bus {
     if (remainingMs <= 0) throw timedOut(`No time left to ask ${contract.subject}.`);
     const call = answer(contract, handler.run, { body, hostId: options.hostId, requestId: options.requestId, remainingMs });
     handler.running.add(call);
+    let cutOff: ((error: SkyError) => void) | undefined;
+    const lost = new Promise<never>((_, reject) => { cutOff = reject; this.#underWay.add(reject); });
     try {
-      return JSON.parse(JSON.stringify(await call)) as OutputOf<C>;
+      return JSON.parse(JSON.stringify(await Promise.race([call, lost]))) as OutputOf<C>;
     } catch (error) {
       throw error instanceof SkyError ? fromWireError(toWireError(error)) : asSkyError(error);
     } finally {
-      handler.running.delete(call);
+      if (cutOff) this.#underWay.delete(cutOff);
+      call.then(() => undefined, () => undefined).finally(() => handler.running.delete(call));
     }
   }
 

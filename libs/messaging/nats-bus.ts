@@ -36,6 +36,8 @@ export class NatsBus implements Bus {
   readonly #watchers = new Set<(connected: boolean) => void>();
   /** What shall be subscribed; done when the connection stands. */
   readonly #wanted = new Set<(connection: NatsConnection) => void>();
+  /** Questions under way: they fail when the connection is lost, their answers were lost with it. */
+  readonly #underWay = new Set<(error: SkyError) => void>();
   #connection: NatsConnection | undefined;
   #connected = false;
   #closed = false;
@@ -66,12 +68,7 @@ export class NatsBus implements Bus {
     const headers = this.#headers();
     headers.set(H_REMAINING, String(timeoutMs));
     if (options.requestId) headers.set(H_REQUEST, options.requestId);
-    let reply: Msg;
-    try {
-      reply = await this.#connection.request(subject, body, { timeout: timeoutMs, headers });
-    } catch (error) {
-      throw this.#transportError(subject, error);
-    }
+    const reply = await this.#request(this.#connection, subject, body, { timeout: timeoutMs, headers });
     const decoded = this.#decode(subject, reply.data);
     if (reply.headers?.get(H_ERROR)) throw fromWireError(decoded as WireError);
     const output = contract.output.safeParse(decoded);
@@ -120,6 +117,16 @@ export class NatsBus implements Bus {
     await this.#connection?.drain().catch(() => undefined);
   }
 
+  /** Whether a question that is cut off was heard is unknown; everything asked here may be asked again. */
+  #request(connection: NatsConnection, subject: string, body: string, options: { timeout: number; headers: ReturnType<typeof makeHeaders> }): Promise<Msg> {
+    return new Promise((resolve, reject) => {
+      this.#underWay.add(reject);
+      connection.request(subject, body, options)
+        .then(resolve, (error: unknown) => reject(this.#transportError(subject, error)))
+        .finally(() => this.#underWay.delete(reject));
+    });
+  }
+
   async #connect(): Promise<void> {
     for (let attempt = 0; !this.#closed; attempt += 1) {
       try {
@@ -154,6 +161,7 @@ export class NatsBus implements Bus {
   #setConnected(connected: boolean): void {
     if (this.#connected === connected) return;
     this.#connected = connected;
+    if (!connected) for (const fail of [...this.#underWay]) fail(unavailable('The connection to the message bus was lost.'));
     for (const watcher of this.#watchers) watcher(connected);
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hostBeat, hostHint, pullDesired, readConsoleLog } from '#libs/contracts';
+import type { SkyError } from '#libs/errors';
 import { createUserNkey, credsFile, hostInbox, hostUserSigner, NatsBus, serviceInbox, signServiceUser } from '#libs/messaging';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { busContract } from '../../libs/messaging/bus.contract.js';
@@ -124,7 +125,15 @@ describe('NatsBus when nats-server is killed', () => {
     a.handle(contract, async () => ({ incarnation: 1, epoch: 1, entries: [], upTo: 0, more: false, reportOnly: false }), { group: 'c' });
     await pause(50);
     await b.ask(contract, { bootId: 'x', since: 0 });
+    const never = { ...contract, subject: 'svc.compute.test.never', timeoutMs: 2_500 };
+    a.handle(never, () => new Promise(() => undefined), { group: 'c' });
+    await pause(50);
+    const underWay = b.ask(never, { bootId: 'x', since: 0 }).catch((error: SkyError) => error);
+    await pause(50);
+    const killedAt = Date.now();
     await nats.kill();
+    expect(await underWay).toMatchObject({ kind: 'unavailable' });
+    expect(Date.now() - killedAt).toBeLessThan(2_000);
     await pause(100);
     await expect(b.ask(contract, { bootId: 'x', since: 0 })).rejects.toMatchObject({ kind: 'unavailable' });
     await nats.start();

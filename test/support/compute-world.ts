@@ -55,7 +55,7 @@ export class ScriptedHost {
     if (this.broken && !domain) return;
     // A guest that went down by itself stays down until somebody wants something new.
     if (domain?.state === 'stopped' && this.world.selfStopped.has(wanted.id)) return;
-    this.domains.set(wanted.id, { state: wanted.intent, rebootCount: wanted.rebootCount });
+    this.domains.set(wanted.id, { state: wanted.intent === 'running' ? 'running' : 'stopped', rebootCount: wanted.rebootCount });
   }
 
   async report(ids: string[]): Promise<void> {

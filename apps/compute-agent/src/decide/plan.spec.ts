@@ -81,6 +81,9 @@ describe('planInstance', () => {
     expect(plan({ listed: false, desired: desired({ intent: 'deleted' }), domain: domain('running'), files: FILES })).toMatchObject({ steps: [], state: 'running' });
     expect(plan({ desired: desired({ intent: 'deleted' }), domain: domain('running'), files: FILES }, { reportOnly: true }).steps).toEqual([]);
   });
+  it('says that it does not know a newer control plane\'s intent, and touches nothing', () => {
+    expect(plan({ desired: desired({ intent: 'shelved' }), domain: domain('running'), files: FILES, progress: started })).toMatchObject({ steps: [], state: 'running', error: { code: 'unsupported', final: true } });
+  });
   it('says that it cannot change a built instance', () => {
     expect(plan({ desired: desired({ generation: 2, specGeneration: 2 }), domain: domain('running'), files: FILES, progress: started })).toMatchObject({ steps: [], state: 'running', error: { code: 'unsupported', final: true } });
   });

@@ -50,14 +50,16 @@ export class LocalFiles implements InstanceFiles {
     const at = await this.#ensureFolder(desired.id);
     if ((await namesIn(at))?.includes(DISK)) return;
     const base = await this.images.ensure(desired.image, signal);
-    const baseBytes = await virtualSize(base, desired.image.format);
+    const { format } = desired.image;
+    if (format !== 'qcow2' && format !== 'raw') throw new StepError('unsupported', `This agent does not know the image format ${format}.`, 'never');
+    const baseBytes = await virtualSize(base, format);
     const wanted = desired.diskGib * GIB;
     if (wanted !== 0 && wanted < baseBytes) {
       throw new StepError('disk-too-small', `The image needs a disk of ${Math.ceil(baseBytes / GIB)} GiB; the flavor has ${desired.diskGib}.`, 'never');
     }
     const temporary = join(at, `${DISK}.tmp`);
     await rm(temporary, { force: true });
-    await runTool('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', desired.image.format, '-b', base, temporary, String(Math.max(wanted, baseBytes))], { signal, code: 'make-disk' });
+    await runTool('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', format, '-b', base, temporary, String(Math.max(wanted, baseBytes))], { signal, code: 'make-disk' });
     const file = await open(temporary, 'r+');
     try {
       await file.chmod(0o600);

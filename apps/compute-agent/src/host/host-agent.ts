@@ -16,7 +16,6 @@ import { Puller } from '../reconcile/puller.js';
 import { Reporter } from '../reconcile/reporter.js';
 import { Session, type Offer } from '../session/session.js';
 import { answerAsks } from './asks.js';
-import { promptBus } from './prompt-bus.js';
 
 export interface HostAgentOptions {
   readonly hostId: HostId;
@@ -47,10 +46,10 @@ export class HostAgent {
   readonly #session: Session;
   readonly #subscriptions: Subscription[] = [];
   #isReady = false;
+  #isStopping = false;
   #cancelPatience: (() => void) | undefined;
 
-  constructor(given: HostAgentOptions) {
-    const options = { ...given, bus: promptBus(given.bus) };
+  constructor(options: HostAgentOptions) {
     this.#options = options;
     const onRefused = (): void => this.#session.announce();
     this.reconciler = new HostReconciler({
@@ -86,7 +85,7 @@ export class HostAgent {
     });
     options.bus.onConnection((connected) => {
       if (connected) this.#reporter.flush();
-      else options.logger.warn('the control plane is not reachable; the ledger is kept to');
+      else if (!this.#isStopping) options.logger.warn('the control plane is not reachable; the ledger is kept to');
     });
   }
 
@@ -113,6 +112,7 @@ export class HostAgent {
 
   /** Ends what is under way and leaves every guest as it is. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     this.#cancelPatience?.();
     await Promise.all(this.#subscriptions.map((subscription) => subscription.stop()));
     await Promise.all([this.#session.stop(), this.#puller.stop()]);

@@ -82,7 +82,8 @@ function times(raw: Raw, field: TimeBound['field']): TimeBound[] {
     const match = /^(?:(gte?|lte?|eq|neq):)?(\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?)$/.exec(text);
     const stamp = match?.[2] ?? '';
     const at = new Date(/T[\d:.]+$/.test(stamp) ? `${stamp}Z` : stamp);
-    if (match === null || Number.isNaN(at.getTime())) throw badRequest(`${field} takes gt:, gte:, lt:, lte:, eq: or neq: and an ISO 8601 time; it is '${text.slice(0, 60)}'.`);
+    // Databases know no year 0.
+    if (match === null || !(at.getTime() >= Date.parse('0001-01-01T00:00:00Z'))) throw badRequest(`${field} takes gt:, gte:, lt:, lte:, eq: or neq: and an ISO 8601 time; it is '${text.slice(0, 60)}'.`);
     return { field, operator: OPERATORS[match[1] ?? 'eq'] ?? '=', at };
   });
 }

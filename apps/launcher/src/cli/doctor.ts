@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { HostView } from '#libs/contracts';
 import { ApiClient, credentialsFrom } from '../client.js';
 import { isAlive } from '../supervisor/process.js';
-import { readSpecs, readStates } from '../supervisor/spec.js';
+import { leaveOut, readSpecs, readStates } from '../supervisor/spec.js';
 import type { Home, Settings } from '../up/home.js';
 import { hostRunDir } from '../up/specs.js';
 import { findSupervisor } from '../up/supervise.js';
@@ -56,7 +56,7 @@ function processes(home: Home): Finding[] {
   const states = new Map(readStates(home.dir).map((state) => [state.name, state]));
   return [
     { part: 'supervisor', ok: supervisor !== undefined, detail: supervisor ? `pid ${supervisor.pid}` : 'not running: nothing restarts what fails', cure: 'npm run up (it adopts what still runs)' },
-    ...readSpecs(home.dir).map((spec): Finding => {
+    ...readSpecs(home.dir, leaveOut).map((spec): Finding => {
       const state = states.get(spec.name);
       const alive = state?.process && isAlive(state.process);
       return {
@@ -90,7 +90,7 @@ const connects = (path: string): Promise<string | undefined> => new Promise((res
 
 /** Every process's own word on its health. */
 async function services(home: Home): Promise<Finding[]> {
-  return Promise.all(readSpecs(home.dir).filter((spec) => spec.env.SKYLITE_READY_FILE !== undefined).map(async (spec): Promise<Finding> => {
+  return Promise.all(readSpecs(home.dir, leaveOut).filter((spec) => spec.env.SKYLITE_READY_FILE !== undefined).map(async (spec): Promise<Finding> => {
     try {
       const { metricsPort } = JSON.parse(readFileSync(spec.env.SKYLITE_READY_FILE ?? '', 'utf8')) as { metricsPort: number };
       const response = await fetch(`http://127.0.0.1:${metricsPort}/health`, { signal: AbortSignal.timeout(3_000) });

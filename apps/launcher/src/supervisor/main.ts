@@ -12,16 +12,18 @@ if (!home) {
 }
 const log = (text: string): void => { process.stdout.write(`${new Date().toISOString()} ${text}\n`); };
 
-const self = refOf(process.pid);
 const file = join(home, 'run/supervisor.json');
-const other = readRef(file);
-if (other && other.pid !== process.pid && isAlive(other)) {
+/** The one that is written down keeps the home; of two that start at once the later writer does, and the other leaves its children to it. */
+const yieldToOther = (): void => {
+  const other = readRef(file);
+  if (!other || other.pid === process.pid || !isAlive(other)) return;
   log(`another supervisor (pid ${other.pid}) keeps this home`);
   process.exit(1);
-}
-writeAtomically(file, JSON.stringify(self));
+};
+yieldToOther();
+writeAtomically(file, JSON.stringify(refOf(process.pid)));
 
-const supervisor = new Supervisor(home, log);
+const supervisor = new Supervisor(home, log, yieldToOther);
 supervisor.start();
 log('supervisor started');
 

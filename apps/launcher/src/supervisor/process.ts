@@ -35,6 +35,17 @@ export function signal(ref: ProcessRef, name: NodeJS.Signals, group: boolean): b
   }
 }
 
+/**
+ * Ends what a process that led a session of its own left in it. Nothing is done when its number may mean somebody else
+ * by now: after a reboot, or when a living process has it. (As long as a group has members its number is not given away.)
+ */
+export function endSession(ref: ProcessRef): void {
+  if (ref.bootId !== bootId || startTimeOf(ref.pid) !== undefined) return;
+  try {
+    process.kill(-ref.pid, 'SIGKILL');
+  } catch { /* nobody left */ }
+}
+
 export async function waitUntilGone(ref: ProcessRef, timeoutMs: number): Promise<boolean> {
   const end = Date.now() + timeoutMs;
   while (isAlive(ref)) {

@@ -40,9 +40,10 @@ export function writeAtomically(path: string, text: string, mode = 0o600): void 
   renameSync(temporary, path);
 }
 
-export function readSpecs(home: string): ChildSpec[] {
+/** Throws when any of them cannot be read, unless told otherwise: what is not known to be unwanted must not be ended. */
+export function readSpecs(home: string, unreadable: (error: unknown) => void = (error) => { throw error; }): ChildSpec[] {
   mkdirSync(childrenDir(home), { recursive: true });
-  return readJsonDir<ChildSpec>(childrenDir(home)).sort((a, b) => a.order - b.order || a.name.localeCompare(b.name));
+  return readJsonDir<ChildSpec>(childrenDir(home), unreadable).sort((a, b) => a.order - b.order || a.name.localeCompare(b.name));
 }
 
 export function writeSpec(home: string, spec: ChildSpec): void {
@@ -54,7 +55,7 @@ export const removeSpec = (home: string, name: string): void => rmSync(join(chil
 
 export function readStates(home: string): ChildState[] {
   mkdirSync(stateDir(home), { recursive: true });
-  return readJsonDir<ChildState>(stateDir(home));
+  return readJsonDir<ChildState>(stateDir(home), leaveOut);
 }
 
 export function writeState(home: string, state: ChildState): void {
@@ -64,11 +65,15 @@ export function writeState(home: string, state: ChildState): void {
 
 export const removeState = (home: string, name: string): void => rmSync(join(stateDir(home), `${name}.json`), { force: true });
 
-function readJsonDir<T>(dir: string): T[] {
+export const leaveOut = (): void => undefined;
+
+/** Files that vanish meanwhile are left out. */
+function readJsonDir<T>(dir: string, unreadable: (error: unknown) => void): T[] {
   return readdirSync(dir).filter((name) => name.endsWith('.json')).flatMap((name) => {
     try {
       return [JSON.parse(readFileSync(join(dir, name), 'utf8')) as T];
-    } catch {
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') unreadable(error);
       return [];
     }
   });

@@ -8,7 +8,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isAlive, refOf, signal, waitUntilGone } from './process.js';
+import { endSession, isAlive, refOf, signal, waitUntilGone } from './process.js';
 import { readSpecs, readStates, removeState, writeState, type ChildSpec, type ChildState } from './spec.js';
 
 /** Milliseconds, with reasons. */
@@ -23,22 +23,18 @@ const LIMITS = {
   reportMs: 60_000,
 } as const;
 
-interface Kept { spec: ChildSpec; state: ChildState; failures: number; notBefore: number; aliveSince: number; starting: boolean; specText: string }
+interface Kept { spec: ChildSpec; state: ChildState; failures: number; notBefore: number; aliveSince: number; starting: boolean; unsaved: boolean }
 
 export class Supervisor {
   readonly #children = new Map<string, Kept>();
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
+  #blind = false;
 
-  constructor(private readonly home: string, private readonly log: (text: string) => void) {}
+  /** @param beforeLook runs first each time; does not return when this process shall not keep the home any more. */
+  constructor(private readonly home: string, private readonly log: (text: string) => void, private readonly beforeLook: () => void = () => undefined) {}
 
   start(): void {
-    const states = new Map(readStates(this.home).map((state) => [state.name, state]));
-    for (const spec of readSpecs(this.home)) {
-      const state = states.get(spec.name);
-      const kept = this.#keep(spec, state);
-      if (kept.state.process && isAlive(kept.state.process)) this.log(`adopted ${spec.name} (pid ${kept.state.process.pid})`);
-    }
     this.#look();
   }
 
@@ -60,33 +56,56 @@ export class Supervisor {
     }
   }
 
-  #keep(spec: ChildSpec, state?: ChildState): Kept {
+  /** What an earlier supervisor booked counts whenever the child is asked for: it may run still. */
+  #keep(spec: ChildSpec): Kept {
+    const state = readStates(this.home).find(({ name }) => name === spec.name);
     const kept: Kept = {
       spec, state: state ?? { name: spec.name, process: null, startedAt: null, restarts: 0, lastExit: null },
-      failures: 0, notBefore: 0, aliveSince: Date.now(), starting: false, specText: JSON.stringify(spec),
+      failures: 0, notBefore: 0, aliveSince: Date.now(), starting: false, unsaved: false,
     };
     this.#children.set(spec.name, kept);
+    if (kept.state.process && isAlive(kept.state.process)) this.log(`adopted ${spec.name} (pid ${kept.state.process.pid})`);
     return kept;
   }
 
   #look(): void {
+    try {
+      this.beforeLook();
+      this.#lookAtAll();
+      this.#blind = false;
+    } catch (error) {
+      // A folder that cannot be read (too many open files, a failing disk) says nothing about what shall run.
+      if (!this.#blind) this.log(`what shall run cannot be read: ${String(error)}; nothing is changed until it can`);
+      this.#blind = true;
+    }
+    if (!this.#stopping) this.#timer = setTimeout(() => this.#look(), LIMITS.lookMs);
+  }
+
+  #lookAtAll(): void {
     const specs = readSpecs(this.home);
     const wanted = new Set(specs.map((spec) => spec.name));
     for (const spec of specs) {
       const kept = this.#children.get(spec.name) ?? this.#keep(spec);
       kept.spec = spec;
-      this.#tend(kept);
+      try {
+        this.#tend(kept);
+      } catch (error) {
+        // The log cannot be opened, no process can be made: the others go on.
+        kept.starting = false;
+        this.log(`${spec.name} could not be started: ${String(error)}`);
+        this.#failed(kept);
+      }
     }
     for (const [name, kept] of this.#children) {
       if (wanted.has(name)) continue;
       this.#children.delete(name);
-      void this.#end(kept).then(() => removeState(this.home, name));
+      void this.#end(kept).then(() => { if (!this.#children.has(name)) removeState(this.home, name); });
     }
-    if (!this.#stopping) this.#timer = setTimeout(() => this.#look(), LIMITS.lookMs);
   }
 
   #tend(kept: Kept): void {
     const { process: ref } = kept.state;
+    if (kept.unsaved) this.#book(kept, {});
     if (kept.starting) return;
     if (ref && isAlive(ref)) {
       if (Date.now() - kept.aliveSince > LIMITS.steadyMs) kept.failures = 0;
@@ -95,7 +114,7 @@ export class Supervisor {
     if (ref) {
       this.#book(kept, { process: null, lastExit: kept.state.lastExit ?? 'gone', restarts: kept.state.restarts + 1 });
       // What is left of its session must not meet its successor.
-      try { process.kill(-ref.pid, 'SIGKILL'); } catch { /* nobody left */ }
+      endSession(ref);
       this.log(`${kept.spec.name} (pid ${ref.pid}) ended: ${kept.state.lastExit ?? 'unknown'}; starting it again`);
       this.#failed(kept);
     }
@@ -166,13 +185,21 @@ export class Supervisor {
         signal(ref, 'SIGKILL', true);
         await waitUntilGone(ref, 5_000);
       }
-      try { process.kill(-ref.pid, 'SIGKILL'); } catch { /* its session is empty */ }
+      endSession(ref);
     }
-    this.#book(kept, { process: null, lastExit: 'stopped' });
+    // Asked for again meanwhile: its state is its successor's.
+    if ((this.#children.get(kept.spec.name) ?? kept) === kept) this.#book(kept, { process: null, lastExit: 'stopped' });
   }
 
   #book(kept: Kept, change: Partial<ChildState>): void {
     Object.assign(kept.state, change);
-    writeState(this.home, kept.state);
+    try {
+      writeState(this.home, kept.state);
+      kept.unsaved = false;
+    } catch (error) {
+      // A full disk: memory still knows; a supervisor that ended over it would leave nobody to start anything again.
+      if (!kept.unsaved) this.log(`the state of ${kept.spec.name} cannot be written: ${String(error)}`);
+      kept.unsaved = true;
+    }
   }
 }

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { signal, isAlive, waitUntilGone } from '../supervisor/process.js';
-import { readSpecs, readStates } from '../supervisor/spec.js';
+import { leaveOut, readSpecs, readStates, type ChildSpec } from '../supervisor/spec.js';
 import { repository, runDirOf, type Home } from './home.js';
 import { step } from './progress.js';
 import { findSupervisor, stopSupervisor } from './supervise.js';
@@ -27,11 +27,14 @@ export async function down(home: Home, { purge }: { purge: boolean }): Promise<v
   });
 }
 
+/** An agent whose file an `up` had taken away, to write it anew, when it was cut off. A host without a file is left alone, guests with it. */
+const FILELESS: Pick<ChildSpec, 'order' | 'stop' | 'outlivesDown'> = { order: 3, stop: { signal: 'SIGTERM', timeoutMs: 15_000 }, outlivesDown: false };
+
 /** Children of a supervisor that died are ended as it would have ended them. */
 async function endLeftovers(home: Home): Promise<void> {
-  const specs = new Map(readSpecs(home.dir).map((spec) => [spec.name, spec]));
+  const specs = new Map<string, Pick<ChildSpec, 'order' | 'stop' | 'outlivesDown'>>(readSpecs(home.dir, leaveOut).map((spec) => [spec.name, spec]));
   const left = readStates(home.dir).flatMap((state) => {
-    const spec = specs.get(state.name);
+    const spec = specs.get(state.name) ?? (/^agent-|^fleet$/.test(state.name) ? FILELESS : undefined);
     return spec && !spec.outlivesDown && state.process && isAlive(state.process) ? [{ spec, process: state.process }] : [];
   });
   for (const { spec, process: ref } of left.sort((a, b) => b.spec.order - a.spec.order)) {

@@ -10,7 +10,7 @@ import { ConfigError, loadCommandConfig } from '#libs/config';
 import { prepareEmbeddedPostgres } from '#libs/embedded-postgres';
 import { ApiClient, credentialsFrom } from '../client.js';
 import { isAlive } from '../supervisor/process.js';
-import { readSpecs, readStates, removeSpec, writeSpec } from '../supervisor/spec.js';
+import { leaveOut, readSpecs, readStates, removeSpec, writeSpec } from '../supervisor/spec.js';
 import { buildTinyImage, ensureImage, probeVirtType } from './content.js';
 import { demo } from './demo.js';
 import { down } from './down.js';
@@ -83,7 +83,7 @@ async function startControlPlane(base: Base): Promise<void> {
   const postgres = await prepareEmbeddedPostgres({ ...options, password: databasePassword });
   writeCredentials(home, `http://127.0.0.1:${settings.port}`, REGION, secrets);
   if (!adoptable(home)) rmSync(home.ready('launcher'), { force: true });
-  for (const spec of readSpecs(home.dir)) if (spec.order === 3) removeSpec(home.dir, spec.name);
+  for (const spec of readSpecs(home.dir, leaveOut)) if (spec.order === 3) removeSpec(home.dir, spec.name);
   writeSpec(home.dir, postgresSpec(base, postgres));
   writeSpec(home.dir, natsSpec(base));
   writeSpec(home.dir, launcherSpec(base, { region: REGION }));
@@ -118,7 +118,7 @@ function banner({ home, settings }: Base): void {
   say([
     '', `Skylite is up: http://127.0.0.1:${settings.port}   (${settings.hosts.length} compute host${settings.hosts.length === 1 ? '' : 's'}${virt}${fleet})`, '',
     '  Load the credentials:     . ' + `${relative}/openrc`,
-    '  A first server:           openstack server create --flavor m1.nano --image skylite-tiny --nic none --wait first',
+    '  A first server:           openstack server create --flavor m1.nano --image skylite-tiny --wait first',
     '  Watch it boot:            openstack console log show first',
     '  See what is going on:     npx skylite doctor', '  Stop (guests go on):      npm run down', '',
   ].join('\n'));

@@ -6,11 +6,17 @@ export class UpError extends Error {
   }
 }
 
+let interrupted = false;
+/** Ctrl-C or a TERM: waits end, and what was started is stopped again. */
+export const interrupt = (): void => { interrupted = true; };
+const refuseIfInterrupted = (): void => { if (interrupted) throw new UpError('interrupted.', 'What was started is stopped again.'); };
+
 const running = new Set<string>();
 const tty = process.stdout.isTTY;
 
 /** Runs a step and prints how long it took; several may run at once. `work` returns a note for its line. */
 export async function step<T>(title: string, work: () => Promise<T>, note?: (result: T) => string | undefined): Promise<T> {
+  refuseIfInterrupted();
   const started = performance.now();
   running.add(title);
   redraw();
@@ -44,6 +50,7 @@ export async function until<T>(what: string, cure: string, timeoutMs: number, te
   for (;;) {
     const value = await test();
     if (value !== undefined) return value;
+    refuseIfInterrupted();
     if (Date.now() > end) throw new UpError(`${what} within ${Math.round(timeoutMs / 1000)} s.`, cure);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { has, pythonRepr } from '#libs/openstack';
 import { description, flag, integer, many, name, nonNegative, oneOf } from '../../http/input-types.js';
 import { versioned } from '../../http/read-input.js';
+import { LIMITS } from '../../limits.js';
 
 const SORT_KEYS = [
   'created_at', 'description', 'disabled', 'ephemeral_gb', 'flavorid', 'id', 'is_public', 'memory_mb', 'name', 'root_gb', 'rxtx_factor', 'swap', 'updated_at', 'vcpu_weight', 'vcpus',
@@ -12,7 +13,8 @@ export const ListFlavorsQuery = z.object({
 }).partial();
 
 const factor = z.union([z.number().positive(), z.string().regex(/^[0-9]+(\.[0-9]+)?$/)]).transform(Number)
-  .refine((value) => value > 0, { error: (issue) => `${pythonRepr(issue.input)} is less than or equal to the minimum of 0` });
+  .refine((value) => value > 0, { error: (issue) => `${pythonRepr(issue.input)} is less than or equal to the minimum of 0` })
+  .refine((value) => value <= LIMITS.rxtxFactor, { error: (issue) => `${pythonRepr(issue.input)} is greater than the maximum of ${LIMITS.rxtxFactor}` });
 
 export const CreateFlavorBody = versioned((version) => z.strictObject({
   flavor: z.strictObject({

@@ -24,7 +24,8 @@ const ADMIN_SORT_KEYS: ReadonlySet<string> = new Set(['host', 'node']);
 const INTERNAL = ['block_device_mapping', 'services', 'metadata', 'system_metadata', 'info_cache', 'security_groups', 'pci_devices'];
 
 const valid = (pattern: (text: string) => boolean, what: string) => z.array(z.string().refine(pattern, { error: (issue) => `'${String(issue.input).slice(0, 200)}' is not a '${what}'` }));
-const regex = valid(isRegex, 'regex');
+/** Longer ones than any name could need are refused: they are matched against every server. */
+const regex = valid((text) => text.length <= LIMITS.regexChars && isRegex(text), 'regex');
 function isRegex(text: string): boolean {
   try {
     new RegExp(text);
@@ -36,7 +37,9 @@ function isRegex(text: string): boolean {
 const MOMENT = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 /** Without a zone it is UTC. */
 const momentOf = (text: string): Date => new Date(/^\d{4}-\d{2}-\d{2}$|(?:Z|[+-]\d{2}:?\d{2})$/.test(text) ? text : `${text}Z`);
-const moment = valid((text) => MOMENT.test(text) && !Number.isNaN(momentOf(text).getTime()), 'date-time');
+/** The calendar's first moment: databases know no year 0. */
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
+const moment = valid((text) => MOMENT.test(text) && momentOf(text).getTime() >= FIRST_MS, 'date-time');
 
 const FILTERS_OF_ADMINS = {
   user_id: many, project_id: many, tenant_id: many, image_ref: many, host: many, node: regex, key_name: regex, availability_zone: regex, uuid: many, display_name: regex, deleted: many,
