@@ -1,5 +1,5 @@
-// Three projects: unit (seconds, no daemons), architecture (reads the source tree), real (integration and
-// end-to-end: real PostgreSQL, nats-server, libvirtd and QEMU).
+// Four projects: unit (seconds, no daemons), architecture (reads the source tree), integration (real PostgreSQL,
+// nats-server, libvirtd and QEMU, one part at a time), e2e (a whole cloud).
 const common = {
   rootDir: '.',
   testEnvironment: 'node',

@@ -10,6 +10,8 @@ Starts Skylite on this machine: PostgreSQL, NATS, all services, and a compute ho
 
   --detach            return when it is ready (default: stay, Ctrl-C stops everything but the guests)
   --port N            public port (default 8780; remembered)
+  --bind ADDR         serve the API and NATS on this address of the machine, so that other machines can
+                      join as hosts (default 127.0.0.1; remembered; no TLS yet: a trusted network)
   --hosts N           N more compute hosts on this machine, each with its own libvirtd (simulated hosts, real guests)
   --fleet N           N purely simulated hosts (no libvirt, no guests) in an availability zone of their own, "fleet"
   --no-local-host     without this machine's own compute host

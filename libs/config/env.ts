@@ -44,7 +44,6 @@ export function readSecretFile<T extends z.ZodType>(variable: string, path: stri
 
 export const port = z.coerce.number().int().min(0).max(65_535);
 export const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-export const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true');
 export const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info');
 /** Comma-separated list without blanks. */
 export const list = z.string().transform((value) => value.split(',').map((part) => part.trim()).filter(Boolean));

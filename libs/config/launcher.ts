@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, list, logLevel, port, readEnv, readSecretFile, type Env } from './env.js';
+import { list, logLevel, port, readEnv, readSecretFile, type Env } from './env.js';
 
 const password = z.string().min(16);
 
@@ -34,7 +34,6 @@ const shape = {
   SKYLITE_HOST_ALIVE_TIMEOUT_MS: z.coerce.number().int().min(2_000).max(600_000).default(10_000),
   SKYLITE_SCHEDULER_WEIGHER: z.enum(['spread', 'pack']).default('spread'),
   SKYLITE_LOG_LEVEL: logLevel,
-  SKYLITE_OPENAPI: flag.default(false),
 };
 
 /** The all-in-one process's settings, checked. */

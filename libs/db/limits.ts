@@ -5,6 +5,8 @@ export const LIMITS = {
   idleMs: 10_000,
   /** Nothing here is a report; a statement this slow is a mistake and must not hold locks. */
   statementMs: 10_000,
+  /** The same as seen from here, for a server that is there and says nothing (stopped, swapped out, a stuck disk). */
+  queryMs: 12_000,
   /** No transaction stays open across a message. */
   idleInTransactionMs: 5_000,
   /** The supervisor may start us before Postgres answers. */

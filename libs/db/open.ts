@@ -11,6 +11,8 @@ export interface ConnectOptions {
   /** Shown in pg_stat_activity. */
   name: string;
   poolSize: number;
+  /** Milliseconds after which a server that says nothing counts as gone. Default: LIMITS.queryMs. */
+  queryMs?: number;
   /** Told when a connection breaks; never throws. */
   onProblem?: (text: string) => void;
 }
@@ -20,7 +22,7 @@ export async function openDatabase(options: ConnectOptions): Promise<Database> {
   const pool = new Pool({
     connectionString: options.url, max: options.poolSize, application_name: `skylite ${options.name}`,
     connectionTimeoutMillis: LIMITS.connectMs, idleTimeoutMillis: LIMITS.idleMs,
-    statement_timeout: LIMITS.statementMs, idle_in_transaction_session_timeout: LIMITS.idleInTransactionMs,
+    statement_timeout: LIMITS.statementMs, query_timeout: options.queryMs ?? LIMITS.queryMs, idle_in_transaction_session_timeout: LIMITS.idleInTransactionMs,
     keepAlive: true,
   });
   let reachable = true;
@@ -58,6 +60,8 @@ async function firstAnswer(pool: Pool): Promise<{ cell_id: string; cloud_id: str
   }
 }
 
+const isSilent = (error: unknown): boolean => error instanceof Error && error.message === 'Query read timeout';
+
 /** Serialization failure, deadlock. */
 const RETRYABLE = new Set(['40001', '40P01']);
 
@@ -71,7 +75,9 @@ async function transaction<T>(pool: Pool, work: (client: PoolClient) => Promise<
       await client.query('COMMIT');
       return result;
     } catch (error) {
-      await client.query('ROLLBACK').catch(() => { broken = true; });
+      // A connection on which a statement may still run is not asked again: the server ends it with its transaction.
+      if (isSilent(error)) broken = true;
+      else await client.query('ROLLBACK').catch(() => { broken = true; });
       const code = (error as { code?: string }).code;
       if (code === undefined || !RETRYABLE.has(code) || attempt >= LIMITS.transactionAttempts) throw error;
     } finally {

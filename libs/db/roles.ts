@@ -6,10 +6,12 @@ type Ownership = Record<string, { owner: string; readers: string[] }>;
 
 /**
  * One database role per app, with rights on its own schema only (prisma/ownership.json). Idempotent; run after
- * migrating. Passwords come from the caller and are set each time, so a rotated secret takes effect at start.
+ * migrating. Passwords come from the caller and are set each time, so a rotated secret takes effect at start. Run it in a transaction.
  */
 export async function ensureRoles(client: Client, passwords: Record<SchemaOwner, string>, ownershipFile: string): Promise<void> {
   const ownership = JSON.parse(await readFile(ownershipFile, 'utf8')) as Ownership;
+  // A statement that fails is logged with its text, and these have passwords in them.
+  await client.query("SET LOCAL log_min_error_statement = 'panic'");
   await client.query('REVOKE ALL ON SCHEMA public FROM PUBLIC');
   for (const app of SCHEMA_OWNERS) {
     const role = escapeIdentifier(roleOf(app));

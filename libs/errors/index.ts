@@ -87,11 +87,14 @@ export function fromWireError(wire: WireError): SkyError {
  */
 const UNREACHABLE = /^(ECONN(REFUSED|RESET)|EPIPE|08\d{3}|57P0[123]|53300|57014|P1001|P1002|P1008|P1017|P2024)$/;
 
+/** The same from node-postgres itself, which gives its own failures no code. */
+const UNREACHABLE_TEXT = /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error)/;
+
 /** Anything thrown, as one of ours; what is not ours is `internal` and keeps its stack as the cause. */
 export function asSkyError(error: unknown): SkyError {
   if (error instanceof SkyError) return error;
   const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code === 'string' && UNREACHABLE.test(code)) return new SkyError('unavailable', 'A part that is needed for the answer is not reachable now. Try again.', { internal: String(error), cause: error, retryAfterS: 1 });
+  if ((typeof code === 'string' && UNREACHABLE.test(code)) || (error as { syscall?: unknown } | null)?.syscall === 'connect' || (code === undefined && error instanceof Error && UNREACHABLE_TEXT.test(error.message))) return new SkyError('unavailable', 'A part that is needed for the answer is not reachable now. Try again.', { internal: String(error), cause: error, retryAfterS: 1 });
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new SkyError('internal', 'Unexpected failure.', { internal: text, cause: error });
 }

@@ -76,12 +76,16 @@ export function hostUserSigner(authority: Pick<NatsAuthority, 'signingSeed' | 'a
   };
 }
 
-/** Rights of one service: it answers its own contracts, may ask other services and hosts, and hears hosts only if it owns what they say. */
+/**
+ * Rights of one service: it answers its own contracts, may ask those that it needs, and hears hosts only if it owns what
+ * they say. An empty list forbids everything (but answers), as users that may answer have no blanket permission.
+ */
 const SERVICE_RIGHTS: Record<string, Rights> = {
-  api: { pub: ['svc.>'], sub: [] },
+  // Everything but claims: those are compute's alone.
+  api: { pub: ['svc.identity.>', 'svc.image.>', 'svc.compute.>', 'svc.scheduler.hosts.>', 'svc.scheduler.zones.>', 'svc.scheduler.enrol-tokens.>'], sub: [] },
   identity: { pub: [], sub: ['svc.identity.>'] },
   image: { pub: ['svc.identity.>'], sub: ['svc.image.>'] },
-  scheduler: { pub: ['svc.identity.>', 'svc.compute.>', 'hint.>', 'ask.>'], sub: ['svc.scheduler.>', 'host.*.inventory', 'host.*.beat'] },
+  scheduler: { pub: [], sub: ['svc.scheduler.>', 'host.*.inventory', 'host.*.beat'] },
   compute: { pub: ['svc.identity.>', 'svc.image.>', 'svc.scheduler.>', 'hint.>', 'ask.>'], sub: ['svc.compute.>', 'host.*.pull', 'host.*.report', 'host.*.image-url'] },
 };
 

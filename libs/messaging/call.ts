@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Contract } from '#libs/contracts';
-import { internalError, SkyError, timedOut, badRequest } from '#libs/errors';
+import { internalError, timedOut, badRequest } from '#libs/errors';
 import type { BusContext } from './bus.js';
 
 /** What both buses do around a handler: check what comes in, bound the time, check what goes out. */
@@ -47,5 +47,3 @@ export function checkInput(contract: Contract, input: unknown): unknown {
 
 export const describe = (error: z.ZodError): string =>
   error.issues.slice(0, 3).map((issue) => `${issue.path.join('.') || '(body)'}: ${issue.message}`).join('; ');
-
-export const isTimeout = (error: unknown): boolean => error instanceof SkyError && error.kind === 'timeout';

@@ -135,6 +135,10 @@ export class NatsBus implements Bus {
           inboxPrefix: this.#options.inboxPrefix, timeout: 2_000, maxReconnectAttempts: -1,
           reconnectTimeWait: 200, reconnectJitter: 300, pingInterval: 5_000, maxPingOut: 2, ignoreClusterUpdates: false,
         });
+        if (this.#closed) {
+          await connection.close();
+          return;
+        }
         this.#connection = connection;
         for (const subscribe of this.#wanted) subscribe(connection);
         this.#setConnected(true);
@@ -167,7 +171,7 @@ export class NatsBus implements Bus {
 
   async #serve(contract: Contract, handler: AnyHandler, message: Msg, hostId: string | undefined): Promise<void> {
     try {
-      const remaining = Number(message.headers?.get(H_REMAINING) ?? contract.timeoutMs);
+      const remaining = Number(message.headers?.get(H_REMAINING) || contract.timeoutMs);
       const remainingMs = Number.isFinite(remaining) ? Math.min(Math.max(1, remaining), contract.timeoutMs) : contract.timeoutMs;
       const requestId = message.headers?.get(H_REQUEST) || undefined;
       const output = await answer(contract, handler, { body: this.#decode(message.subject, message.data), hostId, requestId, remainingMs });
@@ -199,7 +203,8 @@ export class NatsBus implements Bus {
       });
     };
     this.#wanted.add(subscribe);
-    if (this.#connection && this.#connected) subscribe(this.#connection);
+    // A connection that is lost just now takes it too, and tells the server when it is back.
+    if (this.#connection && !this.#connection.isClosed() && !this.#connection.isDraining()) subscribe(this.#connection);
     return {
       stop: async () => {
         this.#wanted.delete(subscribe);
@@ -218,7 +223,8 @@ export class NatsBus implements Bus {
 
   #encode(subject: string, value: unknown): string {
     const text = JSON.stringify(value);
-    if (text.length > LIMITS.messageBytes) throw tooLarge(`A message on ${subject} would have ${text.length} bytes; at most ${LIMITS.messageBytes} fit.`);
+    const bytes = Buffer.byteLength(text);
+    if (bytes > LIMITS.messageBytes) throw tooLarge(`A message on ${subject} would have ${bytes} bytes; at most ${LIMITS.messageBytes} fit.`);
     return text;
   }
 

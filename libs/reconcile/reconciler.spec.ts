@@ -64,4 +64,23 @@ describe('Reconciler', () => {
     expect(errors.filter((key) => key === undefined).length).toBe(2);
     expect(errors.filter((key) => key === 'a').length).toBe(2);
   }, 10_000);
+
+  it('finds what nobody told it about, however busy it is with what it was told', async () => {
+    const source = new Due();
+    const seen = new Set<string>();
+    source.due.add('untold'); source.due.add('a'); source.due.add('b');
+    // Only asked for by name: they are never found by polling, as rows that are leased to us already.
+    const lease = source.lease.bind(source);
+    source.lease = async (limit, owner, ms, only) => (only ? lease(limit, owner, ms, only) : lease(limit, owner, ms, ['untold']));
+    const loop = new Reconciler({ name: 't', owner: 'o', source, concurrency: 2, pollMs: 20, onError: () => undefined, reconcile: async (key) => {
+      seen.add(key);
+      await new Promise((r) => setTimeout(r, 1));
+      source.leased.delete(key);
+      if (key !== 'untold') loop.wake(key);
+    } });
+    loop.wake('a'); loop.wake('b');
+    await until(() => seen.has('untold'));
+    await loop.stop();
+    expect(seen.has('untold')).toBe(true);
+  }, 10_000);
 });

@@ -35,6 +35,7 @@ export class Reconciler {
   #timer: NodeJS.Timeout | undefined;
   #leasing = false;
   #moreDue = false;
+  #polledAt = -Infinity;
 
   constructor(options: ReconcilerOptions) {
     this.#options = { concurrency: RECONCILE_LIMITS.concurrency, pollMs: RECONCILE_LIMITS.pollMs, leaseMs: RECONCILE_LIMITS.leaseMs, ...options };
@@ -75,11 +76,16 @@ export class Reconciler {
     try {
       const room = Math.min(this.#options.concurrency - this.#running.size, RECONCILE_LIMITS.batch);
       if (room > 0) {
-        const only = [...this.#woken].slice(0, room);
+        // Woken keys come first; the poll (no `only`) finds what nobody told us about, and is not put off for ever by them.
+        const overdue = performance.now() - this.#polledAt >= 2 * this.#options.pollMs;
+        const only = overdue ? [] : [...this.#woken].slice(0, room);
         for (const key of only) this.#woken.delete(key);
-        // Woken keys come first; the poll (no `only`) finds what nobody told us about.
+        if (only.length === 0) this.#polledAt = performance.now();
         const keys = await this.#options.source.lease(room, this.#options.owner, this.#options.leaseMs, only.length > 0 ? only : undefined);
-        for (const key of keys) this.#work(key);
+        for (const key of keys) {
+          this.#woken.delete(key);
+          this.#work(key);
+        }
         this.#moreDue = only.length > 0 ? this.#moreDue || this.#woken.size > 0 : keys.length === room;
         if (only.length > 0 || keys.length === room) next = 0;
       }

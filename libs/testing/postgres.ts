@@ -36,7 +36,7 @@ export interface TestDatabase {
   /** The app's own database handle, under its own role. */
   db: Database;
   /** Another handle (another replica, another app) on the same data. */
-  open(owner: SchemaOwner, poolSize?: number): Promise<Database>;
+  open(owner: SchemaOwner, poolSize?: number, queryMs?: number): Promise<Database>;
   /** Superuser connection, for checks outside the code. */
   admin: Client;
   stop(): Promise<void>;
@@ -68,8 +68,8 @@ export async function startTestDatabase(owner: SchemaOwner): Promise<TestDatabas
   const admin = new Client({ connectionString: postgres.url(name) });
   await admin.connect();
   const opened: Database[] = [];
-  const open = async (as: SchemaOwner, poolSize = 8): Promise<Database> => {
-    const db = await openDatabase({ url: postgres.url(name, roleOf(as), 'p'), name: as, poolSize });
+  const open = async (as: SchemaOwner, poolSize = 8, queryMs?: number): Promise<Database> => {
+    const db = await openDatabase({ url: postgres.url(name, roleOf(as), 'p'), name: as, poolSize, ...(queryMs !== undefined && { queryMs }) });
     opened.push(db);
     return db;
   };

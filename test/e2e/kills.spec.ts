@@ -51,7 +51,9 @@ describe('a process killed during a create', () => {
     await eventually('its domain is gone', 60_000, () => !domains(host).some((domain) => domain.uuid === id));
   });
 
-  it('the supervisor: the server becomes ACTIVE, and the next up adopts what runs', async () => {
+  const all = Array.from({ length: rounds }, (_, round) => [round + 1]);
+
+  it.each(all)('the supervisor (round %i): the server becomes ACTIVE, and the next up adopts what runs', async () => {
     const host = anyHost();
     const id = await create('kill-supervisor', host);
     kill('supervisor');
@@ -62,7 +64,7 @@ describe('a process killed during a create', () => {
     await cloud.call('DELETE', `/compute/v2.1/servers/${id}`);
   });
 
-  it('the launcher during a delete: the server is gone', async () => {
+  it.each(all)('the launcher during a delete (round %i): the server is gone', async () => {
     const host = anyHost();
     const id = await create('kill-delete', host);
     await untilActive(id);

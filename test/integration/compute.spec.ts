@@ -27,7 +27,7 @@ afterEach(async () => {
   await t.admin.query('TRUNCATE compute.instances, compute.instance_events, compute.host_feeds, compute.orphans, compute.keypairs, compute.flavors');
   expect(world.broken).toEqual([]);
 });
-const serve = async (config: Partial<typeof FAST & { buildDeadlineMs: number }> = FAST): Promise<void> => { compute = await new ComputeUnderTest(world, t.db, config).start(); };
+const serve = async (config: Partial<typeof FAST & { buildDeadlineMs: number; claimDeadlineMs: number }> = FAST): Promise<void> => { compute = await new ComputeUnderTest(world, t.db, config).start(); };
 const id = (view: { id: string }): InstanceId => view.id as InstanceId;
 const kinds = async (instanceId: string): Promise<string[]> => (await client.inspect(instanceId)).events.map(({ kind }) => kind);
 
@@ -117,6 +117,17 @@ describe('the life of a server', () => {
     await client.reaches(made.id, 'ACTIVE');
     await client.delete(made.id);
     await client.finished(made.id);
+  });
+
+  it('gives back a claim whose answer never came, and can be started again', async () => {
+    world.schedulerStammers = true;
+    await serve({ ...FAST, claimDeadlineMs: 100 });
+    const made = await client.create();
+    expect((await client.reaches(made.id, 'ERROR')).fault?.message).toMatch(/^Placement gave no answer but errors/);
+    await eventually(() => world.claims.size === 0, () => 'the claim is held still');
+    world.schedulerStammers = false;
+    await world.bus.ask(startServer, { caller: client.as, instanceId: id(made) });
+    await client.reaches(made.id, 'ACTIVE');
   });
 
   it('waits for what is out of reach, says so, and never makes it an ERROR', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { asSkyError } from '#libs/errors';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 
 describe('the database', () => {
@@ -25,5 +26,26 @@ describe('the database', () => {
       throw new Error('no');
     })).rejects.toThrow('no');
     expect(await t.db.prisma.domain.count()).toBe(0);
+  });
+
+  it('waits for a server that says nothing no longer than it must, and goes on when it speaks again', async () => {
+    const db = await t.open('identity', 1, 300);
+    const { rows: [backend] } = await db.pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const pid = backend?.pid as number;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const failure: unknown = await db.transaction((client) => client.query('SELECT 1')).catch((error: unknown) => error);
+      expect(asSkyError(failure).kind).toBe('unavailable');
+      expect((await db.pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid).not.toBe(pid);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+
+  it('that does not take connections is unreachable, not a bug', async () => {
+    for (const text of ['Connection terminated due to connection timeout', 'Connection terminated unexpectedly', 'timeout exceeded when trying to connect', 'Query read timeout']) {
+      expect(asSkyError(new Error(text)).kind).toBe('unavailable');
+    }
+    expect(asSkyError(new Error('connection')).kind).toBe('internal');
   });
 });

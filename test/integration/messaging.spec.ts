@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hostBeat, hostHint, pullDesired, readConsoleLog } from '#libs/contracts';
 import type { SkyError } from '#libs/errors';
 import { createUserNkey, credsFile, hostInbox, hostUserSigner, NatsBus, serviceInbox, signServiceUser } from '#libs/messaging';
+import * as jwt from '@nats-io/jwt';
+import * as nkeys from '@nats-io/nkeys';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { busContract } from '../../libs/messaging/bus.contract.js';
 import { startTestNats, type TestNats } from '../support/nats-server.js';
@@ -101,6 +103,14 @@ describe("a host's own credentials", () => {
     await pause(50);
     expect(await control.ask(readConsoleLog, { instanceId: A as never }, { hostId: A })).toEqual({ output: 'mine' });
     await bus.close();
+    problems.length = 0;
+    const twice = raw.subscribe(`ask.${A}.console-log`, { callback: (_error, message) => { for (const output of ['once', 'twice']) message.respond(JSON.stringify({ output })); } });
+    await raw.flush();
+    expect(await control.ask(readConsoleLog, { instanceId: A as never }, { hostId: A })).toEqual({ output: 'once' });
+    await raw.flush();
+    await pause(50);
+    expect(problems.join(' ')).toMatch(/permissions violation for publish to \W*_INBOX_svc_control/i);
+    twice.unsubscribe();
   });
 
   /** Listens with full service rights, or as host B where only B may. */
@@ -116,6 +126,32 @@ describe("a host's own credentials", () => {
     return { close: () => other.close() };
   }
 });
+
+describe("a service's own credentials", () => {
+  it.each([
+    ['the API', 'api', 'svc.scheduler.claims.release'], ['the API', 'api', `ask.${A}.console-log`], ['the scheduler', 'scheduler', 'svc.compute.servers.delete'],
+    ['identity', 'identity', 'svc.compute.servers.delete'], ['compute', 'compute', `host.${A}.report`], ['images', 'image', `hint.${A}`],
+  ])('do not let %s (%s) say %s', async (_who, service, subject) => {
+    const reached: string[] = [];
+    const spy = await connect({ servers: [nats.url], authenticator: credsAuthenticator(new TextEncoder().encode(await everythingCreds())) });
+    spy.subscribe(subject, { callback: (_error, message) => { reached.push(message.subject); } });
+    await spy.flush();
+    const key = createUserNkey();
+    const raw = await connect({ servers: [nats.url], authenticator: credsAuthenticator(new TextEncoder().encode(credsFile(await signServiceUser(nats.authority, key.publicNkey, service, [service]), key.seed))), inboxPrefix: serviceInbox(service) });
+    raw.publish(subject, '{}');
+    await raw.flush();
+    await pause(50);
+    expect(reached).toEqual([]);
+    await Promise.all([raw.close(), spy.close()]);
+  });
+});
+
+/** A user without any limits, for listening in. */
+async function everythingCreds(): Promise<string> {
+  const key = createUserNkey();
+  const signing = nkeys.fromSeed(new TextEncoder().encode(nats.authority.signingSeed));
+  return credsFile(await jwt.encodeUser('spy', key.publicNkey, signing as never, { issuer_account: nats.authority.accountPublicKey } as never), key.seed);
+}
 
 describe('NatsBus when nats-server is killed', () => {
   it('says unavailable at once, and works again by itself with its handlers', async () => {
@@ -145,4 +181,30 @@ describe('NatsBus when nats-server is killed', () => {
     expect(answered).toBe(true);
     await Promise.all([a.close(), b.close()]);
   }, 20_000);
+
+  it('serves and hears what was asked for while it was away', async () => {
+    const a = await serviceBus('one', ['compute']);
+    const b = await serviceBus('two', ['api']);
+    const contract = { ...pullDesired, subject: 'svc.compute.test.late' };
+    await nats.kill();
+    for (let i = 0; i < 50 && a.connected; i += 1) await pause(20);
+    a.handle(contract, async () => ({ incarnation: 1, epoch: 1, entries: [], upTo: 0, more: false, reportOnly: false }), { group: 'c' });
+    await nats.start();
+    let answered = false;
+    for (let i = 0; i < 40 && !answered; i += 1) {
+      answered = await b.ask(contract, { bootId: 'x', since: 0 }).then(() => true, () => false);
+      if (!answered) await pause(100);
+    }
+    expect(answered).toBe(true);
+    await Promise.all([a.close(), b.close()]);
+  }, 20_000);
+});
+
+describe('what does not fit a message', () => {
+  it('is said to be too large, counted in bytes', async () => {
+    const bus = await serviceBus('large', ['api', 'compute']);
+    const question = bus.ask(pullDesired, { bootId: 'ü'.repeat(600_000), since: 0 }, { hostId: A });
+    await expect(question).rejects.toMatchObject({ kind: 'too-large' });
+    await bus.close();
+  });
 });

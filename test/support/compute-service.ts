@@ -54,7 +54,7 @@ export const FAST = { loopPollMs: 30, leaseMs: 250, waitTickMs: 60, nudgeAfterMs
 
 export class ComputeUnderTest {
   #app: INestMicroservice | undefined;
-  constructor(private readonly world: ComputeWorld, private readonly db: Database, private readonly config: Partial<typeof FAST & { buildDeadlineMs: number }> = FAST) {}
+  constructor(private readonly world: ComputeWorld, private readonly db: Database, private readonly config: Partial<typeof FAST & { buildDeadlineMs: number; claimDeadlineMs: number }> = FAST) {}
 
   async start(): Promise<this> {
     await seedCompute(this.db);
@@ -86,19 +86,27 @@ export class Client {
   async delete(id: string): Promise<void> { await this.world.bus.ask(deleteServer, { caller: this.as, instanceId: id as InstanceId }); }
 
   /** `STATUS/task`. */
-  async status(id: string): Promise<string> {
-    const { status, taskState } = deriveStatus(await this.get(id));
-    return taskState === null ? status : `${status}/${taskState}`;
-  }
+  async status(id: string): Promise<string> { return statusText(await this.get(id)); }
   async reaches(id: string, status: string, ms = 5_000): Promise<InstanceView> {
     let last = '';
-    await eventually(async () => { last = await this.status(id).catch(String); return last === status; }, () => `${id} is ${last}, not ${status}`, ms);
-    return this.get(id);
+    let view: InstanceView | undefined;
+    // The answer that showed it: whoever answers may be killed right after.
+    await eventually(async () => {
+      view = await this.get(id).catch((error: unknown) => { last = String(error); return undefined; });
+      if (view) last = statusText(view);
+      return last === status;
+    }, () => `${id} is ${last}, not ${status}`, ms);
+    return view as InstanceView;
   }
   /** Nothing is left of it. */
   async finished(id: string, ms = 5_000): Promise<void> {
     await eventually(async () => (await this.inspect(id).catch(() => undefined))?.step === 'finished', () => `${id} is not finished`, ms);
   }
+}
+
+function statusText(view: InstanceView): string {
+  const { status, taskState } = deriveStatus(view);
+  return taskState === null ? status : `${status}/${taskState}`;
 }
 
 export async function eventually(test: () => Promise<boolean> | boolean, why: () => string, ms = 5_000): Promise<void> {

@@ -4,7 +4,7 @@ import {
   claimHost, getImage, getProjectLimits, hostHint, inspectOnHost, listHosts, listZones, pullDesired, readConsoleLog, releaseClaim, reportObserved, signImageUrl,
   type Caller, type DesiredInstance, type HostId, type HostView, type ImageId, type ImageSummary, type ObservedInstance, type PlacementExplanation, type ProjectLimits,
 } from '#libs/contracts';
-import { stale, unavailable } from '#libs/errors';
+import { internalError, stale, unavailable } from '#libs/errors';
 import { InMemoryBus } from '#libs/messaging';
 
 export const IMAGE_ID = '0ddba11a-0000-4000-8000-000000000001' as ImageId;
@@ -95,6 +95,8 @@ export class ComputeWorld {
   image: ImageSummary = { id: IMAGE_ID, name: 'tiny', status: 'active', sizeBytes: 1000, virtualSizeBytes: 2000, diskFormat: 'qcow2', sha512: 'ab', minDiskGib: 0, minRamMib: 0, properties: {} };
   full = false;
   schedulerAway = false;
+  /** Takes claims, and then answers with an error. */
+  schedulerStammers = false;
   /** What was done against the law. */
   readonly broken: string[] = [];
   readonly #timer: NodeJS.Timeout;
@@ -113,12 +115,14 @@ export class ComputeWorld {
     this.bus.handle(claimHost, async (request) => {
       this.#present();
       const held = this.claims.get(request.instanceId);
+      if (held?.generation === request.generation && this.schedulerStammers) throw internalError('the answer was lost');
       if (held?.generation === request.generation) return claimed(held.host);
       if (request.generation <= (this.tombstones.get(request.instanceId) ?? 0)) throw stale('released before');
       if (this.full) return { outcome: 'refused' as const, explanation: EXPLANATION };
       if (held) this.broken.push(`a second claim for ${request.instanceId}`);
       const host = this.hosts[this.claims.size % this.hosts.length] as ScriptedHost;
       this.claims.set(request.instanceId, { generation: request.generation, host });
+      if (this.schedulerStammers) throw internalError('the answer was lost');
       return claimed(host);
     }, serve);
     this.bus.handle(releaseClaim, async ({ instanceId, generation }) => {

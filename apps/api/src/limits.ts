@@ -13,6 +13,11 @@ export const LIMITS = {
   userDataChars: 65_535,
   /** Sort keys of one list: each is a column of the order. */
   sortKeys: 5,
+  /** A filter that is a regular expression: as long as the longest name, and what the list contract carries. */
+  regexChars: 255,
+  /** A flavor's rxtx factor is kept as a number of 4 bytes. */
+  rxtxFactorMin: 1e-37,
+  rxtxFactorMax: 3.4e38,
   /** Pages read to say which servers are on which hypervisor: 20,000 servers; beyond, ask for one hypervisor. */
   hypervisorServerPages: 20,
   /** Hosts that join per second, and at once: a token cannot be guessed at that pace, and signing costs CPU. */

@@ -46,6 +46,7 @@ describe('flavors', () => {
   it.each<[object, string]>([
     [{ ram: 0 }, '0 is less than the minimum of 1'], [{ ram: 'x' }, "'x' does not match '^[0-9]*$'"], [{ vcpus: -1 }, '-1 is less than the minimum of 1'], [{ disk: 2 ** 40 }, 'is greater than the maximum of 2147483647'],
     [{ id: ' x' }, 'does not match'], [{ description: 'd' }, "('description' was unexpected)"], [{ name: undefined }, "'name' is a required property"], [{ rxtx_factor: 0 }, 'is less than or equal to the minimum of 0'],
+    [{ rxtx_factor: 1e308 }, 'is greater than the maximum of 3.4e+38'], [{ rxtx_factor: 1e-50 }, 'is less than the minimum of 1e-37'],
   ])('%j: 400', async (change, text) => {
     const { status, body } = await cloud.call('POST', `${V}/flavors`, { as: 'admin', body: { flavor: { name: 'f', ram: 1, vcpus: 1, disk: 1, ...change } } });
     expect([status, message(body)]).toEqual([400, expect.stringContaining(text)]);

@@ -27,7 +27,7 @@ describe('readListQuery', () => {
 
   it.each<[Record<string, string | string[]>, RegExp]>([
     [{ limit: '-1' }, /limit must be a whole number/], [{ limit: 'x' }, /limit/], [{ sort: 'password' }, /Invalid sort key: password/], [{ sort: 'name:up' }, /sort direction/],
-    [{ sort: 'name', sort_key: 'id' }, /cannot be combined/], [{ visibility: 'secret' }, /visibility/], [{ status: 'good' }, /status/], [{ protected: 'maybe' }, /protected/], [{ created_at: 'yesterday' }, /created_at/], [{ size_max: '1e3' }, /size_max/],
+    [{ sort: 'name', sort_key: 'id' }, /cannot be combined/], [{ visibility: 'secret' }, /visibility/], [{ status: 'good' }, /status/], [{ protected: 'maybe' }, /protected/], [{ created_at: 'yesterday' }, /created_at/], [{ created_at: 'gt:0000-01-01T00:00:00Z' }, /created_at/], [{ size_max: '1e3' }, /size_max/],
   ])('refuses %j and says why', (query, reason) => {
     expect(() => readListQuery(query)).toThrow(reason);
   });

@@ -6,7 +6,7 @@ import type { HostView } from '#libs/contracts';
 import { ApiClient, credentialsFrom } from '../client.js';
 import { isAlive } from '../supervisor/process.js';
 import { leaveOut, readSpecs, readStates } from '../supervisor/spec.js';
-import type { Home, Settings } from '../up/home.js';
+import { baseUrlOf, type Home, type Settings } from '../up/home.js';
 import { hostRunDir } from '../up/specs.js';
 import { findSupervisor } from '../up/supervise.js';
 
@@ -104,7 +104,7 @@ async function services(home: Home): Promise<Finding[]> {
 }
 
 async function cloud(home: Home, settings: Settings): Promise<Finding[]> {
-  const base = `http://127.0.0.1:${settings.port}`;
+  const base = baseUrlOf(settings);
   try {
     const api = new ApiClient(base, () => credentialsFrom(home.openrc));
     const { hosts } = await api.call<{ hosts: HostView[] }>('GET', '/v1/hosts');

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { HostView } from '#libs/contracts';
 import type { ApiClient } from '../client.js';
-import type { Settings } from '../up/home.js';
+import { baseUrlOf, type Settings } from '../up/home.js';
 import { table } from './table.js';
 
 export async function hostList(api: ApiClient): Promise<number> {
@@ -21,6 +21,6 @@ export async function hostEnroll(api: ApiClient, settings: Settings, args: strin
     availabilityZone: values.zone, onlyWhenAsked: false, simulated: false, count: 1, ttlS: Number(values.ttl),
   });
   process.stdout.write(`${tokens[0]}\n`);
-  process.stderr.write(`Good once, until ${expiresAt}. On the new machine: skylite-agent join http://127.0.0.1:${settings.port} TOKEN\n`);
+  process.stderr.write(`Good once, until ${expiresAt}. On the new machine: skylite-agent join ${baseUrlOf(settings)} TOKEN\n`);
   return 0;
 }

@@ -1,7 +1,7 @@
 /** The `skylite` command: a client of the public API with the operator's own credentials, and of this machine's home. */
 import { ConfigError, loadCommandConfig } from '#libs/config';
 import { ApiClient, ApiError, credentialsFrom } from '../client.js';
-import { Home, repository } from '../up/home.js';
+import { baseUrlOf, Home, repository } from '../up/home.js';
 import { UpError } from '../up/progress.js';
 import { doctor } from './doctor.js';
 import { hostEnroll, hostList } from './host.js';
@@ -29,7 +29,7 @@ async function run(args: string[]): Promise<number> {
   if (first === 'doctor') return doctor(home);
   const settings = home.readSettings();
   if (!settings) throw new UpError(`there is no Skylite in ${home.dir}.`, 'Start one with `npm run up`, or set SKYLITE_HOME.');
-  const api = new ApiClient(`http://127.0.0.1:${settings.port}`, () => credentialsFrom(home.openrc));
+  const api = new ApiClient(baseUrlOf(settings), () => credentialsFrom(home.openrc));
   if (first === 'host' && second === 'list') return hostList(api);
   if (first === 'host' && second === 'enroll') return hostEnroll(api, settings, rest);
   if (first === 'inspect' && second === 'server' && rest[0] !== undefined) return inspectServer(api, rest[0]);

@@ -42,7 +42,6 @@ export function writeAtomically(path: string, text: string, mode = 0o600): void 
 
 /** Throws when any of them cannot be read, unless told otherwise: what is not known to be unwanted must not be ended. */
 export function readSpecs(home: string, unreadable: (error: unknown) => void = (error) => { throw error; }): ChildSpec[] {
-  mkdirSync(childrenDir(home), { recursive: true });
   return readJsonDir<ChildSpec>(childrenDir(home), unreadable).sort((a, b) => a.order - b.order || a.name.localeCompare(b.name));
 }
 
@@ -54,7 +53,6 @@ export function writeSpec(home: string, spec: ChildSpec): void {
 export const removeSpec = (home: string, name: string): void => rmSync(join(childrenDir(home), `${name}.json`), { force: true });
 
 export function readStates(home: string): ChildState[] {
-  mkdirSync(stateDir(home), { recursive: true });
   return readJsonDir<ChildState>(stateDir(home), leaveOut);
 }
 
@@ -67,9 +65,9 @@ export const removeState = (home: string, name: string): void => rmSync(join(sta
 
 export const leaveOut = (): void => undefined;
 
-/** Files that vanish meanwhile are left out. */
+/** Files that vanish meanwhile are left out; reading makes no folder. */
 function readJsonDir<T>(dir: string, unreadable: (error: unknown) => void): T[] {
-  return readdirSync(dir).filter((name) => name.endsWith('.json')).flatMap((name) => {
+  return namesIn(dir).filter((name) => name.endsWith('.json')).flatMap((name) => {
     try {
       return [JSON.parse(readFileSync(join(dir, name), 'utf8')) as T];
     } catch (error) {
@@ -77,4 +75,13 @@ function readJsonDir<T>(dir: string, unreadable: (error: unknown) => void): T[] 
       return [];
     }
   });
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }

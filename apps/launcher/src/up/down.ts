@@ -31,7 +31,7 @@ export async function down(home: Home, { purge }: { purge: boolean }): Promise<v
 const FILELESS: Pick<ChildSpec, 'order' | 'stop' | 'outlivesDown'> = { order: 3, stop: { signal: 'SIGTERM', timeoutMs: 15_000 }, outlivesDown: false };
 
 /** Children of a supervisor that died are ended as it would have ended them. */
-async function endLeftovers(home: Home): Promise<void> {
+export async function endLeftovers(home: Home): Promise<void> {
   const specs = new Map<string, Pick<ChildSpec, 'order' | 'stop' | 'outlivesDown'>>(readSpecs(home.dir, leaveOut).map((spec) => [spec.name, spec]));
   const left = readStates(home.dir).flatMap((state) => {
     const spec = specs.get(state.name) ?? (/^agent-|^fleet$/.test(state.name) ? FILELESS : undefined);

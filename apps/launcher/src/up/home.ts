@@ -22,9 +22,13 @@ export type HostSetting = z.output<typeof HostSetting>;
 export const Settings = z.object({
   /** Names this Skylite's folder below /run/skylite. */
   id: z.string().regex(/^[0-9a-f]{8}$/),
+  /** The one address on which the public port and NATS are served. Loopback unless `up --bind` said otherwise. */
+  bind: z.ipv4().default('127.0.0.1'),
   port: z.int().min(1).max(65_535),
   natsPort: z.int().min(1).max(65_535),
   hosts: z.array(HostSetting),
+  /** This machine is a compute host too. */
+  localHost: z.boolean().default(true),
   fleet: z.int().min(0),
   virt: z.object({ type: z.enum(['kvm', 'qemu']), evidence: z.string(), tookMs: z.number(), kvmReason: z.string().nullable() }).nullable(),
 });
@@ -47,11 +51,11 @@ export class Home {
   get exists(): boolean { return existsSync(this.settingsFile); }
 
   make(): void {
-    for (const dir of [this.dir, this.secretsDir, this.logs, join(this.run, 'ready'), join(this.dir, 'hosts')]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    for (const dir of [this.dir, this.secretsDir, this.logs, this.run, join(this.run, 'ready'), join(this.dir, 'hosts')]) mkdirSync(dir, { recursive: true, mode: 0o700 });
     // Guests run unprivileged and must reach their disks: the way down may be walked, not listed.
     chmodSync(this.dir, 0o711);
     chmodSync(join(this.dir, 'hosts'), 0o711);
-    chmodSync(this.secretsDir, 0o700);
+    for (const dir of [this.secretsDir, this.run]) chmodSync(dir, 0o700);
   }
 
   readSettings(): Settings | undefined {
@@ -65,6 +69,10 @@ export class Home {
 
   newId(): string { return createHash('sha256').update(this.dir).update(randomBytes(8)).digest('hex').slice(0, 8); }
 }
+
+/** Where this Skylite is reached, by people and by its own parts alike. */
+export const baseUrlOf = (settings: Pick<Settings, 'bind' | 'port'>): string => `http://${settings.bind}:${settings.port}`;
+export const natsUrlOf = (settings: Pick<Settings, 'bind' | 'natsPort'>): string => `nats://${settings.bind}:${settings.natsPort}`;
 
 export const runDirOf = (settings: Pick<Settings, 'id'>): string => `/run/skylite/${settings.id}`;
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { ApiClient } from '../client.js';
 import { writeAtomically, writeSpec } from '../supervisor/spec.js';
 import { lastLine } from './content.js';
-import type { HostSetting } from './home.js';
+import { baseUrlOf, natsUrlOf, type HostSetting } from './home.js';
 import { until, UpError } from './progress.js';
 import { agentCommand, agentSpec, agentStateDir, agentStateDirInside, fleetSpec, fleetStateDir, type Base } from './specs.js';
 import { pokeSupervisor } from './supervise.js';
@@ -27,7 +27,7 @@ export async function enrolAndRun(base: Base, api: ApiClient, host: HostSetting)
     const [token] = await newTokens(api, 'nova', false, false, 1);
     const tokenFile = join(state, 'token');
     writeAtomically(tokenFile, token ?? '');
-    const { command, args, env } = agentCommand(base, host, ['join', `http://127.0.0.1:${base.settings.port}`, `@${join(agentStateDirInside(base.home, host), 'token')}`, '--name', host.name]);
+    const { command, args, env } = agentCommand(base, host, ['join', baseUrlOf(base.settings), `@${join(agentStateDirInside(base.home, host), 'token')}`, '--name', host.name]);
     try {
       await run(command, args, { env, timeout: 60_000, cwd: base.home.dir });
     } catch (error) {
@@ -36,6 +36,7 @@ export async function enrolAndRun(base: Base, api: ApiClient, host: HostSetting)
       rmSync(tokenFile, { force: true });
     }
   }
+  followNats(state, natsUrlOf(base.settings));
   writeSpec(base.home.dir, agentSpec(base, host));
   pokeSupervisor(base.home);
 }
@@ -47,6 +48,15 @@ function hasJoined(stateDir: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A host of this machine follows its Skylite to another address. */
+function followNats(stateDir: string, url: string): void {
+  const path = join(stateDir, 'identity.json');
+  const identity = JSON.parse(readFileSync(path, 'utf8')) as { membership: { natsUrls: string[] } };
+  if (identity.membership.natsUrls.join() === url) return;
+  identity.membership.natsUrls = [url];
+  writeAtomically(path, JSON.stringify(identity, null, 2));
 }
 
 /** Purely simulated hosts: a zone of their own that is used only when asked for, or the default when they are the only ones. */

@@ -13,14 +13,14 @@ import { isAlive } from '../supervisor/process.js';
 import { leaveOut, readSpecs, readStates, removeSpec, writeSpec } from '../supervisor/spec.js';
 import { buildTinyImage, ensureImage, probeVirtType } from './content.js';
 import { demo } from './demo.js';
-import { down } from './down.js';
-import { Home, repository, runDirOf } from './home.js';
+import { down, endLeftovers } from './down.js';
+import { baseUrlOf, Home, repository, runDirOf } from './home.js';
 import { enrolAndRun, runFleet, untilHostsAlive } from './hosts.js';
 import { lockHome } from './lock.js';
 import { parseUpOptions, type UpOptions } from './options.js';
-import { say, step, until, UpError } from './progress.js';
+import { heedSignals, interruption, say, step, until, UpError } from './progress.js';
 import { ensureSecrets, writeCredentials } from './secrets.js';
-import { portProblem, resolveSettings } from './settings.js';
+import { DEFAULT_PORT, LOOPBACK, portProblem, resolveSettings } from './settings.js';
 import { hostSpec, launcherSpec, natsSpec, postgresSpec, type Base } from './specs.js';
 import { findSupervisor, pokeSupervisor, startSupervisor } from './supervise.js';
 
@@ -32,19 +32,25 @@ async function up(options: UpOptions): Promise<void> {
   const running = findSupervisor(home);
   if (running) {
     const known = home.readSettings();
-    throw new UpError(`Skylite is up already at http://127.0.0.1:${known?.port ?? '?'} (supervisor ${running.pid}, ${home.dir}).`, 'Run `npm run down` first, or set SKYLITE_HOME and --port for a second one.');
+    throw new UpError(`Skylite is up already at ${known ? baseUrlOf(known) : 'an unknown address'} (supervisor ${running.pid}, ${home.dir}).`, 'Run `npm run down` first, or set SKYLITE_HOME and --port for a second one.');
   }
-  const port = options.port ?? home.readSettings()?.port ?? 8780;
-  if (!adoptable(home)) {
-    const problem = await portProblem(port);
-    if (problem) throw new UpError(`port ${port} is not available (${problem}).`, 'End what uses it, or choose another with --port N.');
+  const known = home.readSettings();
+  const wanted = { port: options.port ?? known?.port ?? DEFAULT_PORT, bind: options.bind ?? known?.bind ?? LOOPBACK };
+  const moves = known !== undefined && (wanted.port !== known.port || wanted.bind !== known.bind);
+  if (moves || !isAliveStill(home, 'launcher')) {
+    const problem = await portProblem(wanted.bind, wanted.port);
+    if (problem === 'EADDRNOTAVAIL') throw new UpError(`${wanted.bind} is not an address of this machine.`, 'Name one that `ip address` shows, or leave --bind away.');
+    if (problem) throw new UpError(`port ${wanted.port} is not available (${problem}).`, 'End what uses it, or choose another with --port N.');
   }
   home.make();
   const unlock = lockHome(home);
+  heedSignals();
   try {
+    // What runs still shall serve another address from now on.
+    if (moves) await endLeftovers(home);
     const settings = await resolveSettings(home, options);
     const base: Base = { home, settings, path: config.path, logLevel: config.logLevel };
-    const api = new ApiClient(`http://127.0.0.1:${settings.port}`, () => credentialsFrom(home.openrc));
+    const api = new ApiClient(baseUrlOf(settings), () => credentialsFrom(home.openrc));
     await step('control plane', () => startControlPlane(base));
     const image = step('image skylite-tiny', () => buildTinyImage(config.cacheDir, config.path), () => undefined);
     image.catch(() => undefined);
@@ -53,7 +59,7 @@ async function up(options: UpOptions): Promise<void> {
       home.writeSettings(settings);
     }
     await step('hosts', () => startHosts(base, api), (alive) => `${alive} alive`);
-    const file = await image;
+    const file = await Promise.race([image, interruption]);
     await step('image upload', () => ensureImage(api, file), (what) => what);
     banner(base);
   } catch (error) {
@@ -63,15 +69,18 @@ async function up(options: UpOptions): Promise<void> {
   } finally {
     unlock();
   }
-  if (options.demo) await demo(new ApiClient(`http://127.0.0.1:${home.readSettings()?.port ?? port}`, () => credentialsFrom(home.openrc)));
-  if (options.detach) return;
-  say('Skylite stays up until Ctrl-C (guests go on).');
-  await untilToldToStop(home);
-  await down(home, { purge: false });
+  try {
+    if (options.demo) await Promise.race([demo(new ApiClient(baseUrlOf(wanted), () => credentialsFrom(home.openrc))), interruption]);
+    if (options.detach) return;
+    say('Skylite stays up until Ctrl-C (guests go on).');
+    await Promise.race([untilStopped(home), interruption.catch(() => undefined)]);
+  } finally {
+    if (!options.detach) await down(home, { purge: false });
+  }
 }
 
-/** The launcher of an earlier `up` still serves the port: its supervisor died, it did not. */
-const adoptable = (home: Home): boolean => readStates(home.dir).some((state) => state.name === 'launcher' && state.process !== null && isAlive(state.process));
+/** A child of an earlier `up` runs still: its supervisor died, it did not. */
+const isAliveStill = (home: Home, child: string): boolean => readStates(home.dir).some((state) => state.name === child && state.process !== null && isAlive(state.process));
 
 async function startControlPlane(base: Base): Promise<void> {
   const { home, settings } = base;
@@ -81,8 +90,10 @@ async function startControlPlane(base: Base): Promise<void> {
   const url = (password: string): string => `postgresql://skylite:${encodeURIComponent(password)}@/postgres?host=${encodeURIComponent(join(options.runDir, 's'))}`;
   const { secrets, databasePassword } = await ensureSecrets(home, settings, url);
   const postgres = await prepareEmbeddedPostgres({ ...options, password: databasePassword });
-  writeCredentials(home, `http://127.0.0.1:${settings.port}`, REGION, secrets);
-  if (!adoptable(home)) rmSync(home.ready('launcher'), { force: true });
+  writeCredentials(home, baseUrlOf(settings), REGION, secrets);
+  if (!isAliveStill(home, 'launcher')) rmSync(home.ready('launcher'), { force: true });
+  const taken = isAliveStill(home, 'nats-server') ? undefined : await portProblem(settings.bind, settings.natsPort);
+  if (taken) throw new UpError(`port ${settings.natsPort}, which NATS has had here since the first up, is not available (${taken}).`, 'End what uses it.');
   for (const spec of readSpecs(home.dir, leaveOut)) if (spec.order === 3) removeSpec(home.dir, spec.name);
   writeSpec(home.dir, postgresSpec(base, postgres));
   writeSpec(home.dir, natsSpec(base));
@@ -90,7 +101,7 @@ async function startControlPlane(base: Base): Promise<void> {
   if (settings.virt) for (const host of settings.hosts) if (host.libvirt === 'own') writeSpec(home.dir, hostSpec(base, host));
   await startSupervisor(home, base.path);
   await until('the control plane did not become ready', `Look into ${join(home.logs, 'launcher.log')} and ${join(home.logs, 'postgres.log')}.`, 60_000, async () => {
-    const response = await fetch(`http://127.0.0.1:${settings.port}/identity/v3`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+    const response = await fetch(`${baseUrlOf(settings)}/identity/v3`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
     return response?.ok ? true : undefined;
   });
 }
@@ -116,7 +127,7 @@ function banner({ home, settings }: Base): void {
   const virt = settings.virt ? `, guests run under ${settings.virt.type === 'kvm' ? 'KVM' : 'plain QEMU (no usable KVM)'}` : '';
   const fleet = settings.fleet > 0 ? `, ${settings.fleet} simulated hosts (no guests)${settings.hosts.length > 0 ? ' in zone fleet' : ''}` : '';
   say([
-    '', `Skylite is up: http://127.0.0.1:${settings.port}   (${settings.hosts.length} compute host${settings.hosts.length === 1 ? '' : 's'}${virt}${fleet})`, '',
+    '', `Skylite is up: ${baseUrlOf(settings)}   (${settings.hosts.length} compute host${settings.hosts.length === 1 ? '' : 's'}${virt}${fleet})`, '',
     '  Load the credentials:     . ' + `${relative}/openrc`,
     '  A first server:           openstack server create --flavor m1.nano --image skylite-tiny --wait first',
     '  Watch it boot:            openstack console log show first',
@@ -124,13 +135,14 @@ function banner({ home, settings }: Base): void {
   ].join('\n'));
 }
 
-/** Ctrl-C, a TERM, or the supervisor's end (somebody ran `down`). */
-function untilToldToStop(home: Home): Promise<void> {
+/** The supervisor's end: somebody ran `down`. */
+function untilStopped(home: Home): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setInterval(() => { if (!findSupervisor(home)) done(); }, 1_000);
-    const done = (): void => { clearInterval(timer); resolve(); };
-    process.once('SIGINT', done);
-    process.once('SIGTERM', done);
+    const timer = setInterval(() => {
+      if (findSupervisor(home)) return;
+      clearInterval(timer);
+      resolve();
+    }, 1_000);
   });
 }
 

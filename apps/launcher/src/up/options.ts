@@ -1,9 +1,10 @@
+import { isIPv4 } from 'node:net';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '#libs/config';
 
 export interface UpOptions {
   detach: boolean; demo: boolean;
-  port: number | undefined; hosts: number | undefined; fleet: number | undefined;
+  port: number | undefined; bind: string | undefined; hosts: number | undefined; fleet: number | undefined;
   localHost: boolean; libvirt: 'own' | 'system';
 }
 
@@ -15,7 +16,7 @@ export function parseUpOptions(args: string[]): UpOptions {
       args, strict: true, allowPositionals: false,
       options: {
         detach: { type: 'boolean', default: false }, demo: { type: 'boolean', default: false },
-        port: { type: 'string' }, hosts: { type: 'string' }, fleet: { type: 'string' },
+        port: { type: 'string' }, bind: { type: 'string' }, hosts: { type: 'string' }, fleet: { type: 'string' },
         'no-local-host': { type: 'boolean', default: false }, libvirt: { type: 'string', default: 'own' },
       },
     }));
@@ -23,8 +24,9 @@ export function parseUpOptions(args: string[]): UpOptions {
     throw new ConfigError(`${error instanceof Error ? error.message.split('.')[0] : String(error)}. Run \`npm run up -- --help\` for what there is.`);
   }
   if (values.libvirt !== 'own' && values.libvirt !== 'system') throw new ConfigError(`--libvirt ${values.libvirt}: it is own or system.`);
+  if (values.bind !== undefined && (!isIPv4(values.bind) || values.bind === '0.0.0.0')) throw new ConfigError(`--bind ${values.bind}: it is one IPv4 address of this machine, such as 127.0.0.1.`);
   return {
-    detach: values.detach, demo: values.demo, localHost: !values['no-local-host'], libvirt: values.libvirt,
+    bind: values.bind, detach: values.detach, demo: values.demo, localHost: !values['no-local-host'], libvirt: values.libvirt,
     port: number('--port', values.port, 1, 65_535), hosts: number('--hosts', values.hosts, 0, 20), fleet: number('--fleet', values.fleet, 0, 10_000),
   };
 }

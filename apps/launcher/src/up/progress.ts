@@ -6,17 +6,27 @@ export class UpError extends Error {
   }
 }
 
+const INTERRUPTED = new UpError('interrupted.', 'What was started is stopped again.');
 let interrupted = false;
-/** Ctrl-C or a TERM: waits end, and what was started is stopped again. */
-export const interrupt = (): void => { interrupted = true; };
-const refuseIfInterrupted = (): void => { if (interrupted) throw new UpError('interrupted.', 'What was started is stopped again.'); };
+let reject: (error: UpError) => void;
+/** Fails at the first Ctrl-C or TERM after `heedSignals`; what waits with `until` fails too. A second one ends the process as usual. */
+export const interruption = new Promise<never>((_, refuse) => { reject = refuse; });
+interruption.catch(() => undefined);
+
+export function heedSignals(): void {
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      interrupted = true;
+      reject(INTERRUPTED);
+    });
+  }
+}
 
 const running = new Set<string>();
 const tty = process.stdout.isTTY;
 
 /** Runs a step and prints how long it took; several may run at once. `work` returns a note for its line. */
 export async function step<T>(title: string, work: () => Promise<T>, note?: (result: T) => string | undefined): Promise<T> {
-  refuseIfInterrupted();
   const started = performance.now();
   running.add(title);
   redraw();
@@ -50,7 +60,7 @@ export async function until<T>(what: string, cure: string, timeoutMs: number, te
   for (;;) {
     const value = await test();
     if (value !== undefined) return value;
-    refuseIfInterrupted();
+    if (interrupted) throw INTERRUPTED;
     if (Date.now() > end) throw new UpError(`${what} within ${Math.round(timeoutMs / 1000)} s.`, cure);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -35,7 +35,7 @@ export async function ensureSecrets(home: Home, settings: Settings, databaseUrl:
   }
   mkdirSync(join(home.dir, 'nats'), { recursive: true, mode: 0o700 });
   writeAtomically(join(home.dir, 'nats/nats.conf'), natsServerConfig({
-    listen: `127.0.0.1:${settings.natsPort}`, authority, serverName: `skylite-${settings.id}`, pidFile: join(runDirOf(settings), 'nats.pid'),
+    listen: `${settings.bind}:${settings.natsPort}`, authority, serverName: `skylite-${settings.id}`, pidFile: join(runDirOf(settings), 'nats.pid'),
   }));
   return { secrets, databasePassword };
 }

@@ -4,15 +4,19 @@ import { localHostName, type Home, type HostSetting, type Settings } from './hom
 import type { UpOptions } from './options.js';
 import { UpError } from './progress.js';
 
-const DEFAULT_PORT = 8780;
+export const DEFAULT_PORT = 8780;
+/** Nothing is reached from elsewhere unless an operator says so. */
+export const LOOPBACK = '127.0.0.1';
 
 /** The last `up`'s settings with this one's words over them. Hosts are only ever added: taking one away is an operator's act. */
 export async function resolveSettings(home: Home, options: UpOptions): Promise<Settings> {
   const known = home.readSettings();
-  const settings: Settings = known ?? { id: home.newId(), port: options.port ?? DEFAULT_PORT, natsPort: await freePort(), hosts: [], fleet: 0, virt: null };
+  const settings: Settings = known ?? { id: home.newId(), port: options.port ?? DEFAULT_PORT, natsPort: await freePort(), bind: LOOPBACK, hosts: [], localHost: true, fleet: 0, virt: null };
   if (options.port !== undefined) settings.port = options.port;
+  if (options.bind !== undefined) settings.bind = options.bind;
+  if (!options.localHost) settings.localHost = false;
   if (options.fleet !== undefined) settings.fleet = Math.max(options.fleet, settings.fleet);
-  if (options.localHost && !settings.hosts.some((host) => host.local) && (!known || settings.hosts.length === 0)) {
+  if (settings.localHost && !settings.hosts.some((host) => host.local)) {
     settings.hosts.push({ name: localHostName().toLowerCase(), libvirt: options.libvirt, uuid: randomUUID(), local: true });
   }
   const more = settings.hosts.filter((host) => !host.local).length;
@@ -34,8 +38,8 @@ export const freePort = (): Promise<number> => new Promise((resolve, reject) => 
 });
 
 /** Undefined when free, else why not. */
-export const portProblem = (port: number): Promise<string | undefined> => new Promise((resolve) => {
+export const portProblem = (bind: string, port: number): Promise<string | undefined> => new Promise((resolve) => {
   const server = createServer();
   server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-  server.listen(port, '127.0.0.1', () => server.close(() => resolve(undefined)));
+  server.listen(port, bind, () => server.close(() => resolve(undefined)));
 });

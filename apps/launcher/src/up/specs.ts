@@ -3,7 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { EmbeddedPostgres } from '#libs/embedded-postgres';
 import type { ChildSpec } from '../supervisor/spec.js';
-import { repository, runDirOf, type Home, type HostSetting, type Settings } from './home.js';
+import { baseUrlOf, natsUrlOf, repository, runDirOf, type Home, type HostSetting, type Settings } from './home.js';
 
 /** Memory that the machine keeps for itself, its control plane and its page cache, MiB. */
 const KEPT_MEMORY_MIB = 1_536;
@@ -31,8 +31,8 @@ export function launcherSpec(base: Base, setting: { region: string }): ChildSpec
     name: 'launcher', order: 2, command: node,
     args: ['--no-warnings', '--enable-source-maps', ...SMALL_HEAP, dist('apps/launcher/src/main.js')],
     env: {
-      PATH: base.path, SKYLITE_PORT: String(base.settings.port), SKYLITE_REGION: setting.region, SKYLITE_SECRETS_FILE: base.home.secretsFile,
-      SKYLITE_IMAGES_DIR: join(base.home.dir, 'images'), SKYLITE_NATS_URLS: `nats://127.0.0.1:${base.settings.natsPort}`, SKYLITE_NATS_CREDS: base.home.natsCreds,
+      PATH: base.path, SKYLITE_PORT: String(base.settings.port), SKYLITE_BIND: base.settings.bind, SKYLITE_REGION: setting.region, SKYLITE_SECRETS_FILE: base.home.secretsFile,
+      SKYLITE_IMAGES_DIR: join(base.home.dir, 'images'), SKYLITE_NATS_URLS: natsUrlOf(base.settings), SKYLITE_NATS_CREDS: base.home.natsCreds,
       SKYLITE_READY_FILE: base.home.ready('launcher'), SKYLITE_LOG_LEVEL: base.logLevel, NODE_ENV: 'production',
     },
   });
@@ -79,7 +79,7 @@ export function fleetSpec(base: Base, tokensFile: string): ChildSpec {
   return child(base, {
     name: 'fleet', order: 3, command: node, args: ['--no-warnings', ...SMALL_HEAP, dist('skylite-agent.mjs'), 'fleet'],
     env: {
-      PATH: base.path, SKYLITE_STATE_DIR: fleetStateDir(base.home), SKYLITE_FLEET_SIZE: String(base.settings.fleet), SKYLITE_API_URL: `http://127.0.0.1:${base.settings.port}`,
+      PATH: base.path, SKYLITE_STATE_DIR: fleetStateDir(base.home), SKYLITE_FLEET_SIZE: String(base.settings.fleet), SKYLITE_API_URL: baseUrlOf(base.settings),
       SKYLITE_ENROL_TOKENS_FILE: tokensFile, SKYLITE_READY_FILE: base.home.ready('fleet'), SKYLITE_LOG_LEVEL: base.logLevel, NODE_ENV: 'production',
     },
   });

@@ -25,10 +25,16 @@ export async function startSupervisor(home: Home, path: string): Promise<Process
   });
   closeSync(log);
   child.unref();
-  return until('the supervisor did not start', `Look into ${join(home.logs, 'supervisor.log')}.`, 10_000, () => {
-    const found = findSupervisor(home);
-    return found?.pid === child.pid ? found : undefined;
-  });
+  try {
+    return await until('the supervisor did not start', `Look into ${join(home.logs, 'supervisor.log')}.`, 10_000, () => {
+      const found = findSupervisor(home);
+      return found?.pid === child.pid ? found : undefined;
+    });
+  } catch (error) {
+    // It may be about to keep the home: nobody would stop it.
+    child.kill('SIGTERM');
+    throw error;
+  }
 }
 
 /** Asks the supervisor to end its children (all: hosts too) and itself. */

@@ -14,7 +14,8 @@ export const ListFlavorsQuery = z.object({
 
 const factor = z.union([z.number().positive(), z.string().regex(/^[0-9]+(\.[0-9]+)?$/)]).transform(Number)
   .refine((value) => value > 0, { error: (issue) => `${pythonRepr(issue.input)} is less than or equal to the minimum of 0` })
-  .refine((value) => value <= LIMITS.rxtxFactor, { error: (issue) => `${pythonRepr(issue.input)} is greater than the maximum of ${LIMITS.rxtxFactor}` });
+  .refine((value) => value === 0 || value >= LIMITS.rxtxFactorMin, { error: (issue) => `${pythonRepr(issue.input)} is less than the minimum of ${LIMITS.rxtxFactorMin}` })
+  .refine((value) => value <= LIMITS.rxtxFactorMax, { error: (issue) => `${pythonRepr(issue.input)} is greater than the maximum of ${LIMITS.rxtxFactorMax}` });
 
 export const CreateFlavorBody = versioned((version) => z.strictObject({
   flavor: z.strictObject({

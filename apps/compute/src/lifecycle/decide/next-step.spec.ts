@@ -46,6 +46,8 @@ describe('nextStep', () => {
     ['the host gave up', facts({ ...placed, observed: { ...seen('failed'), error: { code: 'x', message: 'no', attempts: 3, final: true } } }), { do: 'fail' }],
     ['a failed build goes back', facts({ ...placed, step: 'failed' }), { do: 'withdraw' }],
     ['a failed start stays', facts({ ...placed, step: 'failed', launched: true }), { do: 'rest' }],
+    ['failed without a host: a claim may be held whose answer never came', facts({ step: 'failed' }), { do: 'release-claim' }],
+    ['failed without a host, released', facts({ step: 'failed', now: { claimReleased: true } }), { do: 'rest' }],
     ['what came right by itself is right', facts({ ...placed, step: 'failed', launched: true, observed: seen('running') }), { do: 'settle' }],
     ['withdrawn: first the proof', facts({ ...placed, step: 'failed', withdrawn: true, now: { hostAlive: true } }), { do: 'wait-host' }],
     ['withdrawn: then the claim', facts({ ...placed, step: 'failed', withdrawn: true, observed: seen('absent') }), { do: 'release-claim' }],
@@ -56,6 +58,17 @@ describe('nextStep', () => {
     ['deleted: no deadline ever', facts({ ...placed, intent: 'deleted', waitedMs: 10 ** 9, now: { hostAlive: true } }), { do: 'wait-host', againMs: tempo.deleteTickMaxMs }],
     ['finished', facts({ intent: 'deleted', finished: true, step: 'finished' }), { do: 'rest' }],
   ])('%s', (_name, given, expected) => expect(nextStep(given, tempo)).toMatchObject(expected));
+
+  it('tells a host anew now and then, however seldom it looks', () => {
+    let [waitedMs, sinceNudge] = [0, 0];
+    for (let ticks = 0; ticks < 50; ticks += 1) {
+      const step = nextStep(facts({ ...placed, intent: 'deleted', generation: 2, waitedMs, now: { hostAlive: true } }), tempo);
+      if (step.do !== 'wait-host') throw new Error(step.do);
+      sinceNudge = step.nudge ? 0 : sinceNudge + step.againMs;
+      expect(sinceNudge).toBeLessThanOrEqual(tempo.nudgeAfterMs);
+      waitedMs += step.againMs;
+    }
+  });
 
   it('explains a refusal: counts and reasons to everyone, hosts to administrators', () => {
     const step = nextStep(facts({ now: { claim: { outcome: 'refused', explanation } } }), tempo);
@@ -76,7 +89,7 @@ function perform(world: World, before: InstanceFacts, step: Step): InstanceFacts
   switch (step.do) {
     case 'claim-host':
       if (before.specGeneration <= world.tombstone) return { ...before, now: { claim: { outcome: 'stale' } } };
-      if (world.refuses) return { ...before, now: { claim: { outcome: 'refused', explanation } } };
+      if (world.refuses && !world.claimHeld) return { ...before, now: { claim: { outcome: 'refused', explanation } } };
       world.claimHeld = true;
       return { ...before, now: { claim: claimed } };
     case 'renew-claim': return written({ specGeneration: before.specGeneration + 1 });
@@ -129,8 +142,8 @@ const anyFacts = fc.record({
 
 describe('nextStep in a world that plays along', () => {
   it('comes to rest in what is wanted, or in an explained failure, from any state, in few steps', () => {
-    fc.assert(fc.property(anyFacts, fc.boolean(), fc.boolean(), ({ facts: start, tombstone }, refuses, hostGivesUp) => {
-      const world: World = { refuses, hostGivesUp, claimHeld: start.host !== null, tombstone, onHost: start.host !== null && !(wantedOnHost(start) === 'deleted' && isMet(start)) };
+    fc.assert(fc.property(anyFacts, fc.boolean(), fc.boolean(), fc.boolean(), ({ facts: start, tombstone }, refuses, hostGivesUp, answerLost) => {
+      const world: World = { refuses, hostGivesUp, claimHeld: start.host !== null || (answerLost && start.specGeneration > tombstone), tombstone, onHost: start.host !== null && !(wantedOnHost(start) === 'deleted' && isMet(start)) };
       let now = start;
       const taken = new Map<string, number>();
       for (let i = 0; ; i += 1) {

@@ -52,9 +52,10 @@ export function nextStep(facts: InstanceFacts, deadlines: Deadlines): Step {
   }
 
   if (facts.step === 'failed') {
-    // What came right by itself is right; what never ran goes back from its host.
-    if (facts.launched && isMet(facts)) return { do: 'settle' };
-    return facts.host !== null && !facts.launched ? { do: 'withdraw' } : { do: 'rest' };
+    // What came right by itself is right; what never ran goes back from its host, and gives back a claim whose answer never came.
+    if (facts.launched) return isMet(facts) ? { do: 'settle' } : { do: 'rest' };
+    if (facts.host !== null) return { do: 'withdraw' };
+    return facts.now.claimReleased === true ? { do: 'rest' } : { do: 'release-claim' };
   }
 
   // Arriving: a claim, then a host.
@@ -91,7 +92,7 @@ function waitForHost(facts: InstanceFacts, host: { name: string }, deadlines: De
   }
   return {
     do: 'wait-host', waitingFor: describeWait(facts, host, hostAlive), wind: hostAlive === true,
-    nudge: hostAlive === true && crosses(facts.waitedMs, deadlines), againMs: deadlines.waitTickMs,
+    nudge: hostAlive === true && crosses(facts.waitedMs, deadlines.waitTickMs, deadlines), againMs: deadlines.waitTickMs,
   };
 }
 
@@ -102,13 +103,13 @@ function waitForAbsence(facts: InstanceFacts, host: { name: string }, deadlines:
   const againMs = Math.min(deadlines.deleteTickMaxMs, Math.max(deadlines.waitTickMs, facts.waitedMs));
   return {
     do: 'wait-host', waitingFor: `${describeWait(facts, host, hostAlive)} to show that nothing is left`, wind: hostAlive === true,
-    nudge: hostAlive === true && crosses(facts.waitedMs, deadlines), againMs,
+    nudge: hostAlive === true && crosses(facts.waitedMs, againMs, deadlines), againMs,
   };
 }
 
 /** Does the clock pass a multiple of the nudge interval with the coming tick? */
-const crosses = (waitedMs: number, { nudgeAfterMs, waitTickMs }: Deadlines): boolean =>
-  Math.floor((waitedMs + waitTickMs) / nudgeAfterMs) > Math.floor(waitedMs / nudgeAfterMs);
+const crosses = (waitedMs: number, tickMs: number, { nudgeAfterMs }: Deadlines): boolean =>
+  Math.floor((waitedMs + tickMs) / nudgeAfterMs) > Math.floor(waitedMs / nudgeAfterMs);
 
 function describeWait(facts: InstanceFacts, host: { name: string }, alive: boolean | null): string {
   const { doing, error, generation } = facts.observed;

@@ -18,13 +18,17 @@ export async function withdrawStep(tools: StepTools, row: InstanceRow): Promise<
 
 /** The next claim needs a generation above the tombstone. */
 export async function unassignStep(tools: StepTools, row: InstanceRow): Promise<StepResult> {
-  return goesOn(await tools.instances.change(row.id, row.version, {
+  const failed = row.step === 'failed';
+  const changed = await tools.instances.change(row.id, row.version, {
     set: {
       host_id: null, host_name: null, availability_zone: null, claim_generation: null, host_sequence: null, withdrawn: false,
       spec_generation: row.spec_generation + 1, generation: Number(row.generation) + 1,
       observed_state: null, observed_generation: 0, observed_reboot_count: 0, observed: null,
-      step: row.step === 'failed' ? 'failed' : 'claim-host', waiting_for: null, attempts: 0, waited_ms: 0,
+      step: failed ? 'failed' : 'claim-host', waiting_for: null, attempts: 0, waited_ms: 0,
     },
     events: [{ kind: 'unassigned', message: `from host ${row.host_name ?? ''}` }],
-  }));
+    // It rests in ERROR until somebody acts; one that was started again meanwhile goes on.
+    ...(failed && { reconcileInMs: null, release: true }),
+  });
+  return failed ? ends(changed) : goesOn(changed);
 }
