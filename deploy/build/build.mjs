@@ -34,7 +34,8 @@ export function generatePrismaClient() {
   execFileSync(process.execPath, [join(root, 'node_modules/prisma/build/index.js'), 'generate'], {
     cwd: root,
     env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true', CHECKPOINT_DISABLE: '1', PRISMA_HIDE_UPDATE_MESSAGE: '1' },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // What it says while all is well is noise; when it fails, the error carries it.
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   writeFileSync(stamp, want);
   return true;

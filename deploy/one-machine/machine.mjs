@@ -1,5 +1,5 @@
 // What the entry scripts share. Runs on Node 20 with nothing installed: imports node builtins only.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -44,21 +44,47 @@ export const missingPackages = (packages = PACKAGES) => packages.filter(([, file
  * libvirtd, with its own configuration.
  */
 export function installPackages(names) {
-  if (spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status !== 0) fail(`these packages are missing and there is no apt-get: ${names.join(' ')}.`, 'Install them with your package manager, then try again.');
-  const policy = '/usr/sbin/policy-rc.d';
-  const ours = !existsSync(policy);
-  if (ours) writeFileSync(policy, '#!/bin/sh\n# Skylite is installing packages: no service is started by them.\nexit 101\n', { mode: 0o755 });
-  try {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const apt = (...args) => spawnSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], { env, encoding: 'utf8' });
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...args) => spawnSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], { env, encoding: 'utf8' });
+  const result = withoutServiceStarts(() => {
     apt('update');
-    const result = apt('install', '-y', '--no-install-recommends', ...names);
-    if (result.status !== 0) fail(`apt-get could not install ${names.join(' ')}: ${(result.stderr || result.stdout).trim().split('\n').at(-1)}.`, 'Mend apt (network, sources, disk), then try again.');
-  } finally {
-    if (ours) rmSync(policy, { force: true });
-  }
+    return apt('install', '-y', '--no-install-recommends', ...names);
+  });
+  if (result.status !== 0) fail(`apt-get could not install ${names.join(' ')}: ${lastLine(result.stderr || result.stdout)}.`, 'Mend apt (network, sources, disk), then try again.');
   // A unit that the package enabled would start at the next boot and take ports or names: Skylite starts its own.
   for (const unit of ['nats-server.service']) spawnSync('systemctl', ['disable', '--now', unit], { stdio: 'ignore' });
+}
+
+/**
+ * A policy-rc.d that forbids service starts, while `work` runs and not a moment longer: left behind, it would keep every
+ * later package of this machine from starting its service. A Ctrl-C meanwhile ends apt-get; ours comes after it.
+ */
+function withoutServiceStarts(work) {
+  const policy = '/usr/sbin/policy-rc.d';
+  const text = '#!/bin/sh\n# Skylite is installing packages: no service is started by them.\nexit 101\n';
+  // The machine's own is kept; one of an installation that was killed is ours.
+  const ours = !existsSync(policy) || readFileSync(policy, 'utf8') === text;
+  if (ours) writeFileSync(policy, text, { mode: 0o755 });
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const wait = () => undefined;
+  for (const signal of signals) process.on(signal, wait);
+  try {
+    return work();
+  } finally {
+    if (ours) rmSync(policy, { force: true });
+    for (const signal of signals) process.off(signal, wait);
+  }
+}
+
+const lastLine = (text) => (text ?? '').trim().split('\n').at(-1).replace(/\.$/, '') || 'no reason given';
+
+/**
+ * `npm run up --detach` looks right, and npm keeps --detach for itself. Says so, instead of doing something else than was
+ * asked for. @param words what the command knows, such as `--detach`
+ */
+export function refuseSwallowedWords(command, words, args) {
+  const kept = words.filter((word) => process.env[`npm_config_${word.replace(/^--(no-)?/, '').replaceAll('-', '_')}`] !== undefined && !args.includes(word));
+  if (kept.length > 0) fail(`npm kept ${kept.join(' ')} for itself.`, `Write two dashes before Skylite's own words: npm run ${command} -- ${kept.join(' ')}`);
 }
 
 /** node_modules as the lock file says; install scripts are not run (some would download, none is needed). */
@@ -84,7 +110,11 @@ export const node24 = () => {
   return path;
 };
 
-export const runBuild = () => execFileSync(node24(), [join(root, 'deploy/build/build.mjs')], { cwd: root, encoding: 'utf8' }).trim();
+export function runBuild() {
+  const result = spawnSync(node24(), [join(root, 'deploy/build/build.mjs')], { cwd: root, encoding: 'utf8' });
+  if (result.status !== 0) fail(`the build failed: ${/^\w*Error: .*$/m.exec(result.stderr)?.[0] ?? lastLine(result.stderr)}.`, '`npm run build` shows all of it.');
+  return result.stdout.trim();
+}
 
 /** Goes on as a program of dist/ under Node 24, with our terminal and our exit code. Signals reach it by the terminal's group. */
 export function continueAs(entry, args) {

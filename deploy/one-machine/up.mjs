@@ -2,7 +2,7 @@
 // `npm run up`: from a clone to a cloud. Runs on Node 20 without a single module installed: checks the machine,
 // installs what is missing, builds, and goes on under Node 24 (apps/launcher/src/up).
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
-import { continueAs, fail, installModules, installPackages, missingPackages, root, runBuild, step } from './machine.mjs';
+import { continueAs, fail, installModules, installPackages, missingPackages, refuseSwallowedWords, root, runBuild, step } from './machine.mjs';
 
 const HELP = `usage: npm run up -- [options]
 
@@ -19,7 +19,8 @@ Starts Skylite on this machine: PostgreSQL, NATS, all services, and a compute ho
   --demo              create a server and show its console until the guest says it is ready
   --help              this text
 
-State lives in .skylite/ (or $SKYLITE_HOME). A second machine-wide Skylite: another SKYLITE_HOME and --port.
+A later up goes on with the same hosts, port and data; hosts can be added by it, not taken away.
+State lives in .skylite/ (or $SKYLITE_HOME). A second Skylite on this machine: another SKYLITE_HOME and --port.
 `;
 
 const args = process.argv.slice(2);
@@ -27,6 +28,11 @@ if (args.includes('--help') || args.includes('-h')) {
   process.stdout.write(HELP);
   process.exit(0);
 }
+// Known before anything is installed; what stands behind a word is checked by the second half.
+const words = [...HELP.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, word]) => word);
+const unknown = args.find((word) => word.startsWith('--') && !words.includes(word.split('=')[0]));
+if (unknown) fail(`unknown option ${unknown}.`, 'Run `npm run up -- --help` for what there is.');
+refuseSwallowedWords('up', words, args);
 const [major] = process.versions.node.split('.').map(Number);
 if (major < 20) fail(`Node ${process.versions.node} is too old.`, 'Install Node 20 or newer with npm.');
 if (process.platform !== 'linux') fail(`this is ${process.platform}; Skylite's hosts run on Linux.`, 'Use a Linux machine (Debian 12 is what it is tested on).');

@@ -65,6 +65,13 @@ describe('LocalFiles', () => {
     expect(readdirSync(join(folder, 'instances', ID))).toEqual([]);
   });
 
+  it('throws a damaged copy of an image away, to fetch it anew', async () => {
+    const image = { ...cached(Buffer.from('garbled'), 'qcow2'), sha512: 'a'.repeat(128) };
+    writeFileSync(join(folder, 'images', image.sha512), 'garbled');
+    await expect(files.makeDisk(desired({ image }), never)).rejects.toMatchObject({ code: 'image-damaged', retry: 'counted' });
+    expect(readdirSync(join(folder, 'images'))).not.toContain(image.sha512);
+  });
+
   it('makes a config drive, and says why it cannot', async () => {
     await files.makeConfigDrive(desired());
     expect(readFileSync(join(folder, 'instances', ID, 'config.iso')).toString('latin1', 32_769, 32_774)).toBe('CD001');

@@ -52,7 +52,10 @@ export class LocalFiles implements InstanceFiles {
     const base = await this.images.ensure(desired.image, signal);
     const { format } = desired.image;
     if (format !== 'qcow2' && format !== 'raw') throw new StepError('unsupported', `This agent does not know the image format ${format}.`, 'never');
-    const baseBytes = await virtualSize(base, format);
+    const baseBytes = await virtualSize(base, format).catch(async (error: unknown) => {
+      if (await this.images.dropIfDamaged(desired.image.sha512, signal)) throw new StepError('image-damaged', "This host's copy of the image was damaged; it is fetched again.", 'counted');
+      throw error;
+    });
     const wanted = desired.diskGib * GIB;
     if (wanted !== 0 && wanted < baseBytes) {
       throw new StepError('disk-too-small', `The image needs a disk of ${Math.ceil(baseBytes / GIB)} GiB; the flavor has ${desired.diskGib}.`, 'never');

@@ -68,6 +68,16 @@ export class ImageCache {
     return path;
   }
 
+  /** A file can go bad after it was verified. Looked at only when it made trouble: hashing takes its time. */
+  async dropIfDamaged(sha512: string, signal: AbortSignal): Promise<boolean> {
+    const path = this.pathOf(sha512);
+    const hash = createHash('sha512');
+    await hashFile(path, hash, signal);
+    if (hash.digest('hex') === sha512) return false;
+    await rm(path, { force: true });
+    return true;
+  }
+
   async #download(image: WantedImage, path: string, signal: AbortSignal): Promise<void> {
     await mkdir(this.#options.folder, { recursive: true, mode: 0o711 });
     if ((await sizeOf(path)) !== null) return;

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { HostView } from '#libs/contracts';
 import { ApiClient, credentialsFrom } from '../client.js';
 import { isAlive } from '../supervisor/process.js';
 import { leaveOut, readSpecs, readStates } from '../supervisor/spec.js';
 import { baseUrlOf, type Home, type Settings } from '../up/home.js';
+import { connects, MACHINE_SOCKET } from '../up/machine-libvirt.js';
 import { hostRunDir } from '../up/specs.js';
 import { findSupervisor } from '../up/supervise.js';
 
@@ -74,19 +74,12 @@ async function hostDaemons(settings: Settings): Promise<Finding[]> {
     detail: settings.virt ? `${settings.virt.type}, found by booting a guest in ${settings.virt.tookMs} ms${settings.virt.kvmReason ? ` (KVM: ${settings.virt.kvmReason})` : ''}` : 'not yet found', cure: 'npm run up',
   }];
   const sockets = await Promise.all(settings.hosts.map(async (host): Promise<Finding> => {
-    const path = host.libvirt === 'own' ? join(hostRunDir(settings, host), 'libvirt-sock') : '/run/libvirt/libvirt-sock';
+    const path = host.libvirt === 'own' ? join(hostRunDir(settings, host), 'libvirt-sock') : MACHINE_SOCKET;
     const problem = await connects(path);
-    return { part: `libvirt of ${host.name}`, ok: problem === undefined, detail: problem ?? path, cure: host.libvirt === 'own' ? 'npm run down, then npm run up' : 'start libvirtd (systemctl start libvirtd)' };
+    return { part: `libvirt of ${host.name}`, ok: problem === undefined, detail: problem ? `${path}: ${problem}` : path, cure: host.libvirt === 'own' ? 'npm run down, then npm run up' : 'start libvirtd (systemctl start libvirtd)' };
   }));
   return [...virt, ...sockets];
 }
-
-const connects = (path: string): Promise<string | undefined> => new Promise((resolve) => {
-  const socket = connect(path);
-  socket.setTimeout(2_000, () => { socket.destroy(); resolve(`${path} does not answer`); });
-  socket.once('connect', () => { socket.destroy(); resolve(undefined); });
-  socket.once('error', (error: NodeJS.ErrnoException) => resolve(`${path}: ${error.code ?? error.message}`));
-});
 
 /** Every process's own word on its health. */
 async function services(home: Home): Promise<Finding[]> {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { ConfigError } from '#libs/config';
 import type { HostView } from '#libs/contracts';
 import type { ApiClient } from '../client.js';
 import { baseUrlOf, type Settings } from '../up/home.js';
@@ -17,6 +18,7 @@ export async function hostList(api: ApiClient): Promise<number> {
 
 export async function hostEnroll(api: ApiClient, settings: Settings, args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: { zone: { type: 'string', default: 'nova' }, ttl: { type: 'string', default: '3600' } } });
+  if (!/^[1-9]\d{0,8}$/.test(values.ttl)) throw new ConfigError(`--ttl ${values.ttl}: it is a number of seconds.`);
   const { tokens, expiresAt } = await api.call<{ tokens: string[]; expiresAt: string }>('POST', '/v1/hosts/enrol-tokens', {
     availabilityZone: values.zone, onlyWhenAsked: false, simulated: false, count: 1, ttlS: Number(values.ttl),
   });

@@ -4,8 +4,8 @@ import { ApiClient, ApiError } from '../client.js';
 
 type Inspection = z.output<typeof contract.output>;
 
-/** Everything that is known of one server, for the operator at night. */
-export async function inspectServer(api: ApiClient, idOrName: string): Promise<number> {
+/** What is known of one server, for the operator at night; `full` adds the host's ledger and the domain's XML. */
+export async function inspectServer(api: ApiClient, idOrName: string, full: boolean): Promise<number> {
   const found = await api.call<Inspection>('GET', `/v1/servers/${await resolveId(api, idOrName)}/inspect`);
   const { instance } = found;
   const lines: [string, string | null | undefined][] = [
@@ -27,8 +27,22 @@ export async function inspectServer(api: ApiClient, idOrName: string): Promise<n
   }
   process.stdout.write('\nevents\n');
   for (const event of found.events) process.stdout.write(`  ${event.at}  ${event.kind.padEnd(18)} ${event.message}${event.requestId ? `  [${event.requestId}]` : ''}\n`);
-  process.stdout.write(`\nhost's view\n${found.host ? indent(JSON.stringify(found.host, null, 2).replaceAll('\\n', '\n      ')) : `  ${found.hostError ?? 'not on a host'}`}\n`);
+  process.stdout.write(`\nhost's view\n${found.host ? hostView(found.host, full) : `  ${found.hostError ?? 'not on a host'}`}\n`);
   return 0;
+}
+
+function hostView(host: NonNullable<Inspection['host']>, full: boolean): string {
+  if (full) return indent(JSON.stringify(host, null, 2).replaceAll('\\n', '\n      '));
+  const { domain, plan } = (host['observed'] ?? {}) as { domain?: { name: string; power: string; notes?: { generation: number } | null } | null; plan?: { steps: unknown[]; doing: unknown; error: unknown } | null };
+  const files = (host['files'] ?? []) as { path: string; bytes: number }[];
+  const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+  const lines: [string, string][] = [
+    ['host', `${text(host['hostname'] ?? '?')}, ${text(host['virtType'] ?? '?')}`],
+    ['domain', domain ? `${domain.name}, ${domain.power}, made of generation ${domain.notes?.generation ?? '?'}` : 'none'],
+    ['doing', plan?.doing ? text(plan.doing) : 'nothing'], ['next steps', plan && plan.steps.length > 0 ? plan.steps.map(text).join(', ') : 'none'], ['error', plan?.error ? text(plan.error) : 'none'],
+    ...files.map(({ path, bytes }, n): [string, string] => [n === 0 ? 'files' : '', `${path} (${bytes} bytes)`]),
+  ];
+  return lines.map(([name, value]) => `  ${name.padEnd(13)} ${value}`).join('\n');
 }
 
 const indent = (text: string): string => text.split('\n').map((line) => `  ${line}`).join('\n');

@@ -89,6 +89,20 @@ describe('the supervisor', () => {
     expect([isAlive(early), isAlive(late)]).toEqual([false, false]);
   });
 
+  it('adopts a child whose state was lost, and starts no second one', async () => {
+    writeSpec(home, sleeper('a'));
+    supervisor.start();
+    await until(() => processOf('a') !== undefined);
+    const child = processOf('a') as ProcessRef;
+    rmSync(join(home, 'run/state/a.json'));
+    const next = new Supervisor(home, (text) => log.push(text));
+    next.start();
+    await until(() => processOf('a') !== undefined);
+    expect(processOf('a')).toEqual(child);
+    await next.stop(true);
+    expect(isAlive(child)).toBe(false);
+  });
+
   it('does not end a child whose file it cannot read just now, and goes on after a state it could not write', async () => {
     writeSpec(home, sleeper('a'));
     supervisor.start();

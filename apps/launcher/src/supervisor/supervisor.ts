@@ -8,6 +8,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { findMarked, markOf } from './marks.js';
 import { endSession, isAlive, refOf, signal, waitUntilGone } from './process.js';
 import { readSpecs, readStates, removeState, writeState, type ChildSpec, type ChildState } from './spec.js';
 
@@ -64,6 +65,10 @@ export class Supervisor {
       failures: 0, notBefore: 0, aliveSince: Date.now(), starting: false, unsaved: false,
     };
     this.#children.set(spec.name, kept);
+    if (spec.daemon === 'self' && !(kept.state.process && isAlive(kept.state.process))) {
+      const marked = findMarked(this.home).get(spec.name);
+      if (marked) this.#book(kept, { process: marked, startedAt: kept.state.startedAt ?? new Date().toISOString() });
+    }
     if (kept.state.process && isAlive(kept.state.process)) this.log(`adopted ${spec.name} (pid ${kept.state.process.pid})`);
     return kept;
   }
@@ -133,7 +138,7 @@ export class Supervisor {
     kept.starting = true;
     let child: ChildProcess;
     try {
-      child = spawn(spec.command, spec.args, { cwd: spec.cwd, env: spec.env, detached: true, stdio: ['ignore', spec.daemon === 'reported' ? 'pipe' : log, log] });
+      child = spawn(spec.command, spec.args, { cwd: spec.cwd, env: { ...spec.env, ...markOf(this.home, spec.name) }, detached: true, stdio: ['ignore', spec.daemon === 'reported' ? 'pipe' : log, log] });
     } finally {
       closeSync(log);
     }

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import type { ApiClient } from '../client.js';
 import { repository } from './home.js';
-import { UpError } from './progress.js';
+import { oneLine, UpError } from './progress.js';
 
 const run = promisify(execFile);
 const IMAGE_NAME = 'skylite-tiny';
@@ -34,7 +34,7 @@ export async function probeVirtType(cacheDir: string, path: string): Promise<Vir
     return { type: found.virtType, evidence: found.evidence, tookMs: found.tookMs, kvmReason: found.kvmReason ?? null };
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    throw new UpError(`no guest boots on this machine: ${lastLine(stderr) ?? String(error)}`, 'Check that qemu-system-x86_64 runs (`npx skylite doctor`).');
+    throw new UpError(`no guest boots on this machine: ${oneLine((lastLine(stderr) ?? String(error)).replace(/^error: (no guest boots here: )?/, '').replace(/ — .*$/, ''))}.`, 'Run qemu-system-x86_64 by hand to see why.');
   }
 }
 

@@ -24,7 +24,7 @@ export async function demo(api: ApiClient): Promise<void> {
     const output = await consoleOf(api, server.id);
     const lines = output.split('\n');
     // The last line may still be growing.
-    for (const line of lines.slice(shown, -1)) say(`  ${line.replace(/[^\x20-\x7e]/g, '')}`);
+    for (const line of lines.slice(shown, -1)) say(`  ${plain(line)}`);
     shown = Math.max(shown, lines.length - 1);
     if (/^tiny: ready/m.test(lines.slice(0, -1).join('\n'))) {
       say([`\nThe guest is ready. Try:`, `  openstack server show ${name}`, `  openstack console log show ${name}`, `  npx skylite inspect server ${server.id}`, `  openstack server delete --wait ${name}`].join('\n'));
@@ -33,6 +33,10 @@ export async function demo(api: ApiClient): Promise<void> {
   }
   throw new UpError('the guest did not say it is ready in time.', `\`openstack console log show ${name}\` shows how far it came.`);
 }
+
+/** Without the boot loader's cursor movements, which would paint over what stands above. */
+// eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
+const plain = (line: string): string => line.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '').replace(/[^\x20-\x7e]/g, '');
 
 const consoleOf = async (api: ApiClient, id: string): Promise<string> => {
   try {

@@ -5,7 +5,7 @@ import { ConfigError, loadCommandConfig } from '#libs/config';
 import { down } from './down.js';
 import { Home, repository } from './home.js';
 import { lockHome } from './lock.js';
-import { say, UpError } from './progress.js';
+import { oneLine, say, UpError } from './progress.js';
 
 const HELP = `usage: npm run down -- [--purge [--yes]]
 
@@ -31,12 +31,19 @@ try {
   } finally {
     unlock();
   }
-  say(values.purge ? 'Skylite is gone from this machine.' : 'Skylite is down. Guests go on; `npm run up` finds them again.');
+  say(values.purge ? `The Skylite of ${home.dir} is gone, guests and data with it.` : 'Skylite is down. Guests go on; `npm run up` finds them again.');
   process.exit(0);
 } catch (error) {
-  const cure = error instanceof UpError ? ` ${error.cure}` : error instanceof ConfigError ? '' : ' Run `npm run down -- --help` for what there is.';
-  process.stderr.write(`skylite: ${error instanceof Error ? error.message : String(error)}${cure}\n`);
+  process.stderr.write(`skylite: ${describe(error)}\n`);
   process.exit(1);
+}
+
+function describe(error: unknown): string {
+  if (error instanceof UpError) return `${error.message} ${error.cure}`.trim();
+  if (error instanceof ConfigError) return error.message;
+  const { code, message } = error instanceof Error ? error as NodeJS.ErrnoException : { code: '', message: String(error) };
+  if (code?.startsWith('ERR_PARSE_ARGS')) return `${message.split('.')[0]}. Run \`npm run down -- --help\` for what there is.`;
+  return `${oneLine(message)}.${code === 'EACCES' || code === 'EPERM' ? ' Run it as root: `sudo npm run down`.' : ' Mend that, then run down again.'}`;
 }
 
 async function confirm(home: Home): Promise<void> {

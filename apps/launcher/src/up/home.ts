@@ -1,10 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '#libs/config';
 import { writeAtomically } from '../supervisor/spec.js';
+import { UpError } from './progress.js';
+
+/** A database, an image and some logs; guests need more. */
+const FREE_MIB = 256;
 
 /** The clone's root, seen from dist/apps/launcher/src/up/. */
 export const repository = resolve(import.meta.dirname, '../../../../..');
@@ -50,8 +54,26 @@ export class Home {
   hostDir(name: string): string { return join(this.dir, 'hosts', name); }
   get exists(): boolean { return existsSync(this.settingsFile); }
 
+  /** The disk where the home is, or will be. */
+  demandSpace(): void {
+    const near = nearest(this.dir);
+    const { bavail, bsize } = statfsSync(near);
+    const free = Math.floor((bavail * bsize) / 2 ** 20);
+    if (free < FREE_MIB) throw new UpError(`only ${free} MiB are free on the disk of ${this.dir}; ${FREE_MIB} MiB are needed.`, 'Free some space, or set SKYLITE_HOME to a folder on another disk.');
+  }
+
   make(): void {
-    for (const dir of [this.dir, this.secretsDir, this.logs, this.run, join(this.run, 'ready'), join(this.dir, 'hosts')]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    try {
+      this.#make();
+    } catch (error) {
+      throw new UpError(`the folder ${this.dir} cannot be made (${(error as NodeJS.ErrnoException).code ?? String(error)}).`, 'Set SKYLITE_HOME to a folder that root may write.');
+    }
+  }
+
+  #make(): void {
+    // One step at a time: made at once, a folder below /proc would be tried for ever.
+    for (const dir of missing(this.dir)) mkdirSync(dir, { mode: 0o711 });
+    for (const dir of [this.secretsDir, this.logs, this.run, join(this.run, 'ready'), join(this.dir, 'hosts')]) mkdirSync(dir, { recursive: true, mode: 0o700 });
     // Guests run unprivileged and must reach their disks: the way down may be walked, not listed.
     chmodSync(this.dir, 0o711);
     chmodSync(join(this.dir, 'hosts'), 0o711);
@@ -60,7 +82,7 @@ export class Home {
 
   readSettings(): Settings | undefined {
     if (!this.exists) return undefined;
-    const parsed = Settings.safeParse(JSON.parse(readFileSync(this.settingsFile, 'utf8')));
+    const parsed = Settings.safeParse(readJson(this.settingsFile));
     if (!parsed.success) throw new ConfigError(`${this.settingsFile} is damaged: ${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''}`);
     return parsed.data;
   }
@@ -68,6 +90,21 @@ export class Home {
   writeSettings(settings: Settings): void { writeAtomically(this.settingsFile, `${JSON.stringify(settings, null, 1)}\n`); }
 
   newId(): string { return createHash('sha256').update(this.dir).update(randomBytes(8)).digest('hex').slice(0, 8); }
+}
+
+/** The folders above `dir` that are not there, and itself, from the top down. */
+function missing(dir: string): string[] {
+  return existsSync(dir) ? [] : [...missing(dirname(dir)), dir];
+}
+const nearest = (dir: string): string => (existsSync(dir) ? dir : nearest(dirname(dir)));
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError(code === 'EACCES' ? `${path} may be read by root only: use sudo.` : `${path} cannot be read (${code ?? 'it is not JSON'}). Mend or restore it.`);
+  }
 }
 
 /** Where this Skylite is reached, by people and by its own parts alike. */

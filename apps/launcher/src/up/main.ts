@@ -9,20 +9,22 @@ import { join } from 'node:path';
 import { ConfigError, loadCommandConfig } from '#libs/config';
 import { prepareEmbeddedPostgres } from '#libs/embedded-postgres';
 import { ApiClient, credentialsFrom } from '../client.js';
+import { findMarked } from '../supervisor/marks.js';
 import { isAlive } from '../supervisor/process.js';
 import { leaveOut, readSpecs, readStates, removeSpec, writeSpec } from '../supervisor/spec.js';
 import { buildTinyImage, ensureImage, probeVirtType } from './content.js';
 import { demo } from './demo.js';
 import { down, endLeftovers } from './down.js';
-import { baseUrlOf, Home, repository, runDirOf } from './home.js';
+import { baseUrlOf, Home, repository, runDirOf, type Settings } from './home.js';
 import { enrolAndRun, runFleet, untilHostsAlive } from './hosts.js';
 import { lockHome } from './lock.js';
 import { parseUpOptions, type UpOptions } from './options.js';
-import { heedSignals, interruption, say, step, until, UpError } from './progress.js';
+import { demandMachineLibvirt } from './machine-libvirt.js';
+import { heedSignals, interruption, oneLine, say, step, until, UpError } from './progress.js';
 import { ensureSecrets, writeCredentials } from './secrets.js';
-import { DEFAULT_PORT, LOOPBACK, portProblem, resolveSettings } from './settings.js';
+import { portProblem, resolveSettings } from './settings.js';
 import { hostSpec, launcherSpec, natsSpec, postgresSpec, type Base } from './specs.js';
-import { findSupervisor, pokeSupervisor, startSupervisor } from './supervise.js';
+import { findSupervisor, isFinished, noteFinished, pokeSupervisor, startSupervisor, stopSupervisor } from './supervise.js';
 
 const REGION = 'RegionOne';
 
@@ -30,25 +32,28 @@ async function up(options: UpOptions): Promise<void> {
   const config = loadCommandConfig(repository);
   const home = new Home(config.home);
   const running = findSupervisor(home);
-  if (running) {
+  if (running && isFinished(home, running)) {
     const known = home.readSettings();
     throw new UpError(`Skylite is up already at ${known ? baseUrlOf(known) : 'an unknown address'} (supervisor ${running.pid}, ${home.dir}).`, 'Run `npm run down` first, or set SKYLITE_HOME and --port for a second one.');
   }
   const known = home.readSettings();
-  const wanted = { port: options.port ?? known?.port ?? DEFAULT_PORT, bind: options.bind ?? known?.bind ?? LOOPBACK };
+  const wanted = await resolveSettings(home, options);
   const moves = known !== undefined && (wanted.port !== known.port || wanted.bind !== known.bind);
-  if (moves || !isAliveStill(home, 'launcher')) {
-    const problem = await portProblem(wanted.bind, wanted.port);
-    if (problem === 'EADDRNOTAVAIL') throw new UpError(`${wanted.bind} is not an address of this machine.`, 'Name one that `ip address` shows, or leave --bind away.');
-    if (problem) throw new UpError(`port ${wanted.port} is not available (${problem}).`, 'End what uses it, or choose another with --port N.');
-  }
+  if (!running && (moves || !isAliveStill(home, 'launcher'))) await demandAddress(wanted);
+  if (wanted.hosts.some((host) => host.libvirt === 'system')) await demandMachineLibvirt(home.dir);
+  home.demandSpace();
   home.make();
   const unlock = lockHome(home);
   heedSignals();
   try {
+    if (running) {
+      await step('end what an up that was cut off had started', () => stopSupervisor(home, false));
+      await demandAddress(wanted);
+    }
     // What runs still shall serve another address from now on.
     if (moves) await endLeftovers(home);
     const settings = await resolveSettings(home, options);
+    home.writeSettings(settings);
     const base: Base = { home, settings, path: config.path, logLevel: config.logLevel };
     const api = new ApiClient(baseUrlOf(settings), () => credentialsFrom(home.openrc));
     await step('control plane', () => startControlPlane(base));
@@ -61,6 +66,7 @@ async function up(options: UpOptions): Promise<void> {
     await step('hosts', () => startHosts(base, api), (alive) => `${alive} alive`);
     const file = await Promise.race([image, interruption]);
     await step('image upload', () => ensureImage(api, file), (what) => what);
+    noteFinished(home);
     banner(base);
   } catch (error) {
     // Nothing is left half started; what was made stays, and the next up goes on from there.
@@ -79,8 +85,15 @@ async function up(options: UpOptions): Promise<void> {
   }
 }
 
+async function demandAddress({ bind, port }: Pick<Settings, 'bind' | 'port'>): Promise<void> {
+  const problem = await portProblem(bind, port);
+  if (problem === 'EADDRNOTAVAIL') throw new UpError(`${bind} is not an address of this machine.`, 'Name one that `ip address` shows, or leave --bind away.');
+  if (problem) throw new UpError(`port ${port} is not available (${problem}).`, 'End what uses it, or choose another with --port N.');
+}
+
 /** A child of an earlier `up` runs still: its supervisor died, it did not. */
-const isAliveStill = (home: Home, child: string): boolean => readStates(home.dir).some((state) => state.name === child && state.process !== null && isAlive(state.process));
+const isAliveStill = (home: Home, child: string): boolean => home.exists
+  && (readStates(home.dir).some((state) => state.name === child && state.process !== null && isAlive(state.process)) || findMarked(home.dir).has(child));
 
 async function startControlPlane(base: Base): Promise<void> {
   const { home, settings } = base;
@@ -123,15 +136,17 @@ async function startHosts(base: Base, api: ApiClient): Promise<number> {
 }
 
 function banner({ home, settings }: Base): void {
-  const relative = home.dir === join(repository, '.skylite') ? '.skylite' : home.dir;
+  const usual = home.dir === join(repository, '.skylite');
+  const which = usual ? '' : `SKYLITE_HOME=${home.dir} `;
   const virt = settings.virt ? `, guests run under ${settings.virt.type === 'kvm' ? 'KVM' : 'plain QEMU (no usable KVM)'}` : '';
-  const fleet = settings.fleet > 0 ? `, ${settings.fleet} simulated hosts (no guests)${settings.hosts.length > 0 ? ' in zone fleet' : ''}` : '';
+  const fleet = settings.fleet > 0 ? [`${settings.fleet} simulated hosts (no guests)${settings.hosts.length > 0 ? ' in zone fleet' : ''}`] : [];
+  const hosts = settings.hosts.length > 0 ? [`${settings.hosts.length} compute host${settings.hosts.length === 1 ? '' : 's'}${virt}`] : [];
   say([
-    '', `Skylite is up: ${baseUrlOf(settings)}   (${settings.hosts.length} compute host${settings.hosts.length === 1 ? '' : 's'}${virt}${fleet})`, '',
-    '  Load the credentials:     . ' + `${relative}/openrc`,
+    '', `Skylite is up: ${baseUrlOf(settings)}   (${[...hosts, ...fleet].join(', ')})`, '',
+    `  Load the credentials:     . ${usual ? '.skylite' : home.dir}/openrc`,
     '  A first server:           openstack server create --flavor m1.nano --image skylite-tiny --wait first',
     '  Watch it boot:            openstack console log show first',
-    '  See what is going on:     npx skylite doctor', '  Stop (guests go on):      npm run down', '',
+    `  See what is going on:     ${which}npx skylite doctor`, `  Stop (guests go on):      ${which}npm run down`, '',
   ].join('\n'));
 }
 
@@ -152,6 +167,6 @@ try {
 } catch (error) {
   if (error instanceof UpError) process.stderr.write(`skylite: ${error.message} ${error.cure}\n`);
   else if (error instanceof ConfigError) process.stderr.write(`skylite: ${error.message}\n`);
-  else process.stderr.write(`skylite: ${error instanceof Error ? error.message : String(error)} Look into the logs, or run \`npx skylite doctor\`.\n`);
+  else process.stderr.write(`skylite: ${oneLine(error instanceof Error ? error.message : String(error))}. Look into the logs, or run \`npx skylite doctor\`.\n`);
   process.exit(1);
 }

@@ -5,7 +5,7 @@ import { ConfigError } from '#libs/config';
 export interface UpOptions {
   detach: boolean; demo: boolean;
   port: number | undefined; bind: string | undefined; hosts: number | undefined; fleet: number | undefined;
-  localHost: boolean; libvirt: 'own' | 'system';
+  localHost: boolean; libvirt: 'own' | 'system' | undefined;
 }
 
 /** `up`'s words. What is not given keeps its value of the last `up`. */
@@ -17,13 +17,14 @@ export function parseUpOptions(args: string[]): UpOptions {
       options: {
         detach: { type: 'boolean', default: false }, demo: { type: 'boolean', default: false },
         port: { type: 'string' }, bind: { type: 'string' }, hosts: { type: 'string' }, fleet: { type: 'string' },
-        'no-local-host': { type: 'boolean', default: false }, libvirt: { type: 'string', default: 'own' },
+        'no-local-host': { type: 'boolean', default: false }, libvirt: { type: 'string' },
       },
     }));
   } catch (error) {
     throw new ConfigError(`${error instanceof Error ? error.message.split('.')[0] : String(error)}. Run \`npm run up -- --help\` for what there is.`);
   }
-  if (values.libvirt !== 'own' && values.libvirt !== 'system') throw new ConfigError(`--libvirt ${values.libvirt}: it is own or system.`);
+  if (values.libvirt !== undefined && values.libvirt !== 'own' && values.libvirt !== 'system') throw new ConfigError(`--libvirt ${values.libvirt}: it is own or system.`);
+  if (values.libvirt !== undefined && values['no-local-host']) throw new ConfigError('--libvirt is about this machine\'s own host, which --no-local-host leaves away: choose one of them.');
   if (values.bind !== undefined && (!isIPv4(values.bind) || values.bind === '0.0.0.0')) throw new ConfigError(`--bind ${values.bind}: it is one IPv4 address of this machine, such as 127.0.0.1.`);
   return {
     bind: values.bind, detach: values.detach, demo: values.demo, localHost: !values['no-local-host'], libvirt: values.libvirt,

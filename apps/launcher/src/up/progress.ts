@@ -6,6 +6,12 @@ export class UpError extends Error {
   }
 }
 
+/** Of a longer text the line that says why, without its full stop. */
+export function oneLine(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
+  return (lines.find((line) => /No space left|ENOSPC|FATAL/.test(line)) ?? lines[0] ?? 'no reason given').replace(/\.$/, '').slice(0, 300);
+}
+
 const INTERRUPTED = new UpError('interrupted.', 'What was started is stopped again.');
 let interrupted = false;
 let reject: (error: UpError) => void;

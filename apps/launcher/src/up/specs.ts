@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { EmbeddedPostgres } from '#libs/embedded-postgres';
 import type { ChildSpec } from '../supervisor/spec.js';
 import { baseUrlOf, natsUrlOf, repository, runDirOf, type Home, type HostSetting, type Settings } from './home.js';
+import { MACHINE_SOCKET } from './machine-libvirt.js';
 
 /** Memory that the machine keeps for itself, its control plane and its page cache, MiB. */
 const KEPT_MEMORY_MIB = 1_536;
@@ -62,7 +63,7 @@ export function agentCommand(base: Base, host: HostSetting, words: string[]): { 
   const share = shareOf(base.settings);
   const env = {
     PATH: base.path, SKYLITE_STATE_DIR: agentStateDirInside(base.home, host),
-    SKYLITE_LIBVIRT_SOCKET: host.libvirt === 'own' ? join(hostRunDir(base.settings, host), 'libvirt-sock') : '/run/libvirt/libvirt-sock',
+    SKYLITE_LIBVIRT_SOCKET: host.libvirt === 'own' ? join(hostRunDir(base.settings, host), 'libvirt-sock') : MACHINE_SOCKET,
     SKYLITE_VIRT_TYPE: base.settings.virt?.type ?? 'qemu', SKYLITE_HOST_ADDRESS: '127.0.0.1',
     SKYLITE_SHARE_VCPUS: String(share.vcpus), SKYLITE_SHARE_MEMORY_MIB: String(share.memoryMib), SKYLITE_SHARE_DISK_GIB: String(share.diskGib), SKYLITE_RESERVED_MEMORY_MIB: '0',
     SKYLITE_READY_FILE: base.home.ready(`agent-${host.name}`), SKYLITE_LOG_LEVEL: base.logLevel, NODE_ENV: 'production',

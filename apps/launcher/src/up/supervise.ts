@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, signal, waitUntilGone, type ProcessRef } from '../supervisor/process.js';
+import { writeAtomically } from '../supervisor/spec.js';
 import { repository, type Home } from './home.js';
 import { until } from './progress.js';
 
@@ -14,6 +15,19 @@ export function findSupervisor(home: Home): ProcessRef | undefined {
     return isAlive(ref) ? ref : undefined;
   } catch {
     return undefined;
+  }
+}
+
+const finishedFile = (home: Home): string => join(home.run, 'up.json');
+
+/** An `up` came to its end under this supervisor; one that was killed half way leaves a supervisor without it. */
+export const noteFinished = (home: Home): void => writeAtomically(finishedFile(home), JSON.stringify(findSupervisor(home) ?? null));
+export function isFinished(home: Home, supervisor: ProcessRef): boolean {
+  try {
+    const { pid, startTime } = JSON.parse(readFileSync(finishedFile(home), 'utf8')) as ProcessRef;
+    return pid === supervisor.pid && startTime === supervisor.startTime;
+  } catch {
+    return false;
   }
 }
 
