@@ -200,8 +200,8 @@ describe('bad input', () => {
     ['a project name without a domain', auth(byName('admin', ADMIN), { project: { name: 'admin' } }), 'a name needs its domain'],
     ['a token that is no text', auth({ methods: ['token'], token: { id: 5 } }), "is not of type 'string'"],
     ['a list', [], "is not of type 'object'"],
-    ['a name with a NUL', auth(byName('ad\0min', ADMIN)), 'consist of characters'],
-    ['a name with half a character', auth(byName('\ud800', ADMIN)), 'consist of characters'],
+    ['a name with a NUL', auth(byName('ad\0min', ADMIN)), 'U+0000'],
+    ['a name with half a character', auth(byName('\ud800', ADMIN)), 'half a surrogate'],
   ])('answers %s with 400 and what would be right', async (_, body, words) => {
     const answer = await identity.call('POST', '/v3/auth/tokens', { body });
     expect([answer.status, answer.body.error.code, answer.body.error.title]).toEqual([400, 400, 'Bad Request']);
