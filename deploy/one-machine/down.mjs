@@ -3,5 +3,5 @@
 import { continueAs, refuseSwallowedWords } from './machine.mjs';
 
 // --yes is a setting of npm's own, which its configuration may hold for reasons of its own: it says nothing here.
-refuseSwallowedWords('down', ['--purge'], process.argv);
+refuseSwallowedWords('down', ['--purge'], process.argv.slice(2));
 continueAs('apps/launcher/src/up/down-main.js', process.argv.slice(2));

@@ -80,11 +80,11 @@ const lastLine = (text) => (text ?? '').trim().split('\n').at(-1).replace(/\.$/,
 
 /**
  * `npm run up --detach` looks right, and npm keeps --detach for itself. Says so, instead of doing something else than was
- * asked for. @param words what the command knows, such as `--detach`
+ * asked for. @param words what the command knows and npm does not, such as `--detach`
  */
 export function refuseSwallowedWords(command, words, args) {
   const kept = words.filter((word) => process.env[`npm_config_${word.replace(/^--(no-)?/, '').replaceAll('-', '_')}`] !== undefined && !args.includes(word));
-  if (kept.length > 0) fail(`npm kept ${kept.join(' ')} for itself.`, `Write two dashes before Skylite's own words: npm run ${command} -- ${kept.join(' ')}`);
+  if (kept.length > 0) fail(`npm kept ${kept.join(' ')} for itself.`, `Write two dashes before Skylite's own words: npm run ${command} -- ${[...kept, ...args].join(' ')}`);
 }
 
 /** node_modules as the lock file says; install scripts are not run (some would download, none is needed). */

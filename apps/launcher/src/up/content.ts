@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import type { ApiClient } from '../client.js';
 import { repository } from './home.js';
-import { oneLine, UpError } from './progress.js';
+import { interruptSignal, oneLine, UpError } from './progress.js';
 
 const run = promisify(execFile);
 const IMAGE_NAME = 'skylite-tiny';
@@ -14,7 +14,7 @@ const IMAGE_NAME = 'skylite-tiny';
 /** Builds the seeded image (or finds it built) and says where it is. */
 export async function buildTinyImage(cacheDir: string, path: string): Promise<string> {
   try {
-    const { stdout } = await run(process.execPath, [join(repository, 'deploy/images/skylite-tiny/build.mjs')], { timeout: 600_000, maxBuffer: 2 ** 24, env: { PATH: path, SKYLITE_CACHE: cacheDir } });
+    const { stdout } = await run(process.execPath, [join(repository, 'deploy/images/skylite-tiny/build.mjs')], { signal: interruptSignal, timeout: 600_000, maxBuffer: 2 ** 24, env: { PATH: path, SKYLITE_CACHE: cacheDir } });
     const file = stdout.trim().split('\n').at(-1) ?? '';
     if (!existsSync(file)) throw new Error(`no image at ${file}`);
     return file;
@@ -29,7 +29,7 @@ export interface VirtProbe { type: 'kvm' | 'qemu'; evidence: string; tookMs: num
 /** Really boots a tiny guest once. */
 export async function probeVirtType(cacheDir: string, path: string): Promise<VirtProbe> {
   try {
-    const { stdout } = await run(process.execPath, [join(repository, 'deploy/host/virt-probe.mjs')], { timeout: 300_000, env: { PATH: path, SKYLITE_CACHE: cacheDir } });
+    const { stdout } = await run(process.execPath, [join(repository, 'deploy/host/virt-probe.mjs')], { signal: interruptSignal, timeout: 300_000, env: { PATH: path, SKYLITE_CACHE: cacheDir } });
     const found = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { virtType: 'kvm' | 'qemu'; evidence: string; tookMs: number; kvmReason?: string | null };
     return { type: found.virtType, evidence: found.evidence, tookMs: found.tookMs, kvmReason: found.kvmReason ?? null };
   } catch (error) {

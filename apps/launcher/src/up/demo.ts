@@ -36,7 +36,7 @@ export async function demo(api: ApiClient): Promise<void> {
 
 /** Without the boot loader's cursor movements, which would paint over what stands above. */
 // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
-const plain = (line: string): string => line.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '').replace(/[^\x20-\x7e]/g, '');
+const plain = (line: string): string => line.replace(/\x1b?\[[0-9;?]*[HJKm]/g, '').replace(/[^\x20-\x7e]/g, '');
 
 const consoleOf = async (api: ApiClient, id: string): Promise<string> => {
   try {

@@ -83,6 +83,7 @@ async function up(options: UpOptions): Promise<void> {
   } finally {
     if (!options.detach) await down(home, { purge: false });
   }
+  say('Skylite is down. Guests go on; `npm run up` finds them again.');
 }
 
 async function demandAddress({ bind, port }: Pick<Settings, 'bind' | 'port'>): Promise<void> {

@@ -15,6 +15,9 @@ export function oneLine(text: string): string {
 const INTERRUPTED = new UpError('interrupted.', 'What was started is stopped again.');
 let interrupted = false;
 let reject: (error: UpError) => void;
+const abort = new AbortController();
+/** Ends programs that would go on for a while. */
+export const interruptSignal = abort.signal;
 /** Fails at the first Ctrl-C or TERM after `heedSignals`; what waits with `until` fails too. A second one ends the process as usual. */
 export const interruption = new Promise<never>((_, refuse) => { reject = refuse; });
 interruption.catch(() => undefined);
@@ -24,6 +27,7 @@ export function heedSignals(): void {
     process.once(name, () => {
       interrupted = true;
       reject(INTERRUPTED);
+      abort.abort();
     });
   }
 }
@@ -43,7 +47,8 @@ export async function step<T>(title: string, work: () => Promise<T>, note?: (res
   } catch (error) {
     running.delete(title);
     if (tty) process.stdout.write('\r\x1b[K');
-    throw error;
+    // The terminal's Ctrl-C reached the program that was waited for, too: that it failed is no news.
+    throw interrupted ? INTERRUPTED : error;
   }
 }
 
