@@ -62,7 +62,7 @@ describe('the operator', () => {
     expect([up.status, up.stderr]).toEqual([0, '']);
     cloud = await api();
     expect((await cloud.call('GET', `/compute/v2.1/servers/${id}`)).body.server).toMatchObject({ status: 'ACTIVE' });
-    expect((await log()).startsWith(before)).toBe(true);
+    expect((await eventually('the console log', 20_000, log)).startsWith(before)).toBe(true);
     expect((await log()).split('tiny: ready').length).toBe(2);
     expect((await cloud.call('DELETE', `/compute/v2.1/servers/${id}`)).status).toBe(204);
     await eventually('its domain is gone', 60_000, () => domains(host).length === 0);

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ApiClient } from '../client.js';
+import { findMarked } from '../supervisor/marks.js';
 import { writeAtomically, writeSpec } from '../supervisor/spec.js';
 import { lastLine } from './content.js';
 import { baseUrlOf, natsUrlOf, type HostSetting } from './home.js';
@@ -37,6 +38,7 @@ export async function enrolAndRun(base: Base, api: ApiClient, host: HostSetting)
     }
   }
   followNats(state, natsUrlOf(base.settings));
+  expectWord(base, `agent-${host.name}`);
   writeSpec(base.home.dir, agentSpec(base, host));
   pokeSupervisor(base.home);
 }
@@ -66,14 +68,23 @@ export async function runFleet(base: Base, api: ApiClient): Promise<void> {
   const tokensFile = join(base.home.secretsDir, 'fleet-tokens');
   if (joined < base.settings.fleet) writeAtomically(tokensFile, (await newTokens(api, only ? 'nova' : 'fleet', !only, true, base.settings.fleet - joined)).join('\n'));
   await mkdir(fleetStateDir(base.home), { recursive: true, mode: 0o700 });
+  expectWord(base, 'fleet');
   writeSpec(base.home.dir, fleetSpec(base, tokensFile));
   pokeSupervisor(base.home);
 }
 
+/** An agent that will be started says anew that it is ready; one that runs still has said so. */
+function expectWord(base: Base, child: string): void {
+  if (!findMarked(base.home.dir).has(child)) rmSync(base.home.ready(child), { force: true });
+}
+
+/** Every agent has announced itself, and the scheduler hears its beats: the one alone may be of the time before. */
 export async function untilHostsAlive(base: Base, api: ApiClient): Promise<number> {
   const want = base.settings.hosts.length + base.settings.fleet;
   const names = new Set(base.settings.hosts.map((host) => host.name));
+  const words = [...base.settings.hosts.map((host) => base.home.ready(`agent-${host.name}`)), ...(base.settings.fleet > 0 ? [base.home.ready('fleet')] : [])];
   return until('not every host came alive', `Run \`npx skylite doctor\`; agents log to ${base.home.logs}.`, 60_000 + base.settings.fleet * 100, async () => {
+    if (!words.every((word) => existsSync(word))) return undefined;
     const { hosts } = await listHosts(api);
     const alive = hosts.filter((host) => host.alive && (names.has(host.name) || host.simulated)).length;
     return alive >= want ? alive : undefined;
