@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { logLevel, readEnv, type Env } from './env.js';
+import { launcherTunables } from './launcher.js';
 
 const shape = {
   /** One Skylite's whole state. Several live side by side on one machine: own home, own port. */
@@ -17,6 +18,8 @@ export function loadCommandConfig(repository: string, env: Env = process.env) {
     home: resolve(values.SKYLITE_HOME ?? `${repository}/.skylite`),
     cacheDir: values.SKYLITE_CACHE,
     logLevel: values.SKYLITE_LOG_LEVEL,
+    /** Settings of the launcher that were said to `up`. */
+    launcherEnv: launcherTunables(env),
     /** Handed to children that need to find programs. */
     path: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   };

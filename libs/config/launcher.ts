@@ -6,10 +6,11 @@ const password = z.string().min(16);
 /** What the first start generated: kept 0600 in the home. */
 export const LauncherSecrets = z.object({
   databaseUrl: z.string().describe('superuser URL, for migrating and making roles'),
-  databasePasswords: z.object({ identity: password, image: password, scheduler: password, compute: password }),
+  databasePasswords: z.object({ identity: password, image: password, scheduler: password, compute: password, api: password }),
   adminPassword: password,
   demoPassword: password,
   imageUrlSecret: z.string().regex(/^[0-9a-f]{64}$/),
+  idempotencySecret: z.string().regex(/^[0-9a-f]{64}$/).describe('seals the answers that are kept for repeats of a request'),
   natsAccountPublicKey: z.string(),
   natsSigningSeed: z.string(),
 });
@@ -32,9 +33,33 @@ const shape = {
   SKYLITE_READY_FILE: z.string().optional(),
   SKYLITE_TOKEN_TTL_S: z.coerce.number().int().min(60).max(86_400).default(3_600),
   SKYLITE_HOST_ALIVE_TIMEOUT_MS: z.coerce.number().int().min(2_000).max(600_000).default(10_000),
+  /** Days for which timelines of servers and hosts are kept. */
+  SKYLITE_EVENTS_KEEP_DAYS: z.coerce.number().int().min(7).max(3_650).default(400),
+  /** Brakes of each project, in each API process: requests a second (reads and writes alike), at once after a rest, and creates under way. */
+  SKYLITE_PROJECT_REQUESTS_PER_S: z.coerce.number().int().min(1).max(1_000_000).default(500),
+  SKYLITE_PROJECT_REQUESTS_BURST: z.coerce.number().int().min(1).max(1_000_000).default(1_000),
+  SKYLITE_PROJECT_CREATES_IN_FLIGHT: z.coerce.number().int().min(1).max(100_000).default(1_000),
+  /** May a resize end on the host where the server is? Then no disk travels. */
+  SKYLITE_RESIZE_IN_PLACE: z.enum(['true', 'false']).default('true'),
   SKYLITE_SCHEDULER_WEIGHER: z.enum(['spread', 'pack']).default('spread'),
+  /** Seconds for which a console's URL may be opened. */
+  SKYLITE_CONSOLE_TICKET_TTL_S: z.coerce.number().int().min(10).max(3_600).default(120),
+  /** Origins or host names, besides our own, whose pages may open consoles and frame them. */
+  SKYLITE_CONSOLE_ALLOWED_ORIGINS: list.optional(),
   SKYLITE_LOG_LEVEL: logLevel,
 };
+
+/** What an operator may say to `up` for the launcher; the others `up` knows by itself. */
+const TUNABLES = [
+  'SKYLITE_TOKEN_TTL_S', 'SKYLITE_HOST_ALIVE_TIMEOUT_MS', 'SKYLITE_EVENTS_KEEP_DAYS', 'SKYLITE_PROJECT_REQUESTS_PER_S', 'SKYLITE_PROJECT_REQUESTS_BURST',
+  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
+] as const satisfies readonly (keyof typeof shape)[];
+
+/** Those that are set, as they are; a wrong one is named here already, not in a log. */
+export function launcherTunables(env: Env): Record<string, string> {
+  readEnv(Object.fromEntries(TUNABLES.map((name) => [name, shape[name]])), env);
+  return Object.fromEntries(TUNABLES.flatMap((name) => { const value = env[name]; return value === undefined || value === '' ? [] : [[name, value]]; }));
+}
 
 /** The all-in-one process's settings, checked. */
 export function loadLauncherConfig(env: Env = process.env) {
@@ -57,7 +82,12 @@ export function loadLauncherConfig(env: Env = process.env) {
     readyFile: values.SKYLITE_READY_FILE,
     tokenTtlS: values.SKYLITE_TOKEN_TTL_S,
     aliveTimeoutMs: values.SKYLITE_HOST_ALIVE_TIMEOUT_MS,
+    consoleTicketTtlMs: values.SKYLITE_CONSOLE_TICKET_TTL_S * 1000,
+    consoleAllowedOrigins: values.SKYLITE_CONSOLE_ALLOWED_ORIGINS ?? [],
     weigher: values.SKYLITE_SCHEDULER_WEIGHER,
+    eventsKeepDays: values.SKYLITE_EVENTS_KEEP_DAYS,
+    resizeInPlace: values.SKYLITE_RESIZE_IN_PLACE === 'true',
+    brakes: { requestsPerS: values.SKYLITE_PROJECT_REQUESTS_PER_S, burst: values.SKYLITE_PROJECT_REQUESTS_BURST, createsInFlight: values.SKYLITE_PROJECT_CREATES_IN_FLIGHT },
     logLevel: values.SKYLITE_LOG_LEVEL,
   };
 }

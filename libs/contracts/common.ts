@@ -22,6 +22,8 @@ export const Caller = z.object({
   isAdmin: z.boolean(),
   /** `req-<uuid>`; correlates logs and events. */
   requestId: z.string(),
+  /** This request was begun before and what became of it is not known: what was written under its id already is not written again. */
+  repeat: z.boolean().optional(),
 });
 export type Caller = z.output<typeof Caller>;
 

@@ -20,7 +20,7 @@ export const DesiredInstance = z.object({
   /** Rises when what is built changes (resize, rebuild); a domain of another spec generation is not re-rendered in place. */
   specGeneration: z.int().min(1),
   /**
-   * running, stopped or deleted; `deleted` is the only thing that ever destroys a domain. An open word: a host that is
+   * running, stopped, paused, suspended or deleted; `deleted` is the only thing that ever destroys a domain. An open word: a host that is
    * older than its control plane reports one it does not know as `unsupported`, and goes on with the others.
    */
   intent: z.string().min(1).max(32),
@@ -35,6 +35,20 @@ export const DesiredInstance = z.object({
   image: z.object({ id: ImageId, sha512: z.string(), sizeBytes: z.int(), virtualSizeBytes: z.int().nullable(), /** qcow2 or raw */ format: z.string().min(1).max(32) }),
   /** Files of the config drive, path -> text (openstack/latest/meta_data.json, user_data, …). */
   configDrive: z.record(z.string(), z.string()),
+  /** Whose content the disk has: a higher one than the disk's (a rebuild) means a new disk from the image. */
+  diskGeneration: z.int().min(1).default(1),
+  /** Seconds the guest has after its power button before its power is cut; null: the host's own default. */
+  powerOffTimeoutS: z.int().min(0).max(86_400).nullable().default(null),
+  /** The root disk comes from another host, through the public door; null: from the image. The key is a secret. */
+  diskFrom: z.object({ transferId: z.uuid(), key: z.string().max(200) }).nullable().default(null),
+  /**
+   * A resize on the same host: `keep` what was built as `specGeneration` beside the new disk until it is confirmed (then this
+   * is null and it goes), or `restore` it. null: nothing of before is to be there.
+   */
+  previous: z.object({ specGeneration: z.int().min(1), then: z.string().min(1).max(32) }).nullable().default(null),
+  /** Whose it is and of which flavor: for making the row again after a restore. Absent: an older control plane. */
+  userId: z.string().max(64).optional(),
+  flavorId: z.string().max(255).optional(),
 });
 export type DesiredInstance = z.output<typeof DesiredInstance>;
 
@@ -54,13 +68,18 @@ export const pullDesired = defineContract({
     /** The sequence that this answer brings the host to. */
     upTo: z.int(),
     more: z.boolean(),
-    /** The control plane was restored from an older state: report only, act on nothing. */
+    /** The control plane was restored from an older state, or the host is fenced: report only, act on nothing. */
     reportOnly: z.boolean(),
+    /**
+     * This answer renews the host's lease by `ms`, counted from the question by a clock that counts from boot. `required`: after
+     * a boot, and once the lease has run out, it starts no guest. Absent: an older control plane, which needs none.
+     */
+    lease: z.object({ ms: z.int().min(1_000), required: z.boolean() }).optional(),
   }),
   timeoutMs: 5_000,
 });
 
-export const ObservedState = z.enum(['absent', 'building', 'running', 'stopped', 'paused', 'crashed', 'failed']);
+export const ObservedState = z.enum(['absent', 'building', 'running', 'stopped', 'paused', 'suspended', 'crashed', 'failed']);
 export type ObservedState = z.output<typeof ObservedState>;
 
 /** What the host saw of one instance. `absent` is the proof of absence: no domain, no disk, no config drive. */
@@ -72,6 +91,8 @@ export const ObservedInstance = z.object({
   rebootCount: z.int(),
   /** Milliseconds since the epoch, the host's clock; informational. */
   startedAtMs: z.int().nullable(),
+  /** What the domain and disk that are there were built as; null: nothing is built. Absent: an agent that cannot rebuild. */
+  built: z.object({ specGeneration: z.int(), diskGeneration: z.int() }).nullable().optional(),
   /** What the host is doing now: fetch-image, make-disk, define, start, …; null when settled. */
   doing: z.string().nullable(),
   /** The last thing that went wrong, with how often in a row. `final`: the host gave up for this generation. */
@@ -81,6 +102,18 @@ export const ObservedInstance = z.object({
 });
 export type ObservedInstance = z.output<typeof ObservedInstance>;
 
+/** A difference between the wish, the host's ledger, its hypervisor and its disk. An open word as kind: hosts may be newer. */
+export const DriftEntry = z.object({
+  /** orphan-domain, orphan-files, unlisted, foreign-domain, changed-definition, disk-missing, ended-by-itself, guest-halted, given-up. */
+  kind: z.string().min(1).max(64),
+  /** Of the instance or domain. */
+  id: z.string().min(1).max(64),
+  what: z.string().max(500),
+  /** Milliseconds since the epoch, the host's clock; since the host's agent runs, at most. */
+  sinceMs: z.int(),
+});
+export type DriftEntry = z.output<typeof DriftEntry>;
+
 export const reportObserved = defineContract({
   subject: 'host.{hostId}.report',
   input: z.object({
@@ -88,6 +121,10 @@ export const reportObserved = defineContract({
     instances: z.array(ObservedInstance).max(500),
     /** Domains that this host does not know; shown, never touched. */
     orphans: z.array(z.object({ uuid: z.string(), name: z.string() })).max(500),
+    /** Everything that differs now, when it changed since the last report; absent: as before, or an agent that does not look. */
+    drift: z.array(DriftEntry).max(500).optional(),
+    /** Rises with every report of one boot: a lower one was overtaken, and counts no more. Absent: an agent that does not count. */
+    sequence: z.int().min(0).optional(),
   }),
   /** Ids whose `absent` is booked: the ledger may forget them. */
   output: z.object({ forget: z.array(InstanceId) }),
@@ -120,6 +157,8 @@ export const reportInventory = defineContract({
     capabilities: z.array(z.string()).max(200),
     simulated: z.boolean(),
     inventory: HostInventory,
+    /** The control plane's newest words that the host has on disk: newer ones than the database's show that it was restored. */
+    knows: z.object({ incarnation: z.int(), epoch: z.int(), upTo: z.int() }).optional(),
   }),
   /** A second session under the same identity is refused with `conflict`. */
   output: z.object({ epoch: z.int(), incarnation: z.int(), protocol: z.int() }),

@@ -18,6 +18,8 @@ export const PlacementExplanation = z.object({
 });
 export type PlacementExplanation = z.output<typeof PlacementExplanation>;
 
+export const ClaimPurpose = z.enum(['run', 'move']);
+
 export const ClaimRequest = z.object({
   instanceId: InstanceId,
   /** The instance's spec generation: with the id, the key of the claim. A claim at or below a tombstone is `stale`. */
@@ -28,6 +30,10 @@ export const ClaimRequest = z.object({
   availabilityZone: z.string().nullable(),
   /** `zone:host` form; admins only. */
   requestedHost: z.string().nullable(),
+  /** `move`: a second claim beside the one that is held, for the destination of a move. */
+  purpose: ClaimPurpose.default('run'),
+  /** Never these hosts (where it is already, where something of it may be left). */
+  notHosts: z.array(HostId).max(100).default([]),
   /** Database time of the request: it is refused only from a snapshot newer than this. */
   requestedAt: Timestamp,
 });
@@ -47,8 +53,23 @@ export const claimHost = defineContract({
 /** Frees the claim and leaves a tombstone at `generation`. Idempotent; releasing nothing still leaves the tombstone. */
 export const releaseClaim = defineContract({
   subject: 'svc.scheduler.claims.release',
-  input: z.object({ instanceId: InstanceId, generation: z.int() }),
+  input: z.object({
+    instanceId: InstanceId, generation: z.int(),
+    /** run, move, or the name under which `settleMove` kept an old claim. */
+    purpose: z.string().min(1).max(100).default('run'),
+  }),
   output: z.object({ released: z.boolean() }),
+  timeoutMs: 10_000,
+});
+
+/**
+ * Ends a move: the claim for `move` becomes the one for `run`, in one statement. The old one is released, or (a fenced host that
+ * has not proved absence) kept under the name `keepOldAs`. Idempotent by (instanceId, generation of the move's claim).
+ */
+export const settleMove = defineContract({
+  subject: 'svc.scheduler.claims.settle-move',
+  input: z.object({ instanceId: InstanceId, generation: z.int().min(1), keepOldAs: z.string().min(1).max(100).nullable() }),
+  output: z.object({}),
   timeoutMs: 10_000,
 });
 
@@ -74,6 +95,14 @@ export const HostView = z.object({
   bootId: z.string().nullable(),
   epoch: z.int(),
   updatedAt: Timestamp,
+  /** alive, lost, unresponsive (it beats, but commands do not come back), hypervisor-down, unknown; since when, and why. */
+  condition: z.object({ state: z.string(), since: Timestamp.nullable(), reason: z.string() }).optional(),
+  /** From the request of a fence until it is taken back. Nova's forced_down. */
+  fenced: z.boolean().optional(),
+  /** The incarnation of the database in which the host was found to agree with it; another one than ours: it only reports. */
+  adoptedIncarnation: z.int().optional(),
+  /** alone: after a boot it starts its servers by itself. leased: not before it has heard from the control plane. */
+  restart: z.string().optional(),
 });
 export type HostView = z.output<typeof HostView>;
 
@@ -84,10 +113,10 @@ export const listHosts = defineContract({
   timeoutMs: 3_000,
 });
 
-/** Which of these hosts are alive right now: the loops count a deadline only while the host is. */
+/** forcedDown: Nova's word for a fence by the caller's statement (true), and for taking the host back (false). */
 export const updateHost = defineContract({
   subject: 'svc.scheduler.hosts.update',
-  input: z.object({ caller: Caller, hostId: HostId, enabled: z.boolean(), disabledReason: z.string().max(255).nullable() }),
+  input: z.object({ caller: Caller, hostId: HostId, enabled: z.boolean().optional(), disabledReason: z.string().max(255).nullable().default(null), forcedDown: z.boolean().optional() }),
   output: HostView,
   timeoutMs: 3_000,
 });

@@ -1,8 +1,14 @@
 import type { Pool, PoolClient } from 'pg';
 import type { PrismaClient } from './generated/client.js';
 
+/**
+ * Marks a statement that runs all the time and finds its rows by an index: `${HOT} SELECT …`. `pool.query` plans it once per
+ * connection. Never for lists, or anything that may have to read a whole table, and not within a transaction.
+ */
+export const HOT = '/* hot */';
+
 /** The apps that own a Postgres schema; each connects as its own role with rights on its own schema only. */
-export const SCHEMA_OWNERS = ['identity', 'image', 'scheduler', 'compute'] as const;
+export const SCHEMA_OWNERS = ['identity', 'image', 'scheduler', 'compute', 'api'] as const;
 export type SchemaOwner = (typeof SCHEMA_OWNERS)[number];
 
 /**

@@ -13,4 +13,7 @@ export const LIMITS = {
   firstAnswerMs: 30_000,
   watchMs: 5_000,
   transactionAttempts: 3,
+  /** Of the statements that get plans of their own: after so many uses, and so many texts of one app. */
+  hotFrom: 30,
+  hotStatements: 200,
 } as const;

@@ -1,8 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import { Pool, type PoolClient } from 'pg';
+import { Pool, type PoolClient, type PoolConfig } from 'pg';
 import { unavailable } from '#libs/errors';
 import { PrismaClient } from './generated/client.js';
-import type { Database } from './database.js';
+import { HOT, type Database } from './database.js';
+import { HotStatements } from './hot-statements.js';
 import { LIMITS } from './limits.js';
 
 export interface ConnectOptions {
@@ -19,26 +20,40 @@ export interface ConnectOptions {
 
 /** Opens one app's database. Fails with `unavailable` when it does not answer in time or is not migrated. */
 export async function openDatabase(options: ConnectOptions): Promise<Database> {
-  const pool = new Pool({
+  const config: PoolConfig = {
     connectionString: options.url, max: options.poolSize, application_name: `skylite ${options.name}`,
     connectionTimeoutMillis: LIMITS.connectMs, idleTimeoutMillis: LIMITS.idleMs,
     statement_timeout: LIMITS.statementMs, query_timeout: options.queryMs ?? LIMITS.queryMs, idle_in_transaction_session_timeout: LIMITS.idleInTransactionMs,
     keepAlive: true,
-  });
+  };
+  const pool = new Pool(config);
   let reachable = true;
-  pool.on('error', (error) => { reachable = false; options.onProblem?.(`database connection lost: ${error.message}`); });
+  const onLost = (error: Error): void => { reachable = false; options.onProblem?.(`database connection lost: ${error.message}`); };
+  pool.on('error', onLost);
+  // Half as many: they are short, and each keeps its plans.
+  const hot = new HotStatements({ ...config, max: Math.ceil(options.poolSize / 2) }, onLost);
+  const query = pool.query.bind(pool) as (...words: unknown[]) => unknown;
+  pool.query = ((...words: [unknown, ...unknown[]]) => (typeof words[0] === 'string' && words[0].startsWith(HOT) ? hot.query(words[0], words[1] as unknown[]) : query(...words))) as Pool['query'];
   const cell = await firstAnswer(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false }) });
-  const watch = setInterval(() => { pool.query('SELECT 1').then(() => { reachable = true; }, () => { reachable = false; }); }, LIMITS.watchMs);
+  let { incarnation } = cell;
+  // Whoever restores this database raises its incarnation, also under a running service.
+  const watch = setInterval(() => {
+    pool.query<{ incarnation: number }>('SELECT incarnation FROM control.cell LIMIT 1').then(({ rows }) => {
+      reachable = true;
+      incarnation = rows[0]?.incarnation ?? incarnation;
+    }, () => { reachable = false; });
+  }, LIMITS.watchMs);
   watch.unref();
   return {
-    prisma, pool, cellId: cell.cell_id, cloudId: cell.cloud_id, incarnation: cell.incarnation,
+    prisma, pool, cellId: cell.cell_id, cloudId: cell.cloud_id,
+    get incarnation() { return incarnation; },
     get reachable() { return reachable; },
     transaction: (work) => transaction(pool, work),
     close: async () => {
       clearInterval(watch);
       await prisma.$disconnect();
-      await pool.end();
+      await Promise.all([pool.end(), hot.end()]);
     },
   };
 }

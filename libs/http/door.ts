@@ -1,18 +1,23 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
-import { APP_FILTER, NestFactory } from '@nestjs/core';
+import { APP_FILTER, APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { unavailable } from '#libs/errors';
 import type { Logger } from '#libs/observability';
+import { BrakesInterceptor } from './brakes.interceptor.js';
 import { addBodyParsers, isStreamed } from './body-parsers.js';
 import { answerError, ErrorFilter } from './error.filter.js';
 import { HttpError } from './http-error.js';
+import { IdempotencyInterceptor, recordAnswer } from './idempotency.interceptor.js';
+import type { IdempotencyOptions } from './idempotency.js';
 import { LIMITS } from './limits.js';
 import { nestLogger } from './nest-logger.js';
+import { ProjectBrakes, type BrakeOptions } from './project-brakes.js';
 import { requestIdOf } from './request-id.js';
 import { serviceOf } from './services.js';
 import { isUnstorableUrl } from './unstorable.js';
-import { DOOR_LOGGER } from './tokens.js';
+import { BRAKES, DOOR_LOGGER, IDEMPOTENCY } from './tokens.js';
+import { isWebSocketUpgrade } from './websockets.js';
 
 /** One answered request, for metrics. */
 export interface Answered {
@@ -34,6 +39,10 @@ export interface DoorOptions {
    * microversion). What it throws is answered as any error is.
    */
   onRequest?: (request: FastifyRequest, reply: FastifyReply) => void;
+  /** Keeps the answers of requests with an Idempotency-Key. Without it the header is ignored. */
+  idempotency?: IdempotencyOptions;
+  /** What one project may do in a while. Default: as much as it likes. */
+  brakes?: BrakeOptions;
   /** Told of every answer; must not throw. */
   onAnswered?: (answered: Answered) => void;
 }
@@ -49,7 +58,11 @@ export async function createDoor(module: Type | DynamicModule, options: DoorOpti
   const instance = makeInstance(options);
   const root: DynamicModule = {
     module: Door, imports: [module],
-    providers: [{ provide: DOOR_LOGGER, useValue: options.logger }, { provide: APP_FILTER, useClass: ErrorFilter }],
+    providers: [
+      { provide: DOOR_LOGGER, useValue: options.logger }, { provide: APP_FILTER, useClass: ErrorFilter },
+      ...(options.brakes === undefined ? [] : [{ provide: BRAKES, useValue: new ProjectBrakes(options.brakes) }, { provide: APP_INTERCEPTOR, useClass: BrakesInterceptor }]),
+      ...(options.idempotency === undefined ? [] : [{ provide: IDEMPOTENCY, useValue: options.idempotency }, { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor }]),
+    ],
   };
   const app = await NestFactory.create<NestFastifyApplication>(root, new FastifyAdapter(instance), {
     bodyParser: false, abortOnError: false, logger: nestLogger(options.logger),
@@ -70,7 +83,7 @@ function makeInstance(options: DoorOptions): FastifyInstance {
     requestTimeout: 0,
     connectionTimeout: LIMITS.idleSocketMs,
     keepAliveTimeout: LIMITS.keepAliveMs,
-    http: { headersTimeout: LIMITS.headersMs, maxHeaderSize: LIMITS.headerBytes, connectionsCheckingInterval: LIMITS.connectionCheckMs, keepAlive: true },
+    http: { headersTimeout: LIMITS.headersMs, maxHeaderSize: LIMITS.headerBytes, connectionsCheckingInterval: LIMITS.connectionCheckMs, keepAlive: true, shouldUpgradeCallback: isWebSocketUpgrade },
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: LIMITS.paramChars },
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
@@ -118,6 +131,13 @@ function addHooks(instance: FastifyInstance, options: DoorOptions): void {
     done();
   });
   instance.addHook('preHandler', (request, _reply, done) => { settle(request); done(); });
+  const { idempotency } = options;
+  if (idempotency !== undefined) {
+    instance.addHook('onSend', async (request, reply, payload) => {
+      await recordAnswer(idempotency, options.logger, request, reply, payload);
+      return payload;
+    });
+  }
   instance.addHook('onResponse', (request, reply, done) => {
     settle(request);
     tell(request, reply, options);

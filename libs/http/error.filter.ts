@@ -5,6 +5,7 @@ import { SkyError, asSkyError, type ErrorKind } from '#libs/errors';
 import type { Logger } from '#libs/observability';
 import { errorBody, kindOf, statusOf, type ErrorFacts } from './error-bodies.js';
 import { HttpError } from './http-error.js';
+import { RecordedAnswer } from './idempotency.js';
 import { inputMessage } from './input-problems.js';
 import { answerAndLinger, stillSending } from './linger.js';
 import { LIMITS } from './limits.js';
@@ -26,6 +27,11 @@ export class ErrorFilter implements ExceptionFilter {
 
 /** Answers with an error; also for errors that happen before any route is found. */
 export function answerError(exception: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
+  if (exception instanceof RecordedAnswer) {
+    const { status, headers, body } = exception.answer;
+    void reply.code(status).headers({ ...headers, 'idempotent-replayed': 'true' }).send(body);
+    return;
+  }
   const service = serviceOf(request.raw.url ?? request.url);
   const facts = factsOf(exception, service, request.id);
   logFailure(exception, facts, request, logger);

@@ -26,8 +26,27 @@ export const LIMITS = {
   closeMs: 10_000,
   /** While it shuts down, connections that became idle are looked for this often. */
   closeIdleMs: 50,
+  /** Projects whose brakes are remembered, some 200 bytes each; one that is forgotten starts with a full burst. */
+  braked: 10_000,
+  /** A UUID has 36; what is longer than a name anywhere else is a mistake. */
+  idempotencyKeyChars: 255,
+  /** How long a keyed request counts as being performed when nothing more is heard: longer than any handler's questions take together. */
+  idempotencyLockMs: 30_000,
+  idempotencyKeepMs: 86_400_000,
+  /** Keys of one project in that time: more than one a second all day, at about 2 KiB each. */
+  idempotencyKeysPerProject: 100_000,
+  /** The longest answer to a POST (10,000 enrolment tokens) fits; a longer one is not kept. */
+  idempotentAnswerBytes: 1024 * 1024,
   /** Of a value that is quoted back in an error. */
   quotedChars: 200,
   /** Problems of one input that are told at once. */
   problems: 10,
+  /** WebSockets of one process; each is two sockets of the connections above, a console has two. */
+  webSockets: 4_000,
+  /** Who does not answer two of these is gone; also keeps proxies from closing what is idle. */
+  webSocketPingMs: 20_000,
+  /** Sent and not yet taken by the other side: beyond, its source waits. */
+  webSocketBufferBytes: 1024 * 1024,
+  /** For the answer to a goodbye. */
+  goodbyeMs: 3_000,
 } as const;

@@ -154,6 +154,10 @@ export interface LibvirtCalls {
   domainUndefine(domain: DomainRef, flags?: FlagSet<'undefine'>, options?: CallOptions): Promise<void>;
   domainSuspend(domain: DomainRef, options?: CallOptions): Promise<void>;
   domainResume(domain: DomainRef, options?: CallOptions): Promise<void>;
+  /** Writes the guest's memory to libvirt's own place and stops it; its next start goes on from there. */
+  domainManagedSave(domain: DomainRef, flags?: FlagSet<'save'>, options?: CallOptions): Promise<void>;
+  /** Throws the saved memory away. */
+  domainManagedSaveRemove(domain: DomainRef, options?: CallOptions): Promise<void>;
   domainSetMetadata(domain: DomainRef, element: MetadataElement, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<void>;
   /** The element's XML without its namespace. @throws LibvirtError NO_DOMAIN_METADATA */
   domainGetMetadata(domain: DomainRef, uri: string, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<string>;

@@ -4,7 +4,7 @@ import type { XdrType } from './xdr-types.js';
 
 export const LIBVIRT_VERSION = '9.0.0';
 /** SHA-256 of FACTS as JSON: a hand edit shows without libvirt's sources. */
-export const FACTS_DIGEST = '9137b9057557978c72423e960d3f8d63aeca90351e9a3efcb8081e4ba1247e56';
+export const FACTS_DIGEST = '65f82e0c9fa3e346f7ca0f0fc3c0e3f0d2e8d927dcd8749ef8d74d3a5dcdc9a4';
 
 export const PROGRAMS = {
   remote: { program: 0x20008086, version: 1 },
@@ -59,6 +59,8 @@ export const PROCEDURES = {
   DOMAIN_RESUME: { number: 28, args: { struct: { dom: domain } }, ret: null },
   DOMAIN_SET_METADATA: { number: 264, args: { struct: { dom: domain, type: 'i32', metadata: optionalText, key: optionalText, uri: optionalText, flags: 'u32' } }, ret: null },
   DOMAIN_GET_METADATA: { number: 265, args: { struct: { dom: domain, type: 'i32', uri: optionalText, flags: 'u32' } }, ret: { struct: { metadata: text } } },
+  DOMAIN_MANAGED_SAVE: { number: 182, args: { struct: { dom: domain, flags: 'u32' } }, ret: null },
+  DOMAIN_MANAGED_SAVE_REMOVE: { number: 184, args: { struct: { dom: domain, flags: 'u32' } }, ret: null },
   CONNECT_GET_ALL_DOMAIN_STATS: { number: 344, args: { struct: { doms: { list: domain, max: 16384 }, stats: 'u32', flags: 'u32' } }, ret: { struct: { retStats: { list: { struct: { dom: domain, params: { list: typedParam, max: 262144 } } }, max: 16384 } } } },
   DOMAIN_OPEN_CONSOLE: { number: 201, args: { struct: { dom: domain, dev_name: optionalText, flags: 'u32' } }, ret: null },
   CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY: { number: 316, args: { struct: { eventID: 'i32', dom: optionalDomain } }, ret: { struct: { callbackID: 'i32' } } },
@@ -106,6 +108,9 @@ export const FLAGS = {
   },
   start: {
     paused: 1, autodestroy: 2, bypassCache: 4, forceBoot: 8, validate: 16, resetNvram: 32,
+  },
+  save: {
+    bypassCache: 1, running: 2, paused: 4, resetNvram: 8,
   },
   define: {
     validate: 1,

@@ -112,6 +112,14 @@ export abstract class TypedCalls extends EventEmitter<LibvirtEvents> implements 
     await this.invoke('long', 'DOMAIN_RESUME', { dom: fromRef(domain) }, options);
   }
 
+  async domainManagedSave(domain: DomainRef, flags?: FlagSet<'save'>, options?: CallOptions): Promise<void> {
+    await this.invoke('long', 'DOMAIN_MANAGED_SAVE', { dom: fromRef(domain), flags: flagBits('save', flags) }, options);
+  }
+
+  async domainManagedSaveRemove(domain: DomainRef, options?: CallOptions): Promise<void> {
+    await this.invoke('long', 'DOMAIN_MANAGED_SAVE_REMOVE', { dom: fromRef(domain), flags: 0 }, options);
+  }
+
   async domainSetMetadata(domain: DomainRef, element: MetadataElement, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<void> {
     const args = { dom: fromRef(domain), type: METADATA_ELEMENT, metadata: element.xml, key: element.key, uri: element.uri, flags: flagBits('affect', affect) };
     await this.invoke('long', 'DOMAIN_SET_METADATA', args, options);

@@ -85,7 +85,8 @@ const SERVICE_RIGHTS: Record<string, Rights> = {
   api: { pub: ['svc.identity.>', 'svc.image.>', 'svc.compute.>', 'svc.scheduler.hosts.>', 'svc.scheduler.zones.>', 'svc.scheduler.enrol-tokens.>'], sub: [] },
   identity: { pub: [], sub: ['svc.identity.>'] },
   image: { pub: ['svc.identity.>'], sub: ['svc.image.>'] },
-  scheduler: { pub: [], sub: ['svc.scheduler.>', 'host.*.inventory', 'host.*.beat'] },
+  // It asks hosts whether they answer, and tells compute of fences; nothing else.
+  scheduler: { pub: ['ask.*.echo', 'svc.compute.hosts.fenced', 'svc.compute.hosts.readmit'], sub: ['svc.scheduler.>', 'host.*.inventory', 'host.*.beat'] },
   compute: { pub: ['svc.identity.>', 'svc.image.>', 'svc.scheduler.>', 'hint.>', 'ask.>'], sub: ['svc.compute.>', 'host.*.pull', 'host.*.report', 'host.*.image-url'] },
 };
 

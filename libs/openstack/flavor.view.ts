@@ -12,13 +12,13 @@ export const flavorBrief = (flavor: Flavor, { version, links }: FlavorContext) =
   ...(has(version, 'flavor.description') && { description: flavor.description }),
 });
 
-/** `swap` is an empty string when there is none: clients written for it compare with "". */
+/** `swap` is an empty string when there is none, before 2.75: clients written for it compare with "". */
 export const flavorDetail = (flavor: Flavor, { version, links }: FlavorContext) => ({
   id: flavor.id,
   name: flavor.name,
   ram: flavor.ramMib,
   disk: flavor.diskGib,
-  swap: flavor.swapMib === 0 ? '' : flavor.swapMib,
+  swap: flavor.swapMib === 0 && !has(version, 'query.strict') ? '' : flavor.swapMib,
   'OS-FLV-EXT-DATA:ephemeral': flavor.ephemeralGib,
   'OS-FLV-DISABLED:disabled': flavor.disabled,
   vcpus: flavor.vcpus,
@@ -36,6 +36,11 @@ export function flavorList(flavors: readonly Flavor[], detail: boolean, page: Pa
     ...(next && { flavors_links: next }),
   };
 }
+
+/** Which projects see a flavor that is not public. */
+export const flavorAccessView = (flavorId: string, projectIds: readonly string[]) => ({
+  flavor_access: projectIds.map((tenantId) => ({ flavor_id: flavorId, tenant_id: tenantId })),
+});
 
 /** The flavor inside a server, from 2.47: as it was when the server was asked for, and without its id. */
 export const embeddedFlavor = (flavor: Flavor) => ({

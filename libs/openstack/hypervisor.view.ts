@@ -9,15 +9,16 @@ export interface HypervisorServer { readonly id: string; readonly name: string }
 /** Small stable number before 2.53, uuid from then on; the same for the hypervisor and its service. */
 export const hypervisorId = (host: HostView, version: Microversion): number | string => (has(version, 'hypervisor.uuid') ? host.id : host.number);
 
-const serversOf = (servers: readonly HypervisorServer[] | undefined) =>
-  (servers === undefined || servers.length === 0 ? {} : { servers: servers.map(({ id, name }) => ({ name, uuid: id })) });
+/** Asked for and none: nothing before 2.75, an empty list from then on. */
+const serversOf = (servers: readonly HypervisorServer[] | undefined, version: Microversion) =>
+  (servers === undefined || (servers.length === 0 && !has(version, 'query.strict')) ? {} : { servers: servers.map(({ id, name }) => ({ name, uuid: id })) });
 
 export const hypervisorBrief = (host: HostView, version: Microversion, servers?: readonly HypervisorServer[]) => ({
   id: hypervisorId(host, version),
   hypervisor_hostname: host.name,
   state: host.alive ? 'up' : 'down',
   status: host.enabled ? 'enabled' : 'disabled',
-  ...serversOf(servers),
+  ...serversOf(servers, version),
 });
 
 /** MiB and GiB; `used` counts claims and what the host keeps for itself. */
@@ -60,14 +61,15 @@ const hypervisorType = (host: HostView): string => (host.virtType === 'simulated
 export function hypervisorDetail(host: HostView, version: Microversion, servers?: readonly HypervisorServer[]) {
   const cpu = cpuInfo(host);
   return {
-    ...hypervisorBrief(host, version),
+    ...hypervisorBrief(host, version, servers),
     hypervisor_type: hypervisorType(host),
     hypervisor_version: host.inventory?.hypervisorVersion ?? 0,
     host_ip: host.inventory?.hostAddress ?? '',
     service: { id: hypervisorId(host, version), host: host.name, disabled_reason: host.disabledReason },
-    ...hypervisorUsage(host),
-    cpu_info: has(version, 'hypervisor.cpu-object') ? cpu : host.inventory === null ? '' : JSON.stringify(cpu),
-    ...serversOf(servers),
+    // No host tells its uptime. The stock client takes it apart without a look at whether it is there: an empty text, not null.
+    ...(has(version, 'hypervisor.lean')
+      ? { uptime: '' }
+      : { ...hypervisorUsage(host), cpu_info: has(version, 'hypervisor.cpu-object') ? cpu : host.inventory === null ? '' : JSON.stringify(cpu) }),
   };
 }
 
@@ -82,7 +84,7 @@ export function hypervisorList(hosts: readonly HostView[], { detail, page, serve
   const shape = detail ? hypervisorDetail : hypervisorBrief;
   const next = page === null ? undefined : nextLinks(links, detail ? 'os-hypervisors/detail' : 'os-hypervisors', page, hosts.map((host) => hypervisorId(host, version)));
   return {
-    hypervisors: hosts.map((host) => shape(host, version, serversByHost?.get(host.name))),
+    hypervisors: hosts.map((host) => shape(host, version, serversByHost && (serversByHost.get(host.name) ?? []))),
     ...(next && { hypervisors_links: next }),
   };
 }

@@ -8,15 +8,21 @@ export { bookmark, computeLinks, nextLinks, resourceLinks, type Link, type LinkB
 export { MAX_VERSION, MIN_VERSION, Microversion, negotiate, versionHeaders, type Negotiated, type VersionText } from './microversion.js';
 export { FEATURES, has, WITHOUT_EFFECT, type Feature } from './version-table.js';
 export { versionListView, versionView } from './version-document.view.js';
-export { instanceName, serverBrief, serverCreated, serverDetail, serverList, serverUpdated, type ServerContext } from './server.view.js';
-export { flavorBrief, flavorDetail, flavorList, type FlavorContext } from './flavor.view.js';
+export { instanceName, serverBrief, serverCreated, serverDetail, serverList, serverRebuilt, serverUpdated, type ServerContext } from './server.view.js';
+export { flavorAccessView, flavorBrief, flavorDetail, flavorList, type FlavorContext } from './flavor.view.js';
 export { keypairCreated, keypairDetail, keypairList, type KeypairContext } from './keypair.view.js';
 export {
   hypervisorBrief, hypervisorDetail, hypervisorId, hypervisorList, hypervisorStatistics, type HypervisorContext, type HypervisorServer,
 } from './hypervisor.view.js';
 export { COMPUTE_BINARY, serviceStatusView, serviceView } from './service.view.js';
+export { serverGroupView } from './server-group.view.js';
+export { hostListView, hostView, type HostShare } from './host.view.js';
+export { noUsage, projectUsages, type UsagePeriod } from './usage.view.js';
+export { whyNotExtraSpec } from './extra-specs.js';
+export { migrationList, type MigrationContext } from './migration.view.js';
 export { zoneDetail, zoneList } from './zone.view.js';
-export { limitsView, quotaSetDetail, quotaSetView, type ProjectUsage } from './limits.view.js';
+export { instanceActionDetail, instanceActionList, instanceActionName, type InstanceActionContext } from './instance-action.view.js';
+export { limitsView, quotaClassView, quotaSetDetail, quotaSetView, type ProjectUsage } from './limits.view.js';
 export * from './status/index.js';
 export { KNOWN_STATUSES } from './known-statuses.js';
 export { explainInvalid, type InputKind } from './explain-invalid.js';

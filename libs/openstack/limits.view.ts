@@ -2,9 +2,9 @@ import type { ProjectLimits } from '#libs/contracts';
 import type { Microversion } from './microversion.js';
 import { has } from './version-table.js';
 
-export interface ProjectUsage { readonly instances: number; readonly cores: number; readonly ramMib: number; readonly keypairs: number }
+export interface ProjectUsage { readonly instances: number; readonly cores: number; readonly ramMib: number; readonly keypairs: number; readonly serverGroups: number }
 
-/** -1: no limit. What is not offered (server groups, injected files) has room for none; what another service counts has no limit here. */
+/** -1: no limit. What is not offered (injected files) has room for none; what another service counts has no limit here. */
 export function limitsView(limits: ProjectLimits, usage: ProjectUsage, version: Microversion) {
   const network = !has(version, 'limits.no-network');
   return {
@@ -18,14 +18,14 @@ export function limitsView(limits: ProjectLimits, usage: ProjectUsage, version: 
         maxServerMeta: limits.metadataItems,
         ...(!has(version, 'limits.no-image-meta') && { maxImageMeta: limits.metadataItems }),
         ...(!has(version, 'server-create.no-personality') && { maxPersonality: 0, maxPersonalitySize: 0 }),
-        maxServerGroups: 0,
-        maxServerGroupMembers: 0,
+        maxServerGroups: limits.serverGroups,
+        maxServerGroupMembers: limits.serverGroupMembers,
         ...(network && { maxTotalFloatingIps: -1, maxSecurityGroups: -1, maxSecurityGroupRules: -1 }),
         totalRAMUsed: usage.ramMib,
         totalCoresUsed: usage.cores,
         totalInstancesUsed: usage.instances,
         ...(network && { totalFloatingIpsUsed: 0, totalSecurityGroupsUsed: 0 }),
-        totalServerGroupsUsed: 0,
+        totalServerGroupsUsed: usage.serverGroups,
       },
     },
   };
@@ -45,14 +45,27 @@ function quotas(limits: ProjectLimits, usage: ProjectUsage, version: Microversio
     metadata_items: { limit: limits.metadataItems, in_use: 0 },
     ...(!has(version, 'server-create.no-personality') && { injected_file_content_bytes: none, injected_file_path_bytes: none, injected_files: none }),
     ...(!has(version, 'limits.no-network') && { fixed_ips: elsewhere, floating_ips: elsewhere, security_group_rules: elsewhere, security_groups: elsewhere }),
-    server_group_members: none,
-    server_groups: none,
+    // Counted group by group: a project as a whole uses none.
+    server_group_members: { limit: limits.serverGroupMembers, in_use: 0 },
+    server_groups: { limit: limits.serverGroups, in_use: usage.serverGroups },
   };
 }
 
-export const quotaSetView = (projectId: string, limits: ProjectLimits, version: Microversion) => ({
-  quota_set: { id: projectId, ...Object.fromEntries(Object.entries(quotas(limits, { instances: 0, cores: 0, ramMib: 0, keypairs: 0 }, version)).map(([name, { limit }]) => [name, limit])) },
-});
+const NOTHING: ProjectUsage = { instances: 0, cores: 0, ramMib: 0, keypairs: 0, serverGroups: 0 };
+const limitsOnly = (of: Record<string, Quota>): Record<string, number> => Object.fromEntries(Object.entries(of).map(([name, { limit }]) => [name, limit]));
+
+export const quotaSetView = (projectId: string, limits: ProjectLimits, version: Microversion) => ({ quota_set: { id: projectId, ...limitsOnly(quotas(limits, NOTHING, version)) } });
+
+const GROUPS = ['server_groups', 'server_group_members'];
+const NETWORKS = ['fixed_ips', 'floating_ips', 'security_group_rules', 'security_groups'];
+
+/** There is one class, and it has the defaults. Networks left it, and server groups came, at 2.50: later than elsewhere. */
+export function quotaClassView(id: string, limits: ProjectLimits, version: Microversion) {
+  const all = limitsOnly(quotas(limits, NOTHING, version));
+  for (const network of NETWORKS) if (has(version, 'quota-class.server-groups')) delete all[network]; else all[network] = -1;
+  if (!has(version, 'quota-class.server-groups')) for (const group of GROUPS) delete all[group];
+  return { quota_class_set: { id, ...all } };
+}
 
 export const quotaSetDetail = (projectId: string, limits: ProjectLimits, usage: ProjectUsage, version: Microversion) => ({
   quota_set: { id: projectId, ...Object.fromEntries(Object.entries(quotas(limits, usage, version)).map(([name, quota]) => [name, { ...quota, reserved: 0 }])) },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Microversion, negotiate, versionHeaders, type Headers, type VersionText } from './microversion.js';
+import { MAX_VERSION, Microversion, negotiate, versionHeaders, type Headers, type VersionText } from './microversion.js';
 import { FEATURES, WITHOUT_EFFECT } from './version-table.js';
 
 const NEW = 'openstack-api-version';
@@ -11,26 +11,26 @@ describe('negotiate', () => {
     ['the newer form', { [NEW]: 'compute 2.37' }, '2.37'],
     ['the older form', { [OLD]: '2.26' }, '2.26'],
     ['both: the newer one counts', { [NEW]: 'compute 2.37', [OLD]: '2.26' }, '2.37'],
-    ['latest', { [OLD]: 'latest' }, '2.61'],
-    ['latest, newer form', { [NEW]: 'compute latest' }, '2.61'],
-    ['latest in capitals', { [NEW]: 'Compute LATEST' }, '2.61'],
+    ['latest', { [OLD]: 'latest' }, MAX_VERSION],
+    ['latest, newer form', { [NEW]: 'compute latest' }, MAX_VERSION],
+    ['latest in capitals', { [NEW]: 'Compute LATEST' }, MAX_VERSION],
     ['another service only', { [NEW]: 'volume 3.70' }, '2.1'],
     ['several services', { [NEW]: 'volume 3.70, compute 2.5' }, '2.5'],
     ['several services in two headers', { [NEW]: ['compute 2.5', 'volume 3.1'] }, '2.5'],
     ['twice: the last counts', { [NEW]: 'compute 2.5, compute 2.6' }, '2.6'],
     ['an empty value', { [OLD]: '' }, '2.1'],
     ['lowest', { [OLD]: '2.1' }, '2.1'],
-    ['highest', { [OLD]: '2.61' }, '2.61'],
+    ['highest', { [OLD]: MAX_VERSION }, MAX_VERSION],
   ])('%s', (_name, headers, expected) => {
     const { version, echo } = negotiate(headers);
     expect(version?.toString()).toBe(expected);
     expect(echo).toBe(expected);
   });
 
-  it.each(['2.62', '2.999', '2.0', '1.1', '3.1'])('%s is refused as Nova refuses it', (asked) => {
+  it.each([`2.${Microversion.max.minor + 1}`, '2.999', '2.0', '1.1', '3.1'])('%s is refused as Nova refuses it', (asked) => {
     const { refusal, echo } = negotiate({ [OLD]: asked });
     expect(refusal?.kind).toBe('not-acceptable');
-    expect(refusal?.message).toBe(`Version ${asked} is not supported by the API. Minimum is 2.1 and maximum is 2.61.`);
+    expect(refusal?.message).toBe(`Version ${asked} is not supported by the API. Minimum is 2.1 and maximum is ${MAX_VERSION}.`);
     expect(echo).toBe(asked);
   });
 

@@ -60,11 +60,16 @@ function common(instance: InstanceView, words: DerivedStatus, { version, links, 
     ...(has(version, 'server.locked') && { locked: instance.locked }),
     ...(has(version, 'server.description') && { description: instance.description }),
     ...(has(version, 'server.tags') && { tags: instance.tags }),
+    ...(has(version, 'server.trusted-certificates') && { trusted_image_certificates: null }),
+    ...(has(version, 'server.locked-reason') && { locked_reason: instance.lockedReason }),
+    ...(has(version, 'server.hostname') && { 'OS-EXT-SRV-ATTR:hostname': instance.hostname }),
   };
 }
 
 /** The domain's name on its host, as the agent gives it. */
 export const instanceName = (instance: Pick<InstanceView, 'id'>): string => `instance-${instance.id.slice(0, 13)}`;
+
+const userData = ({ userData: text }: InstanceView) => ({ 'OS-EXT-SRV-ATTR:user_data': text });
 
 function hostAttributes(instance: InstanceView, version: Microversion) {
   return {
@@ -78,7 +83,6 @@ function hostAttributes(instance: InstanceView, version: Microversion) {
       'OS-EXT-SRV-ATTR:kernel_id': '',
       'OS-EXT-SRV-ATTR:ramdisk_id': '',
       'OS-EXT-SRV-ATTR:root_device_name': instance.hostName === null ? null : '/dev/vda',
-      'OS-EXT-SRV-ATTR:user_data': instance.userData,
     }),
   };
 }
@@ -92,12 +96,10 @@ function hostStatus(instance: InstanceView, hostOf: ServerContext['hostOf']): st
   return host.alive ? 'UP' : 'UNKNOWN';
 }
 
-/** GET /servers/{id} and each entry of GET /servers/detail. Security groups and addresses come with NICs. */
-export function serverDetail(instance: InstanceView, context: ServerContext) {
-  const words = deriveStatus(instance);
+/** What began as extensions. Security groups and addresses come with NICs. */
+function extended(instance: InstanceView, words: DerivedStatus, context: ServerContext) {
   const { version, isAdmin } = context;
   return {
-    ...common(instance, words, context),
     'OS-EXT-AZ:availability_zone': instance.availabilityZone ?? instance.requestedZone ?? '',
     config_drive: instance.configDrive ? 'True' : '',
     key_name: instance.keyName,
@@ -109,16 +111,46 @@ export function serverDetail(instance: InstanceView, context: ServerContext) {
     'OS-EXT-STS:power_state': words.powerState,
     'os-extended-volumes:volumes_attached': [],
     ...(isAdmin && has(version, 'server.host-status') && { host_status: hostStatus(instance, context.hostOf) }),
+    ...(has(version, 'server.pinned-zone') && { pinned_availability_zone: instance.requestedZone }),
   };
 }
 
+const groups = ({ groupId }: InstanceView, { version }: ServerContext) => (has(version, 'server.groups') ? { server_groups: groupId === null || groupId === undefined ? [] : [groupId] } : {});
+const adminUserData = (instance: InstanceView, { version, isAdmin }: ServerContext) => (isAdmin && has(version, 'server.more-attributes') ? userData(instance) : {});
+
+/** Each entry of GET /servers/detail: what one server's answer has, but for its groups. */
+export function serverEntry(instance: InstanceView, context: ServerContext) {
+  const words = deriveStatus(instance);
+  return { ...common(instance, words, context), ...extended(instance, words, context), ...adminUserData(instance, context) };
+}
+
+/** GET /servers/{id}. */
+export const serverDetail = (instance: InstanceView, context: ServerContext) => ({ ...serverEntry(instance, context), ...groups(instance, context) });
+
 /** PUT /servers/{id}: until 2.75 without the attributes that began as extensions. */
-export const serverUpdated = (instance: InstanceView, context: ServerContext) => common(instance, deriveStatus(instance), context);
+export function serverUpdated(instance: InstanceView, context: ServerContext) {
+  if (has(context.version, 'server.same-everywhere')) return serverDetail(instance, context);
+  return { ...common(instance, deriveStatus(instance), context), ...groups(instance, context) };
+}
+
+/** The 202 of rebuild: as PUT, with the new password; from 2.54 with the key, from 2.57 with the user data (for everyone, under that name). */
+export function serverRebuilt(instance: InstanceView, context: ServerContext, adminPass: string) {
+  const { version } = context;
+  const words = deriveStatus(instance);
+  return {
+    ...common(instance, words, context),
+    ...(has(version, 'server.same-everywhere') && extended(instance, words, context)),
+    ...(has(version, 'server-rebuild.key-name') && { key_name: instance.keyName }),
+    ...groups(instance, context),
+    adminPass,
+    ...(has(version, 'server-rebuild.user-data') && { user_data: instance.userData }),
+  };
+}
 
 export function serverList(instances: readonly InstanceView[], detail: boolean, page: PageAsked, context: ServerContext) {
   const next = nextLinks(context.links, detail ? 'servers/detail' : 'servers', page, instances.map(({ id }) => id));
   return {
-    servers: instances.map((instance) => (detail ? serverDetail(instance, context) : serverBrief(instance, context.links))),
+    servers: instances.map((instance) => (detail ? serverEntry(instance, context) : serverBrief(instance, context.links))),
     ...(next && { servers_links: next }),
   };
 }

@@ -7,7 +7,7 @@ import { has } from './version-table.js';
 /** The one kind of service that is a host's: its agent. */
 export const COMPUTE_BINARY = 'nova-compute';
 
-/** A host's agent as the compute API knows it. Never forced down: fencing is an operator's own act. */
+/** A host's agent as the compute API knows it. Forced down is what a fenced host is called there. */
 export const serviceView = (host: HostView, version: Microversion) => ({
   binary: COMPUTE_BINARY,
   host: host.name,
@@ -17,7 +17,7 @@ export const serviceView = (host: HostView, version: Microversion) => ({
   state: host.alive ? 'up' : 'down',
   updated_at: microsNoZoneOrNull(host.lastSeenAt),
   disabled_reason: host.disabledReason,
-  ...(has(version, 'service.forced-down') && { forced_down: false }),
+  ...(has(version, 'service.forced-down') && { forced_down: host.fenced === true }),
 });
 
 /** What the older PUT /os-services/{enable,disable,…} answers: the request, with the new status. */

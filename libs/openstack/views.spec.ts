@@ -7,7 +7,7 @@ import { keypairCreated, keypairDetail, keypairList } from './keypair.view.js';
 import { limitsView, quotaSetDetail, quotaSetView } from './limits.view.js';
 import { computeLinks } from './links.js';
 import { Microversion, type VersionText } from './microversion.js';
-import { serverCreated, serverDetail, serverUpdated } from './server.view.js';
+import { serverCreated, serverDetail, serverList, serverUpdated } from './server.view.js';
 import { serviceView } from './service.view.js';
 import { versionListView, versionView } from './version-document.view.js';
 import { zoneDetail, zoneList } from './zone.view.js';
@@ -24,7 +24,7 @@ const instance: InstanceView = {
   id: '6a1b5f10-5b1e-4a0e-8f0e-2c7f6a9d1e01' as InstanceView['id'], projectId: 'p', userId: 'u', name: 's', hostname: 's', description: 'd', metadata: {}, tags: ['t'],
   intent: 'running', generation: 1, specGeneration: 1, rebootCount: 0, rebootType: 'soft', flavor, imageId: 'ba60c579-ab0b-4a56-a8b2-3e60facc3408' as InstanceView['imageId'],
   keyName: null, userData: 'aGk=', configDrive: true, requestedZone: null, availabilityZone: 'nova', hostId: '0d1f3a52-7f0b-4d9a-9b51-0a4a4c1c9e77' as HostView['id'], hostName: 'alpha',
-  reservationId: 'r-1', launchIndex: 0, locked: false, observedState: 'running', observedGeneration: 1, observedRebootCount: 0, step: 'settled', fault: null,
+  reservationId: 'r-1', launchIndex: 0, groupId: null, locked: false, lockedReason: null, rebuilding: false, moveKind: null, movePhase: null, observedState: 'running', observedGeneration: 1, observedRebootCount: 0, step: 'settled', fault: null,
   createdAt: '2026-11-21T01:02:03.456Z', updatedAt: '2026-11-21T01:02:04.456Z', launchedAt: '2026-11-21T01:02:05.456Z', terminatedAt: null,
 };
 const host: HostView = {
@@ -48,6 +48,8 @@ const RECORDED_237 = list(`id, name, status, tenant_id, user_id, metadata, hostI
   OS-EXT-SRV-ATTR:user_data, OS-EXT-STS:task_state, OS-EXT-STS:vm_state, OS-EXT-STS:power_state, os-extended-volumes:volumes_attached, host_status, locked, description, tags`);
 const MORE_ATTRIBUTES = ['reservation_id', 'launch_index', 'hostname', 'kernel_id', 'ramdisk_id', 'root_device_name', 'user_data'].map((each) => `OS-EXT-SRV-ATTR:${each}`);
 
+const SINCE_26 = [...MORE_ATTRIBUTES, 'locked', 'host_status', 'description', 'tags'];
+
 describe('servers', () => {
   const shown = (version: VersionText, isAdmin: boolean, change: Partial<InstanceView> = {}) => serverDetail({ ...instance, ...change }, { ...at(version), isAdmin });
   const withHost = (version: VersionText, hostOf: () => HostView | undefined) => serverDetail(instance, { ...at(version), isAdmin: true, hostOf });
@@ -59,11 +61,26 @@ describe('servers', () => {
     ['2.2', []], ['2.3', MORE_ATTRIBUTES], ['2.8', MORE_ATTRIBUTES], ['2.9', [...MORE_ATTRIBUTES, 'locked']], ['2.15', [...MORE_ATTRIBUTES, 'locked']],
     ['2.16', [...MORE_ATTRIBUTES, 'locked', 'host_status']], ['2.19', [...MORE_ATTRIBUTES, 'locked', 'host_status', 'description']],
     ['2.25', [...MORE_ATTRIBUTES, 'locked', 'host_status', 'description']], ['2.26', [...MORE_ATTRIBUTES, 'locked', 'host_status', 'description', 'tags']],
-    ['2.61', [...MORE_ATTRIBUTES, 'locked', 'host_status', 'description', 'tags']],
+    ['2.62', SINCE_26], ['2.63', [...SINCE_26, 'trusted_image_certificates']], ['2.70', [...SINCE_26, 'trusted_image_certificates']],
+    ['2.71', [...SINCE_26, 'trusted_image_certificates', 'server_groups']], ['2.72', [...SINCE_26, 'trusted_image_certificates', 'server_groups']],
+    ['2.73', [...SINCE_26, 'trusted_image_certificates', 'server_groups', 'locked_reason']], ['2.95', [...SINCE_26, 'trusted_image_certificates', 'server_groups', 'locked_reason']],
+    ['2.96', [...SINCE_26, 'trusted_image_certificates', 'server_groups', 'locked_reason', 'pinned_availability_zone']],
   ])('%s has more than 2.1: %j', (version, more) => expect(keys(shown(version, true))).toEqual([...RECORDED_21, ...more].sort()));
 
   it('shows hosts to admins only', () => {
     for (const version of ['2.1', '2.3', '2.16', '2.61'] as const) expect(keys(shown(version, false)).filter((key) => /ATTR|host_status/.test(key))).toEqual([]);
+  });
+
+  it('shows the hostname to everyone from 2.90 on', () => {
+    expect(shown('2.89', false)).not.toHaveProperty('OS-EXT-SRV-ATTR:hostname');
+    expect(keys(shown('2.90', false)).filter((key) => key.includes('ATTR'))).toEqual(['OS-EXT-SRV-ATTR:hostname']);
+  });
+
+  it('has its group in one server’s answer, never in a list', () => {
+    const groupId = '616fb98f-46ca-475e-917e-2563e5a8cd19';
+    expect(shown('2.71', false, { groupId }).server_groups).toEqual([groupId]);
+    expect(shown('2.71', false).server_groups).toEqual([]);
+    expect(serverList([{ ...instance, groupId }], true, { limit: 10, query: [] }, { ...at('2.96'), isAdmin: true }).servers[0]).not.toHaveProperty('server_groups');
   });
 
   it('carries its flavor from 2.47 on, without the id', () => {
@@ -93,6 +110,11 @@ describe('servers', () => {
 
   it('PUT answers without what began as extensions', () => {
     expect(keys(serverUpdated(instance, { ...at('2.1'), isAdmin: true }))).toEqual(RECORDED_21.filter((key) => key === 'OS-DCF:diskConfig' || !/^OS-|^os-|config_drive|key_name/.test(key)));
+  });
+
+  it('PUT answers as GET does from 2.75 on', () => {
+    for (const version of ['2.75', '2.96'] as const) expect(serverUpdated(instance, { ...at(version), isAdmin: true })).toEqual(shown(version, true));
+    expect(keys(serverUpdated(instance, { ...at('2.74'), isAdmin: true }))).not.toContain('key_name');
   });
 
   it('POST answers as recorded', () => {
@@ -142,7 +164,7 @@ describe('hypervisors and services', () => {
   });
   it.each<[VersionText, string, string]>([['2.27', 'string', 'number'], ['2.28', 'object', 'number'], ['2.52', 'object', 'number'], ['2.53', 'object', 'string']])('%s: cpu_info is a %s, the id a %s', (version, cpu, id) => {
     const shown = hypervisorDetail(host, Microversion.of(version));
-    expect([typeof shown.cpu_info, typeof shown.id, typeof shown.service.id]).toEqual([cpu, id, id]);
+    expect([typeof (shown as { cpu_info?: unknown }).cpu_info, typeof shown.id, typeof shown.service.id]).toEqual([cpu, id, id]);
   });
   it('shows servers where there are some', () => {
     const serversByHost = new Map([['alpha', [{ id: 'i', name: 's' }]]]);
@@ -161,8 +183,8 @@ describe('hypervisors and services', () => {
 });
 
 describe('limits and quota sets', () => {
-  const limits = { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128 };
-  const usage = { instances: 1, cores: 2, ramMib: 3, keypairs: 4 };
+  const limits = { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 };
+  const usage = { instances: 1, cores: 2, ramMib: 3, keypairs: 4, serverGroups: 5 };
   const RECORDED = list(`maxTotalInstances, maxTotalCores, maxTotalRAMSize, maxServerMeta, maxImageMeta, maxPersonality, maxPersonalitySize, maxTotalKeypairs, maxServerGroups, maxServerGroupMembers,
     maxTotalFloatingIps, maxSecurityGroups, maxSecurityGroupRules, totalRAMUsed, totalCoresUsed, totalInstancesUsed, totalFloatingIpsUsed, totalSecurityGroupsUsed, totalServerGroupsUsed`);
   const NETWORK = list('maxTotalFloatingIps, maxSecurityGroups, maxSecurityGroupRules, totalFloatingIpsUsed, totalSecurityGroupsUsed');

@@ -63,7 +63,7 @@ export async function startTestDatabase(owner: SchemaOwner): Promise<TestDatabas
     }
   }
   const base = resolve(import.meta.dirname, '../../prisma');
-  const passwords = { identity: 'p', image: 'p', scheduler: 'p', compute: 'p' };
+  const passwords = { identity: 'p', image: 'p', scheduler: 'p', compute: 'p', api: 'p' };
   await bootstrapDatabase({ url: postgres.url(name), cellId: 'cell1', passwords, migrationsDir: join(base, 'migrations'), ownershipFile: join(base, 'ownership.json') });
   const admin = new Client({ connectionString: postgres.url(name) });
   await admin.connect();

@@ -1,9 +1,11 @@
 import { cpus, loadavg, totalmem } from 'node:os';
+import { compute } from './compute.mjs';
+import { computeLists } from './compute-lists.mjs';
 import { fleet } from './fleet.mjs';
 import { oneMachine } from './one-machine.mjs';
 import { scheduler } from './scheduler.mjs';
 
-const PARTS = { 'one-machine': oneMachine, fleet, scheduler };
+const PARTS = { 'one-machine': oneMachine, fleet, compute, 'compute-lists': computeLists, scheduler };
 const wanted = process.argv.slice(2);
 const parts = wanted.length > 0 ? wanted : Object.keys(PARTS);
 const document = { started: new Date().toISOString(), cpus: cpus().length, memory_mib: Math.round(totalmem() / 2 ** 20), load_before: loadavg()[0], parts: {}, errors: {} };

@@ -12,13 +12,14 @@ import { callerOf, ComputeWorld, IMAGE_ID } from '../support/compute-world.js';
 let t: TestDatabase;
 let world: ComputeWorld;
 let compute: ComputeUnderTest;
-const ROWS = 400;
+const ROWS = 800;
 
 /** Every combination of facts that the table allows may come up. */
 const anyRow = fc.record({
-  intent: fc.constantFrom('running', 'stopped', 'deleted'), step: fc.constantFrom('claim-host', 'wait-host', 'release-claim', 'settled', 'failed', 'finished'),
+  intent: fc.constantFrom('running', 'running', 'stopped', 'paused', 'suspended', 'deleted'), step: fc.constantFrom('claim-host', 'wait-host', 'release-claim', 'settled', 'failed', 'finished'),
   reboots: fc.integer({ min: 0, max: 2 }), rebootType: fc.constantFrom('soft', 'hard'), placed: fc.boolean(), observedReboots: fc.integer({ min: 0, max: 2 }),
-  state: fc.constantFrom(null, 'absent', 'building', 'running', 'stopped', 'paused', 'crashed', 'failed'), launched: fc.boolean(), terminated: fc.boolean(),
+  state: fc.constantFrom(null, 'absent', 'building', 'running', 'stopped', 'paused', 'suspended', 'crashed', 'failed'), rebuilding: fc.boolean(), launched: fc.boolean(), terminated: fc.boolean(),
+  move: fc.option(fc.record({ kind: fc.constantFrom('resize', 'migration', 'evacuation'), phase: fc.constantFrom('claim', 'stop', 'arrive', 'verify', 'confirm', 'revert', 'return') }), { nil: null, freq: 2 }),
   project: fc.constantFrom('p1', 'p2'), name: fc.constantFrom('web-1', 'web-2', 'db', 'a.b', 'Web'), index: fc.integer({ min: 0, max: 3 }), minute: fc.integer({ min: 0, max: 5 }),
 });
 
@@ -33,11 +34,12 @@ beforeAll(async () => {
   for (const row of fc.sample(anyRow, { numRuns: ROWS, seed: 7 })) {
     await t.admin.query(`
       INSERT INTO compute.instances (id, cell_id, project_id, user_id, name, hostname, intent, flavor_id, image_id, spec, vcpus, ram_mib, reservation_id, step, reconcile_at,
-        reboot_count, reboot_type, host_id, host_sequence, claim_generation, observed_state, observed_reboot_count, launched_at, terminated_at, deleted_at, launch_index, created_at, key_name)
+        reboot_count, reboot_type, host_id, host_sequence, claim_generation, observed_state, observed_reboot_count, launched_at, terminated_at, deleted_at, launch_index, created_at, key_name, rebuilding, move_id, move_kind, move_phase)
       VALUES ($1, 'cell1', $2, 'u1', $3, 'h', $4, '42', $5, $6, 1, 128, 'r', $7, NULL, $8, $9, $10, $11::int, $11::int, $12, $13, $14, $15::timestamptz, $15::timestamptz, $16,
-        '2026-01-01T00:00:00.123456Z'::timestamptz + $17 * interval '1 microsecond', $18)`, [
+        '2026-01-01T00:00:00.123456Z'::timestamptz + $17 * interval '1 microsecond', $18, $19, $20, $21, $22)`, [
       randomUUID(), row.project, row.name, row.intent, IMAGE_ID, spec, row.step, row.reboots, row.rebootType, row.placed ? randomUUID() : null, row.placed ? 1 : null,
       row.state, row.observedReboots, row.launched ? new Date() : null, row.terminated && row.intent === 'deleted' ? new Date() : null, row.index, row.minute, row.index === 0 ? null : 'k',
+      row.rebuilding, row.move === null ? null : randomUUID(), row.move?.kind ?? null, row.move?.phase ?? null,
     ]);
   }
 }, 60_000);
@@ -61,12 +63,12 @@ describe('derived words', () => {
       const { status, vmState, taskState, powerState } = deriveStatus(viewOf(row));
       expect([row.sql_status, row.sql_vm, row.sql_task, row.sql_power]).toEqual([status, vmState, taskState, powerState]);
     }
-    expect(new Set(rows.map((row) => row.sql_status)).size).toBe(7);
+    expect(new Set(rows.map((row) => row.sql_status)).size).toBe(13);
   });
 
   it('filter lists as they are shown', async () => {
     const { instances: all } = await list({});
-    for (const status of ['BUILD', 'ACTIVE', 'SHUTOFF', 'REBOOT', 'HARD_REBOOT', 'ERROR']) {
+    for (const status of ['BUILD', 'ACTIVE', 'SHUTOFF', 'PAUSED', 'SUSPENDED', 'REBOOT', 'HARD_REBOOT', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'REVERT_RESIZE', 'ERROR']) {
       const { instances } = await list({ filters: { status: [status.toLowerCase()] } });
       expect(instances.map(({ id }) => id)).toEqual(all.filter((view) => deriveStatus(view).status === status).map(({ id }) => id));
     }

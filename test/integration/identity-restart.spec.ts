@@ -18,8 +18,8 @@ describe('the bus', () => {
 
   it('tells limits: none for admin\'s project, the defaults otherwise', async () => {
     const [admin, demo] = [await identity.login(byName('admin', ADMIN), project('admin')), await identity.login(byName('demo', DEMO), project('demo'))];
-    expect(await identity.bus.ask(getProjectLimits, { projectId: admin.body.token.project.id })).toEqual({ limits: { instances: -1, cores: -1, ramMib: -1, keypairs: -1, metadataItems: -1 }, generation: 1 });
-    expect(await identity.bus.ask(getProjectLimits, { projectId: demo.body.token.project.id })).toEqual({ limits: { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128 }, generation: 0 });
+    expect(await identity.bus.ask(getProjectLimits, { projectId: admin.body.token.project.id })).toEqual({ limits: { instances: -1, cores: -1, ramMib: -1, keypairs: -1, metadataItems: -1, serverGroups: -1, serverGroupMembers: -1 }, generation: 1 });
+    expect(await identity.bus.ask(getProjectLimits, { projectId: demo.body.token.project.id })).toEqual({ limits: { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 }, generation: 0 });
   });
 
   it('answers 503 while tokens cannot be checked, and trusts nothing meanwhile', async () => {

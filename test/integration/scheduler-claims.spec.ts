@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { claimHost, releaseClaim } from '#libs/contracts';
+import { claimHost, releaseClaim, settleMove } from '#libs/contracts';
 import type { SkyError } from '#libs/errors';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 import { ClaimsRepository, type Wanted } from '../../apps/scheduler/src/claims/claims.repository.js';
@@ -102,9 +102,89 @@ describe('claims', () => {
     expect((await usage(one.id)).used_instances).toBe(0);
   });
 
+  describe('a server that moves', () => {
+    /** Its claims: purpose, generation and host (null: a tombstone). */
+    const claims = async (instanceId: string): Promise<unknown[]> =>
+      (await base.admin.query('SELECT purpose, generation, host_id FROM scheduler.claims WHERE instance_id = $1 ORDER BY purpose', [instanceId])).rows
+        .map(({ purpose, generation, host_id }) => [purpose, generation, host_id]);
+    const none = { used_vcpus: 0, used_memory_mib: 0, used_disk_gib: 0, used_instances: 0 };
+    /** Placed on the one host, and claimed for a move with twice the memory that has to go to the other. */
+    async function moving(zone: string): Promise<{ from: string; to: string; ask: ReturnType<typeof claim>; settle(generation: number, keepOldAs?: string | null): Promise<unknown> }> {
+      const one = await host(scheduler, zone);
+      const run = claim({ availabilityZone: zone });
+      await scheduler.bus.ask(claimHost, run);
+      const other = await host(scheduler, zone);
+      const ask = { ...run, generation: 2, memoryMib: 1024, purpose: 'move' as const, notHosts: [one.id as never] };
+      const expected = { outcome: 'claimed', hostId: other.id, hostName: other.name, availabilityZone: zone };
+      expect(await scheduler.bus.ask(claimHost, ask)).toEqual(expected);
+      expect(await scheduler.bus.ask(claimHost, ask)).toEqual(expected);
+      return { from: one.id, to: other.id, ask, settle: (generation, keepOldAs = null) => scheduler.bus.ask(settleMove, { instanceId: run.instanceId, generation, keepOldAs }) };
+    }
+
+    it('holds two claims, which both count, also on one host; each is released by its own name', async () => {
+      const one = await host(scheduler, 'az-both');
+      const run = claim({ availabilityZone: 'az-both' });
+      await scheduler.bus.ask(claimHost, run);
+      await expect(scheduler.bus.ask(claimHost, { ...run, generation: 2, memoryMib: 3585, purpose: 'move' })).resolves.toMatchObject({ outcome: 'refused' });
+      await scheduler.bus.ask(claimHost, { ...run, generation: 2, memoryMib: 3584, purpose: 'move' });
+      expect(await usage(one.id)).toEqual({ used_vcpus: 2, used_memory_mib: 4096, used_disk_gib: 2, used_instances: 2 });
+      const release = (purpose: string, generation: number): Promise<unknown> => scheduler.bus.ask(releaseClaim, { instanceId: run.instanceId, generation, purpose });
+      expect(await release('move', 2)).toEqual({ released: true });
+      await expect(scheduler.bus.ask(claimHost, { ...run, generation: 2, purpose: 'move' })).rejects.toMatchObject({ kind: 'stale' });
+      expect(await claims(run.instanceId)).toEqual([['move', 2, null], ['run', 1, one.id]]);
+      expect(await release('run', 2)).toEqual({ released: true });
+      expect(await usage(one.id)).toEqual(none);
+    });
+
+    it('is told why it cannot go where it is', async () => {
+      const one = await host(scheduler, 'az-alone');
+      const run = claim({ availabilityZone: 'az-alone' });
+      await scheduler.bus.ask(claimHost, run);
+      const answer = await scheduler.bus.ask(claimHost, { ...run, generation: 2, purpose: 'move', requestedHost: one.name, notHosts: [one.id as never] });
+      expect(answer).toMatchObject({ outcome: 'refused', explanation: { filters: [{ name: 'requested-host' }, { name: 'not-hosts', refused: 1, reason: '1 host is where the server is, or may have left something.' }] } });
+    });
+
+    it('settled: the claim of the move is the one it runs on, the old one is free, and a repeat changes nothing', async () => {
+      const { from, to, ask, settle } = await moving('az-settle');
+      await Promise.all([settle(2), settle(2), settle(2)]);
+      await settle(2);
+      expect(await claims(ask.instanceId)).toEqual([['move', 2, null], ['run', 2, to]]);
+      expect(await usage(from)).toEqual(none);
+      expect(await usage(to)).toEqual({ used_vcpus: 1, used_memory_mib: 1024, used_disk_gib: 1, used_instances: 1 });
+      await expect(scheduler.bus.ask(claimHost, ask)).rejects.toMatchObject({ kind: 'stale' });
+      await expect(settle(3)).rejects.toMatchObject({ kind: 'stale' });
+      // And on it goes.
+      await scheduler.bus.ask(claimHost, { ...ask, generation: 3, notHosts: [to as never] });
+      await settle(3);
+      expect(await claims(ask.instanceId)).toEqual([['move', 3, null], ['run', 3, from]]);
+      await expectSound(base);
+    });
+
+    it('off a lost host: the old claim stays counted under its own name until that is released, even where there is no room for it', async () => {
+      const { from, to, ask, settle } = await moving('az-lost');
+      // The host shrank below what it has.
+      await base.admin.query('UPDATE scheduler.host_capacity SET limit_memory_mib = 100 WHERE host_id = $1', [from]);
+      await settle(2, 'lost:m1');
+      await settle(2, 'lost:m1');
+      expect(await claims(ask.instanceId)).toEqual([['lost:m1', 1, from], ['move', 2, null], ['run', 2, to]]);
+      expect((await usage(from)).used_memory_mib).toBe(512);
+      expect(await scheduler.bus.ask(releaseClaim, { instanceId: ask.instanceId, generation: 1, purpose: 'lost:m1' })).toEqual({ released: true });
+      expect(await usage(from)).toEqual(none);
+      expect((await usage(to)).used_instances).toBe(1);
+    });
+
+    it('a move that was released is not settled', async () => {
+      const { from, ask, settle } = await moving('az-gone');
+      await scheduler.bus.ask(releaseClaim, { instanceId: ask.instanceId, generation: 2, purpose: 'move' });
+      await expect(settle(2)).rejects.toMatchObject({ kind: 'stale' });
+      expect(await claims(ask.instanceId)).toEqual([['move', 2, null], ['run', 1, from]]);
+      await expect(settle(2, 'run')).rejects.toMatchObject({ kind: 'bad-request' });
+    });
+  });
+
   it('a batch that a stale snapshot sent to one host takes what fits, in order', async () => {
     const one = await host(scheduler, 'az-batch');
-    const want = (vcpus: number, memoryMib: number, diskGib: number): Wanted => ({ instanceId: randomUUID(), generation: 1, projectId: 'p', hostId: one.id, vcpus, memoryMib, diskGib });
+    const want = (vcpus: number, memoryMib: number, diskGib: number): Wanted => ({ instanceId: randomUUID(), purpose: 'run', generation: 1, projectId: 'p', hostId: one.id, vcpus, memoryMib, diskGib });
     const take = async (...wanted: Wanted[]): Promise<string> => (await scheduler.app.get(ClaimsRepository).claim(wanted)).taken.map(({ is }) => is).join(' ');
     expect(await take(want(1, 1500, 0), want(1, 1500, 0), want(1, 1500, 0))).toBe('claimed claimed lost');
     expect(await take(want(1, 1, 25), want(1, 1, 25), want(1, 1, 0))).toBe('claimed lost claimed');

@@ -43,9 +43,9 @@ export function script(name: 'up' | 'down' | 'skylite', words: string[], options
 export interface Api { token: string; call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; headers: Headers; body: Record<string, unknown>; text: string }> }
 
 /** The public API without any client's help. */
-export async function api(file = 'openrc'): Promise<Api> {
-  const env = credentials(home, file);
-  const base = `http://127.0.0.1:${settings().port}`;
+export async function api(file = 'openrc', dir = home): Promise<Api> {
+  const env = credentials(dir, file);
+  const base = `http://127.0.0.1:${settings(dir).port}`;
   const response = await fetch(`${env.OS_AUTH_URL}/auth/tokens`, {
     method: 'POST', headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user: { name: env.OS_USERNAME, domain: { id: 'default' }, password: env.OS_PASSWORD } } }, scope: { project: { name: env.OS_PROJECT_NAME, domain: { id: 'default' } } } } }),
@@ -83,11 +83,16 @@ export async function eventually<T>(what: string, timeoutMs: number, test: () =>
 export interface Child { name: string; process: { pid: number; startTime: string } | null; restarts: number }
 export const children = (dir = home): Child[] => readdirSync(join(dir, 'run/state')).filter((name) => name.endsWith('.json')).map((name) => JSON.parse(readFileSync(join(dir, 'run/state', name), 'utf8')) as Child);
 
-/** UUIDs of the domains that one host's own libvirt knows, with their states. */
-export function domains(hostName: string, dir = home): { uuid: string; running: boolean }[] {
+/** Where one host's own libvirt listens. */
+export function libvirtUri(hostName: string, dir = home): string {
   const known = settings(dir);
   const index = known.hosts.findIndex((host) => host.name === hostName);
-  const uri = `qemu+unix:///system?socket=/run/skylite/${known.id}/h${index}/libvirt-sock`;
+  return `qemu+unix:///system?socket=/run/skylite/${known.id}/h${index}/libvirt-sock`;
+}
+
+/** UUIDs of the domains that one host's own libvirt knows, with their states. */
+export function domains(hostName: string, dir = home): { uuid: string; running: boolean }[] {
+  const uri = libvirtUri(hostName, dir);
   const list = (flag: string): string[] => {
     const { stdout, status, stderr } = spawnSync('virsh', ['-c', uri, 'list', '--uuid', flag], { encoding: 'utf8', timeout: 30_000 });
     if (status !== 0) throw new Error(`virsh on ${hostName}: ${stderr}`);

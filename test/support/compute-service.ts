@@ -54,11 +54,11 @@ export const FAST = { loopPollMs: 30, leaseMs: 250, waitTickMs: 60, nudgeAfterMs
 
 export class ComputeUnderTest {
   #app: INestMicroservice | undefined;
-  constructor(private readonly world: ComputeWorld, private readonly db: Database, private readonly config: Partial<typeof FAST & { buildDeadlineMs: number; claimDeadlineMs: number }> = FAST) {}
+  constructor(private readonly world: Pick<ComputeWorld, 'bus'>, private readonly db: Database, private readonly config: Partial<typeof FAST & { buildDeadlineMs: number; claimDeadlineMs: number; operateDeadlineMs: number }> = FAST, private readonly moves: { resizeInPlace?: boolean } = {}) {}
 
   async start(): Promise<this> {
     await seedCompute(this.db);
-    this.#app = await createBusApplication(ComputeModule.register({ bus: this.world.bus, db: this.db, logger: pino({ level: 'silent' }), config: this.config }), this.world.bus, 'compute');
+    this.#app = await createBusApplication(ComputeModule.register({ bus: this.world.bus, db: this.db, logger: pino({ level: 'silent' }), config: this.config, moves: this.moves }), this.world.bus, 'compute');
     await this.#app.listen();
     return this;
   }
@@ -72,7 +72,7 @@ export const request = (caller: Caller, change: Partial<InputOf<typeof createSer
 });
 
 export class Client {
-  constructor(private readonly world: ComputeWorld, readonly caller: Caller = callerOf('p1')) {}
+  constructor(private readonly world: Pick<ComputeWorld, 'bus'>, readonly caller: Caller = callerOf('p1')) {}
 
   /** A new request id each time: these are new requests. */
   get as(): Caller { return { ...this.caller, requestId: `req-${randomUUID()}` }; }

@@ -16,12 +16,13 @@ export class ScriptedHost {
   readonly bootId = randomUUID();
   alive = true;
   epoch = 1;
+  capabilities = ['PAUSE', 'SUSPEND', 'REBUILD', 'RESIZE_IN_PLACE', 'DISK_TRANSFER'];
   /** Performs nothing while true; still pulls. */
   idle = false;
   /** Gives up on everything that is to be built. */
   broken = false;
   readonly ledger = new Map<string, DesiredInstance>();
-  readonly domains = new Map<string, { state: ObservedInstance['state']; rebootCount: number }>();
+  readonly domains = new Map<string, { state: ObservedInstance['state']; rebootCount: number; built?: ObservedInstance['built'] }>();
   since = 0;
   #busy = false;
   #again = false;
@@ -55,7 +56,7 @@ export class ScriptedHost {
     if (this.broken && !domain) return;
     // A guest that went down by itself stays down until somebody wants something new.
     if (domain?.state === 'stopped' && this.world.selfStopped.has(wanted.id)) return;
-    this.domains.set(wanted.id, { state: wanted.intent === 'running' ? 'running' : 'stopped', rebootCount: wanted.rebootCount });
+    this.domains.set(wanted.id, { state: wanted.intent as ObservedInstance['state'], rebootCount: wanted.rebootCount, built: { specGeneration: wanted.specGeneration, diskGeneration: wanted.diskGeneration } });
   }
 
   async report(ids: string[]): Promise<void> {
@@ -72,6 +73,7 @@ export class ScriptedHost {
     return {
       id: wanted.id, generation: wanted.generation, startedAtMs: null, rebootCount: domain?.rebootCount ?? 0, doing: domain || wanted.intent === 'deleted' || gaveUp ? null : 'fetch-image',
       state: gaveUp ? 'failed' : domain?.state ?? (wanted.intent === 'deleted' ? 'absent' : 'building'),
+      built: domain?.built ?? null,
       error: gaveUp ? { code: 'broken', message: 'the disk is full', attempts: 3, final: true } : null,
     };
   }
@@ -79,7 +81,7 @@ export class ScriptedHost {
   view(): HostView {
     return {
       id: this.id, number: 1, name: this.name, availabilityZone: 'nova', enabled: true, disabledReason: null, alive: this.alive, hypervisorUp: true, lastSeenAt: NOW, simulated: true,
-      virtType: 'simulated', agentVersion: '0', capabilities: [], inventory: null, used: { vcpus: 0, memoryMib: 0, diskGib: 0, instances: 0 }, ratios: { cpu: 1, ram: 1, disk: 1 },
+      virtType: 'simulated', agentVersion: '0', capabilities: this.capabilities, inventory: null, used: { vcpus: 0, memoryMib: 0, diskGib: 0, instances: 0 }, ratios: { cpu: 1, ram: 1, disk: 1 },
       bootId: this.bootId, epoch: this.epoch, updatedAt: NOW,
     };
   }
@@ -91,7 +93,7 @@ export class ComputeWorld {
   readonly claims = new Map<string, { generation: number; host: ScriptedHost }>();
   readonly tombstones = new Map<string, number>();
   readonly selfStopped = new Set<string>();
-  limits: ProjectLimits = { instances: -1, cores: -1, ramMib: -1, keypairs: 100, metadataItems: 128 };
+  limits: ProjectLimits = { instances: -1, cores: -1, ramMib: -1, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 };
   image: ImageSummary = { id: IMAGE_ID, name: 'tiny', status: 'active', sizeBytes: 1000, virtualSizeBytes: 2000, diskFormat: 'qcow2', sha512: 'ab', minDiskGib: 0, minRamMib: 0, properties: {} };
   full = false;
   schedulerAway = false;
@@ -149,7 +151,8 @@ export class ComputeWorld {
   powerOff(instanceId: string, state: 'stopped' | 'crashed' = 'stopped'): void {
     this.selfStopped.add(instanceId);
     const host = this.hostOf(instanceId);
-    host.domains.set(instanceId, { state, rebootCount: host.domains.get(instanceId)?.rebootCount ?? 0 });
+    const before = host.domains.get(instanceId);
+    host.domains.set(instanceId, { state, rebootCount: before?.rebootCount ?? 0, ...(before?.built && { built: before.built }) });
   }
 
   async close(): Promise<void> {

@@ -19,10 +19,10 @@ function processes(): Proc[] {
 const below = (root: number, all: Proc[]): Proc[] => all.filter((one) => one.parent === root).flatMap((one) => [one, ...below(one.pid, all)]);
 
 /** Pids by the name a person would use; only processes of this cloud. */
-export function pidsOf(what: string): number[] {
-  if (what === 'supervisor') return [(JSON.parse(readFileSync(join(home, 'run/supervisor.json'), 'utf8')) as { pid: number }).pid];
+export function pidsOf(what: string, dir = home): number[] {
+  if (what === 'supervisor') return [(JSON.parse(readFileSync(join(dir, 'run/supervisor.json'), 'utf8')) as { pid: number }).pid];
   const daemon = /^(libvirtd|virtlogd)@(.+)$/.exec(what);
-  const pid = children().find((child) => child.name === (daemon ? `host-${daemon[2]}` : what))?.process?.pid;
+  const pid = children(dir).find((child) => child.name === (daemon ? `host-${daemon[2]}` : what))?.process?.pid;
   if (pid === undefined) throw new Error(`${what} does not run`);
   if (!daemon) {
     // An agent inside a host's namespaces has a stand-in outside: what is killed is the agent.
@@ -33,10 +33,20 @@ export function pidsOf(what: string): number[] {
 }
 
 /** SIGKILL by pid; how many were hit. */
-export function kill(what: string): number {
-  const pids = pidsOf(what);
+export function kill(what: string, dir = home): number {
+  const pids = pidsOf(what, dir);
   for (const pid of pids) process.kill(pid, 'SIGKILL');
   return pids.length;
+}
+
+/** Stands still for a while (SIGSTOP), then goes on, if it is still there. */
+export async function freeze(what: string, ms: number, dir = home): Promise<void> {
+  const pids = pidsOf(what, dir);
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  await new Promise((done) => setTimeout(done, ms));
+  for (const pid of pids) {
+    try { process.kill(pid, 'SIGCONT'); } catch { /* its supervisor has replaced it */ }
+  }
 }
 
 /** Every process of the cloud that a create on `host` passes through. */

@@ -1,23 +1,45 @@
 import { AggregatesController } from './compute/aggregates/aggregates.controller.js';
+import { ConsolePagesController } from './compute/consoles/console-pages.controller.js';
+import { RemoteConsolesController } from './compute/consoles/remote-consoles.controller.js';
+import { DiagnosticsController } from './compute/diagnostics/diagnostics.controller.js';
 import { ExtensionsController } from './compute/extensions/extensions.controller.js';
+import { ExtraSpecsController } from './compute/flavors/extra-specs.controller.js';
+import { FlavorAccessController } from './compute/flavors/flavor-access.controller.js';
 import { FlavorsController } from './compute/flavors/flavors.controller.js';
+import { ComputeHostsController } from './compute/hosts/hosts.controller.js';
 import { HypervisorsController } from './compute/hypervisors/hypervisors.controller.js';
+import { InstanceActionsController } from './compute/instance-actions/instance-actions.controller.js';
 import { KeypairsController } from './compute/keypairs/keypairs.controller.js';
 import { LimitsController } from './compute/limits/limits.controller.js';
+import { MigrationsController, ServerMigrationsController } from './compute/migrations/migrations.controller.js';
+import { QuotaClassSetsController } from './compute/quota-class-sets/quota-class-sets.controller.js';
 import { QuotaSetsController } from './compute/quota-sets/quota-sets.controller.js';
+import { ServerGroupsController } from './compute/server-groups/server-groups.controller.js';
 import { ServerFacetsController } from './compute/servers/server-facets.controller.js';
+import { ServerMetadataController } from './compute/servers/server-metadata.controller.js';
+import { ServerTagsController } from './compute/servers/server-tags.controller.js';
 import { ServersController } from './compute/servers/servers.controller.js';
 import { ServicesController } from './compute/services/services.controller.js';
+import { UsageController } from './compute/usage/usage.controller.js';
 import { VersionsController } from './compute/versions/versions.controller.js';
 import { ZonesController } from './compute/zones/zones.controller.js';
+import { AdoptionController } from './v1/adoption/adoption.controller.js';
+import { FencingController } from './v1/hosts/fencing.controller.js';
+import { EventsController } from './v1/events/events.controller.js';
+import { DiskTransfersController } from './v1/disk-transfers/disk-transfers.controller.js';
+import { DriftController } from './v1/drift/drift.controller.js';
 import { HostsController } from './v1/hosts/hosts.controller.js';
 import { InspectController } from './v1/servers/inspect.controller.js';
+import { TimelineController } from './v1/timeline/timeline.controller.js';
 import { V1VersionController } from './v1/version/version.controller.js';
 
 /** Every route of this app, for the module and for the OpenAPI documents. */
 export const COMPUTE_CONTROLLERS = [
-  VersionsController, ServersController, ServerFacetsController, FlavorsController, KeypairsController, HypervisorsController, ServicesController, ZonesController,
-  LimitsController, QuotaSetsController, ExtensionsController, AggregatesController,
+  VersionsController, ServersController, ServerFacetsController, ServerMetadataController, ServerTagsController, InstanceActionsController, RemoteConsolesController, DiagnosticsController, FlavorsController, KeypairsController, HypervisorsController, ServicesController, ZonesController,
+  ExtraSpecsController, FlavorAccessController, ServerGroupsController, ComputeHostsController, MigrationsController, ServerMigrationsController, UsageController,
+  LimitsController, QuotaSetsController, QuotaClassSetsController, ExtensionsController, AggregatesController,
 ] as const;
-export const V1_CONTROLLERS = [V1VersionController, HostsController, InspectController] as const;
-export const CONTROLLERS = [...COMPUTE_CONTROLLERS, ...V1_CONTROLLERS] as const;
+export const V1_CONTROLLERS = [V1VersionController, HostsController, DiskTransfersController, DriftController, FencingController, AdoptionController, InspectController, TimelineController, EventsController] as const;
+/** Pages for browsers: no API, so in no OpenAPI document. */
+export const PAGE_CONTROLLERS = [ConsolePagesController] as const;
+export const CONTROLLERS = [...COMPUTE_CONTROLLERS, ...V1_CONTROLLERS, ...PAGE_CONTROLLERS] as const;

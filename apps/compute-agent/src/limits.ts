@@ -43,13 +43,17 @@ export const LIMITS = {
   /** The button again: a guest that was still booting did not hear it. */
   pressAgainMs: 10_000,
 
-  /** Deadlines of single actions. */
-  actionMs: { short: 30_000, disk: 120_000, start: 120_000, image: 3_600_000 },
+  /** Deadlines of single actions. A guest's memory is written and read at 100 MB/s or better, a disk copied likewise. */
+  actionMs: { short: 30_000, disk: 120_000, start: 120_000, memory: 1_800_000, copy: 3_600_000, image: 3_600_000 },
 
   /** Bytes of a serial log given out; virtlogd itself keeps a few MiB. */
   consoleLogBytes: 512 * 1024,
   /** No bytes for this long: the download is broken off and resumed. */
   downloadIdleMs: 30_000,
+  /** Disks sent to, and taken from, other hosts at a time: more share the same wire, and guests share the disks. */
+  diskSends: 2,
+  diskReceives: 2,
+  diskReadBytes: 1024 * 1024,
   /** Left free on the images' file system, so that running guests can still grow. */
   keepFreeBytes: 512 * 1024 * 1024,
   /** One config drive: cloud-init's own limits are far lower. */
@@ -72,6 +76,20 @@ export const LIMITS = {
   fleetConnects: 10,
   /** Joining asks one HTTP request; a busy control plane may take a moment. */
   joinMs: 15_000,
+  /** Told that too many join at once, a machine tries again for this long. */
+  joinPatienceMs: 60_000,
+
+  /** Consoles open at a time: of a host (each a few buffers), and of one server (people who look together). */
+  consolesOfHost: 256,
+  consolesOfInstance: 8,
+  /** A guest's screen and the door answer at once, or something is wrong. */
+  consoleOpenMs: 3_000,
+  /** Beyond this a side is slow, and the other waits for it. */
+  consoleBufferBytes: 1024 * 1024,
+  /** The door sends what clients typed, in pieces of at most this. */
+  consoleFrameBytes: 1024 * 1024,
+  /** A door that does not answer two of these is gone. */
+  consolePingMs: 20_000,
 } as const;
 
 type Widened<T> = { readonly [K in keyof T]: T[K] extends number ? number : Widened<T[K]> };

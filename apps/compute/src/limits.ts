@@ -1,6 +1,8 @@
 /** Every bound of this app in one place, with its reason. Milliseconds unless the name says otherwise. */
 export const LIMITS = {
   // the instance loop
+  /** Rows just written that wait for the loop; what is more is read again. */
+  rowsKept: 2_000,
   /** Instances worked at once: waiting for the scheduler hides well, the pool behind it is small. */
   loopConcurrency: 16,
   /** Found due without a wake-up, at the latest. */
@@ -31,13 +33,22 @@ export const LIMITS = {
   writeAttempts: 8,
   /** Regular expressions of strangers: longer than this is an attack or a mistake. */
   listStatementMs: 2_000,
+  /** Servers of one answer, in bytes; a message takes 1,000,000 with what is around them. */
+  answerBytes: 990_000,
+  /** By how much one server may be longer than the first beside what is measured: the digits of its numbers. */
+  listedSlackBytes: 60,
   /** A project's limits as identity told us: fresh enough to count by. */
   projectLimitsFreshMs: 2_000,
   /** Identity away: the last copy counts this long, then creates wait for identity. */
   projectLimitsStaleMs: 300_000,
   projectLimitsKept: 10_000,
+  /** Nova's. */
+  tagsPerServer: 50,
   /** Nova's limit on user data is 65535 characters of base64. */
   userDataChars: 65_535,
+
+  /** Extra specs of one flavor: every server made of it carries them. */
+  extraSpecs: 256,
 
   // hosts
   /** NATS takes 1 MiB; half of it leaves room for escaping and headers. */
@@ -48,7 +59,41 @@ export const LIMITS = {
   /** And of its session (epoch, boot id), where it fits what the host says; where it does not, it is asked for anew. */
   sessionFreshMs: 30_000,
   hostsKept: 20_000,
+  /** A pull's answer lets a host start guests for this long: many pulls may be lost before it matters. */
+  hostLeaseMs: 120_000,
+  /** Adopting after a restore: hosts asked at a time, claims in a message (well below 1 MiB), findings shown of one host. */
+  adoptAtOnce: 64,
+  adoptAskMs: 2_000,
+  /** No new host is begun after this: the asker's 10 s are for the one under way too. */
+  adoptMs: 6_000,
+  adoptClaims: 1_000,
+  adoptShown: 500,
+  adoptFlavors: 10_000,
   inspectEvents: 100,
+
+  // timelines
+  /** Rows that one timeline is made of, the newest: some hundred operations. */
+  timelineRows: 5_000,
+  /** Lines of one answer: under NATS' 1 MiB with long messages. */
+  timelineLines: 1_000,
+  timelineMessageChars: 500,
+  /** Partitions of events are made this many months ahead: nobody notices a keeper that was away for a quarter. */
+  eventsMonthsAhead: 3,
+  /** Days for which events are kept, unless the operator says otherwise: over a year, for audits. */
+  eventsKeepDays: 400,
+  keepEventsMs: 3_600_000,
   /** Console text asked of a host must leave the asker time to answer. */
   hostAnswerMs: 4_000,
+
+  // consoles
+  /** A ticket is copied from a terminal into a browser within this time; it stands in URLs, so not longer. */
+  consoleTicketTtlMs: 120_000,
+  /** Tickets of one server that wait to be used: people use one. */
+  consoleTicketsUnused: 50,
+  /** Used tickets say who looked; the server's history says it for longer. */
+  consoleTicketsKeptMs: 30 * 86_400_000,
+  /** Old ones removed with each new one: more than one, so that they become fewer. */
+  consoleTicketsSwept: 10,
+  /** A host's time to open a console and dial the door; the asker waits a little longer. */
+  consoleConnectMs: 7_000,
 } as const;

@@ -20,4 +20,4 @@ export const LIMITS = {
 export const PASSWORD_COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
 
 /** What a project may use unless its own row says otherwise. */
-export const DEFAULT_PROJECT_LIMITS = { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128 } as const;
+export const DEFAULT_PROJECT_LIMITS = { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 } as const;

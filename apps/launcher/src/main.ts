@@ -5,6 +5,7 @@
  * next start continues from Postgres.
  */
 import 'reflect-metadata';
+import { hkdfSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -15,7 +16,7 @@ import { createBusApplication, hostUserSigner, LocalFirstBus, NatsBus, serviceIn
 import { createLogger, Histogram, metrics, serveMonitor, type Logger } from '#libs/observability';
 import { createDoor, type Answered } from '#libs/http';
 import { AuthModule } from '#libs/auth';
-import { ApiHttpModule, onComputeRequest } from '../../api/src/api.module.js';
+import { ApiHttpModule, idempotencyOf, onComputeRequest } from '../../api/src/api.module.js';
 import { ComputeModule, seedCompute } from '../../compute/src/compute.module.js';
 import { IdentityBusModule, IdentityHttpModule, seedIdentity } from '../../identity/src/identity.module.js';
 import { ImageBusModule, ImageHttpModule } from '../../image-store/src/image-store.module.js';
@@ -24,7 +25,7 @@ import { SchedulerModule } from '../../scheduler/src/scheduler.module.js';
 const repository = resolve(import.meta.dirname, '../../../..');
 
 /** Backends per app at most; idle ones are given back. */
-const POOL: Record<SchemaOwner, number> = { identity: 4, image: 3, scheduler: 6, compute: 12 };
+const POOL: Record<SchemaOwner, number> = { identity: 4, image: 3, scheduler: 6, compute: 12, api: 4 };
 
 const answers = new Histogram({ name: 'skylite_http_request_seconds', help: 'Answered requests by route.', labelNames: ['method', 'route', 'status'], buckets: [0.005, 0.02, 0.1, 0.5, 2, 10], registers: [metrics] });
 const countAnswer = ({ method, route, status, seconds }: Answered): void => answers.observe({ method, route, status: String(status) }, seconds);
@@ -54,8 +55,8 @@ async function main(): Promise<void> {
   const of = (app: string): Logger => logger.child({ app });
   const identity = { bus, db: databases.identity, logger: of('identity'), config: { publicUrl: config.publicUrl, region: config.region, tokenTtlS: config.tokenTtlS } };
   const image = { bus, db: databases.image, logger: of('image'), config: { dataDir: config.imagesDir, publicUrl: config.publicUrl, internalUrl: config.internalUrl, urlSecret: secrets.imageUrlSecret, maxImageBytes: config.maxImageBytes } };
-  const scheduler = { bus, db: databases.scheduler, logger: of('scheduler'), signer: hostUserSigner({ signingSeed: secrets.natsSigningSeed, accountPublicKey: secrets.natsAccountPublicKey }), config: { natsUrls: config.natsUrls, aliveTimeoutMs: config.aliveTimeoutMs, weigher: config.weigher } };
-  const compute = { bus, db: databases.compute, logger: of('compute'), config: {} };
+  const scheduler = { bus, db: databases.scheduler, logger: of('scheduler'), signer: hostUserSigner({ signingSeed: secrets.natsSigningSeed, accountPublicKey: secrets.natsAccountPublicKey }), config: { natsUrls: config.natsUrls, aliveTimeoutMs: config.aliveTimeoutMs, weigher: config.weigher, eventsKeepDays: config.eventsKeepDays, powerKey: powerKeyOf(secrets.natsSigningSeed) } };
+  const compute = { bus, db: databases.compute, logger: of('compute'), config: { consoleTicketTtlMs: config.consoleTicketTtlMs }, eventsKeepDays: config.eventsKeepDays, moves: { resizeInPlace: config.resizeInPlace } };
   const applications = await Promise.all([
     createBusApplication(IdentityBusModule.register(identity), bus, 'identity'),
     createBusApplication(ImageBusModule.register(image), bus, 'image'),
@@ -66,9 +67,9 @@ async function main(): Promise<void> {
 
   const doorModule: DynamicModule = {
     module: Door,
-    imports: [AuthModule.register({ bus }), ApiHttpModule.register({ bus, config: { region: config.region }, logger: of('api') }), IdentityHttpModule.register(identity), ImageHttpModule.register(image)],
+    imports: [AuthModule.register({ bus }), ApiHttpModule.register({ bus, db: databases.api, config: { region: config.region, consoles: { dialUrl: config.internalUrl, publicUrl: config.publicUrl, allowedOrigins: config.consoleAllowedOrigins } }, logger: of('api') }), IdentityHttpModule.register(identity), ImageHttpModule.register(image)],
   };
-  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door'), onRequest: onComputeRequest, onAnswered: countAnswer });
+  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door'), onRequest: onComputeRequest, onAnswered: countAnswer, idempotency: idempotencyOf(databases.api, secrets.idempotencySecret), brakes: config.brakes });
   await door.listen(config.port, config.bind);
 
   const monitor = await serveMonitor({
@@ -97,6 +98,9 @@ async function main(): Promise<void> {
   process.on('SIGTERM', () => void end('SIGTERM'));
   process.on('SIGINT', () => void end('SIGINT'));
 }
+
+/** Seals the passwords of hosts' power switches: from a secret that only who signs hosts' identities has. */
+const powerKeyOf = (seed: string): Uint8Array => new Uint8Array(hkdfSync('sha256', seed, '', 'skylite power switches', 32));
 
 function urlOf(config: LauncherConfig, app: SchemaOwner): string {
   const url = new URL(config.secrets.databaseUrl.replace('@/', '@localhost/'));

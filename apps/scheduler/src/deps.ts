@@ -3,6 +3,7 @@ import type { Bus, HostUserSigner } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import type { Ratios } from './decide/capacity.js';
 import type { PlacementPolicy } from './decide/request.js';
+import type { FenceAgent, PowerSettings } from './power/fence-agent.js';
 
 export interface SchedulerConfig {
   /** Where a joining host finds the bus. */
@@ -15,6 +16,12 @@ export interface SchedulerConfig {
   weights?: PlacementPolicy['weights'];
   /** Overcommitment of hosts that join from now on. Default: CPU 4, memory 1, disk 1. */
   ratios?: Ratios;
+  /** 32 bytes that seal passwords of power switches; kept outside the database. Without it none can be stored. */
+  powerKey?: Uint8Array;
+  /** Default: ipmitool and Redfish. */
+  fenceAgents?: Readonly<Record<PowerSettings['kind'], FenceAgent>>;
+  /** Days for which events of hosts are kept. Default 400. */
+  eventsKeepDays?: number;
 }
 
 /** What the process gives the scheduler. */

@@ -17,13 +17,44 @@ export const LIMITS = {
   beatsTickMs: 2_000,
   /** A host that goes on living is stored this seldom. */
   beatsStoreMs: 8_000,
+  /** How often hosts are looked through for echoes that are due; a tick that is late by more than `stallMs` says that this process stood still. */
+  echoTickMs: 500,
+  stallMs: 2_000,
+  /** The routine echo of a host that sends beats: 1,000 hosts are some 65 questions a second. */
+  echoEveryMs: 15_000,
+  /** After one that did not come back. */
+  echoAgainMs: 700,
+  /** How long an echo of a silent host is waited for; the routine one has the contract's time. */
+  echoSuspectMs: 1_000,
+  /** Echoes under way at a time: a burst of suspicions must not become a storm. */
+  echoesAtOnce: 64,
+  /** Silence that confirms what two missing echoes say; a host that still sends beats gets three. */
+  echoesWhenSilent: 2,
+  echoesWhenHeard: 3,
+  /** When everybody falls silent at once it is more likely that we are deaf: so much longer nobody is called lost. */
+  massSilenceMs: 20_000,
   /** Rows of one beats statement. */
   beatsBatch: 2_000,
   /** Claims older than the longest message is ever, ten times over; late ones are refused that long. */
   tombstoneDays: 10,
   /** A used or expired token answers a repeat of its host that long. */
   tokenDays: 10,
+  /** Fences that wait for their next step are looked for this often; a request wakes the loop at once. */
+  fencePollMs: 2_000,
+  /** Whoever took a fence's step up has this long. */
+  fenceStepMs: 45_000,
+  fenceAgainMs: 5_000,
+  /** Cutting a host's power is tried this often before the fence gives up. */
+  powerAttempts: 5,
+  powerMs: 30_000,
+  /** By machine, without --force: no more than this share of hosts may look lost, and one host always may. */
+  lostShare: 0.1,
+  lostLatelyMs: 3_600_000,
+  hostEvents: 50,
   sweepMs: 3_600_000,
+  /** Partitions of host events are made this many months ahead, and kept this many days unless the operator says otherwise. */
+  eventsMonthsAhead: 3,
+  eventsKeepDays: 400,
   /** Rows of one sweep statement: never a long lock. */
   sweepBatch: 10_000,
   /** While the database is away: how long until the next try of a periodic task. */

@@ -6,16 +6,28 @@ import { ClaimHost } from './claims/claim-host.js';
 import { ClaimsController } from './claims/claims.controller.js';
 import { ClaimsRepository } from './claims/claims.repository.js';
 import { ReleaseClaim } from './claims/release-claim.js';
+import { AdoptClaims } from './claims/adopt-claims.js';
+import { SettleMove } from './claims/settle-move.js';
 import { CONFIG, SIGNER, type SchedulerDeps } from './deps.js';
 import { CreateEnrolToken } from './enrolment/create-enrol-token.js';
 import { EnrolmentController } from './enrolment/enrolment.controller.js';
 import { EnrolmentRepository } from './enrolment/enrolment.repository.js';
 import { JoinHost } from './enrolment/join-host.js';
+import { DisownHost } from './hosts/disown-host.js';
+import { FenceHost } from './hosts/fence-host.js';
+import { FenceReconciler } from './hosts/fence.reconciler.js';
+import { FencesRepository } from './hosts/fences.repository.js';
+import { FencingController } from './hosts/fencing.controller.js';
+import { HostEventsRepository } from './hosts/host-events.repository.js';
 import { HostsController } from './hosts/hosts.controller.js';
 import { HostsRepository } from './hosts/hosts.repository.js';
+import { InspectHost } from './hosts/inspect-host.js';
 import { ListHosts } from './hosts/list-hosts.js';
 import { ReportInventory } from './hosts/report-inventory.js';
 import { UpdateHost } from './hosts/update-host.js';
+import { PowerRepository } from './power/power.repository.js';
+import { PowerSwitches } from './power/power-switches.js';
+import { Echo } from './snapshot/echo.js';
 import { Liveness } from './snapshot/liveness.js';
 import { Snapshot } from './snapshot/snapshot.js';
 import { SnapshotRepository } from './snapshot/snapshot.repository.js';
@@ -29,17 +41,18 @@ export class SchedulerModule {
   static register(deps: SchedulerDeps): DynamicModule {
     return {
       module: SchedulerModule,
-      controllers: [ClaimsController, HostsController, EnrolmentController],
+      controllers: [ClaimsController, HostsController, FencingController, EnrolmentController],
       providers: [
         { provide: BUS, useValue: deps.bus },
         { provide: DATABASE, useValue: deps.db },
         { provide: LOGGER, useValue: deps.logger },
         { provide: CONFIG, useValue: deps.config },
         { provide: SIGNER, useValue: deps.signer },
-        ClaimsRepository, ClaimHost, ReleaseClaim,
-        HostsRepository, ListHosts, ReportInventory, UpdateHost,
+        ClaimsRepository, ClaimHost, ReleaseClaim, SettleMove,
+        HostsRepository, HostEventsRepository, ListHosts, ReportInventory, UpdateHost,
         EnrolmentRepository, CreateEnrolToken, JoinHost,
-        SnapshotRepository, Snapshot, Liveness, Sweeper,
+        SnapshotRepository, Snapshot, Liveness, Echo, Sweeper,
+        FencesRepository, FenceReconciler, FenceHost, InspectHost, DisownHost, AdoptClaims, PowerRepository, PowerSwitches,
       ],
     };
   }

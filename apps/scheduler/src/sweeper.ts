@@ -1,10 +1,12 @@
 /**
- * Drops what nothing can need any more: old tombstones and old tokens. Each statement is small; a crash only delays.
+ * Drops what nothing can need any more: old tombstones, old tokens, months of old events; makes the next months' partitions. Each statement is small; a crash only delays.
  */
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { LOGGER, type Logger } from '#libs/observability';
 import { ClaimsRepository } from './claims/claims.repository.js';
+import { CONFIG, type SchedulerConfig } from './deps.js';
 import { EnrolmentRepository } from './enrolment/enrolment.repository.js';
+import { HostEventsRepository } from './hosts/host-events.repository.js';
 import { LIMITS } from './limits.js';
 import { Periodic } from './periodic.js';
 
@@ -12,7 +14,10 @@ import { Periodic } from './periodic.js';
 export class Sweeper implements OnModuleInit, OnApplicationShutdown {
   readonly #periodic: Periodic;
 
-  constructor(private readonly claims: ClaimsRepository, private readonly enrolment: EnrolmentRepository, @Inject(LOGGER) logger: Logger) {
+  constructor(
+    private readonly claims: ClaimsRepository, private readonly enrolment: EnrolmentRepository, private readonly events: HostEventsRepository,
+    @Inject(CONFIG) private readonly config: SchedulerConfig, @Inject(LOGGER) logger: Logger,
+  ) {
     this.#periodic = new Periodic('sweep', LIMITS.sweepMs, () => this.sweep(), logger);
   }
 
@@ -28,5 +33,6 @@ export class Sweeper implements OnModuleInit, OnApplicationShutdown {
   async sweep(): Promise<void> {
     while ((await this.claims.sweepTombstones()) === LIMITS.sweepBatch);
     await this.enrolment.sweepTokens();
+    await this.events.keepPartitions(LIMITS.eventsMonthsAhead, this.config.eventsKeepDays ?? LIMITS.eventsKeepDays);
   }
 }

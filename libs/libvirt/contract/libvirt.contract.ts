@@ -229,6 +229,22 @@ export function describeLibvirtContract(name: string, traits: ContractTraits, ma
       }
     });
 
+    it('keeps memory aside, goes on from it, and throws it away when told to', async () => {
+      const domain = await libvirt.domainCreate(await define());
+      const saved = async (): Promise<boolean> => (await libvirt.listAllDomains({ managedsave: true })).some(({ uuid }) => uuid === domain.uuid);
+      await libvirt.domainManagedSave(domain, { running: true });
+      expect(await libvirt.domainGetState(domain)).toMatchObject({ state: 'shutoff' });
+      expect(await saved()).toBe(true);
+      expect(await refusal(libvirt.domainUndefine(domain))).toBe('OPERATION_INVALID');
+      const again = await libvirt.domainCreate(domain);
+      await eventually('restored', async () => (await libvirt.domainGetState(again)).state === 'running');
+      expect(await saved()).toBe(false);
+      await libvirt.domainManagedSave(again, { running: true });
+      await libvirt.domainManagedSaveRemove(domain);
+      expect(await saved()).toBe(false);
+      expect(await libvirt.domainGetState(await libvirt.domainCreate(domain))).toMatchObject({ state: 'running', reason: 'booted' });
+    });
+
     it('resets and reboots without stopping', async () => {
       const domain = await libvirt.domainCreate(await define());
       await libvirt.domainReset(domain);

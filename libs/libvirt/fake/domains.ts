@@ -16,11 +16,20 @@ export interface FakeDomain {
   reason: number;
   config: DomainDoc | null; // null: transient
   live: DomainDoc | null; // null: not running
+  saved: SavedState | null; // what a start goes on from
   startedAt: number;
   booted: boolean;
   starts: number;
   resets: number;
   cancelShutdown: (() => void) | undefined;
+}
+
+/** A managed save: the definition that ran, and whether its CPUs did. `spoiled`: the image cannot be read back. */
+export interface SavedState {
+  readonly live: DomainDoc;
+  readonly paused: boolean;
+  readonly booted: boolean;
+  spoiled: boolean;
 }
 
 export interface DomainsOptions {
@@ -91,8 +100,10 @@ export class FakeDomains {
     return domain;
   }
 
-  undefine(domain: FakeDomain): void {
+  undefine(domain: FakeDomain, withSaved = false): void {
     if (!domain.config) throw invalid('cannot undefine transient domain');
+    if (domain.saved && !withSaved) throw invalid('Refusing to undefine while domain managed save image exists');
+    domain.saved = null;
     domain.config = null;
     if (!domain.live) this.#remove(domain);
     this.emit(refOf(domain), 'undefined', 'removed');
@@ -105,15 +116,27 @@ export class FakeDomains {
     return this.#start(known ?? this.#add(doc), doc, paused);
   }
 
-  startDefined(domain: FakeDomain, paused: boolean): FakeDomain {
+  startDefined(domain: FakeDomain, paused: boolean, forceBoot = false): FakeDomain {
     if (domain.live || !domain.config) throw invalid('domain is already running');
-    return this.#start(domain, domain.config, paused);
+    if (forceBoot) domain.saved = null;
+    return domain.saved ? this.#restore(domain, domain.saved, paused) : this.#start(domain, domain.config, paused);
   }
 
-  suspend(domain: FakeDomain): void {
+  /** Its memory goes to a file, and it is off. */
+  managedSave(domain: FakeDomain & { live: DomainDoc }, paused: boolean): void {
+    if (!domain.config) throw invalid('cannot do managed save for transient domain');
+    domain.saved = { live: domain.live, paused, booted: domain.booted, spoiled: false };
+    this.stop(domain, 'saved');
+  }
+
+  removeSaved(domain: FakeDomain): void {
+    domain.saved = null;
+  }
+
+  suspend(domain: FakeDomain, why: 'user' | 'ioerror' = 'user'): void {
     if (domain.state === STATE.paused) return;
-    [domain.state, domain.reason] = domainState('paused', 'user');
-    this.emit(refOf(domain), 'suspended', 'paused');
+    [domain.state, domain.reason] = domainState('paused', why);
+    this.emit(refOf(domain), 'suspended', why === 'user' ? 'paused' : 'ioerror');
   }
 
   resume(domain: FakeDomain): void {
@@ -137,7 +160,7 @@ export class FakeDomains {
     this.stop(domain, why);
   }
 
-  stop(domain: FakeDomain, why: 'shutdown' | 'destroyed' | 'crashed', tell = true): void {
+  stop(domain: FakeDomain, why: 'shutdown' | 'destroyed' | 'crashed' | 'saved', tell = true): void {
     domain.cancelShutdown?.();
     domain.cancelShutdown = undefined;
     if (tell && why === 'destroyed') this.emit(refOf(domain), 'shutdown', 'host');
@@ -175,7 +198,7 @@ export class FakeDomains {
   #add(doc: DomainDoc): FakeDomain {
     const [state, reason] = domainState('shutoff', 'unknown');
     const domain: FakeDomain = {
-      name: doc.name, uuid: doc.uuid, id: -1, state, reason, config: null, live: null, startedAt: 0, booted: false, starts: 0, resets: 0, cancelShutdown: undefined,
+      name: doc.name, uuid: doc.uuid, id: -1, state, reason, config: null, live: null, saved: null, startedAt: 0, booted: false, starts: 0, resets: 0, cancelShutdown: undefined,
     };
     this.#byUuid.set(doc.uuid, domain);
     this.#byName.set(doc.name, domain);
@@ -198,6 +221,19 @@ export class FakeDomains {
     this.emit(refOf(domain), 'started', 'booted');
     if (paused) this.emit(refOf(domain), 'suspended', 'paused');
     else this.#boot(domain);
+    return domain;
+  }
+
+  #restore(domain: FakeDomain, saved: SavedState, paused: boolean): FakeDomain {
+    if (saved.spoiled) throw new LibvirtError(ERR.OPERATION_FAILED, 'operation failed: image magic is incorrect', QEMU);
+    const stays = paused || saved.paused;
+    domain.saved = null;
+    domain.live = saved.live;
+    domain.id = this.#nextId++;
+    domain.booted = saved.booted;
+    [domain.state, domain.reason] = stays ? domainState('paused', 'from-snapshot') : domainState('running', 'restored');
+    this.emit(refOf(domain), 'started', 'restored');
+    if (stays) this.emit(refOf(domain), 'suspended', 'restored');
     return domain;
   }
 

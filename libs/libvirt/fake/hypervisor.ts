@@ -10,7 +10,7 @@ import { FakeConsoles, type ConsoleSink } from './consoles.js';
 import { getMetadata, setMetadata, withId, type DomainDoc } from './domain-doc.js';
 import { FakeDomains, refOf, wireOf, type FakeDomain } from './domains.js';
 import { FaultPlan, type FakeProcedure } from './faults.js';
-import { ERR, matchesFilter } from './rules.js';
+import { ERR, matchesFilter, STATE } from './rules.js';
 
 export interface FakeHypervisorOptions {
   readonly hostname?: string;
@@ -45,6 +45,8 @@ export interface FakeDomainView extends DomainState {
   /** How often it was started, and reset or rebooted, since it is known. */
   readonly starts: number;
   readonly resets: number;
+  /** It is off, and its next start goes on from saved memory. */
+  readonly saved: boolean;
 }
 
 type Handlers = { readonly [P in FakeProcedure]?: (args: ArgsOf<P>) => RetOf<P> };
@@ -115,6 +117,18 @@ export class FakeHypervisor {
   guestCrash(nameOrUuid: string): void {
     const domain = this.#domains.get(nameOrUuid);
     if (domain) this.#domains.guestStops(domain, 'crashed');
+  }
+
+  /** QEMU cannot write the guest's disk and halts its CPUs. */
+  guestIoError(nameOrUuid: string): void {
+    const domain = this.#domains.get(nameOrUuid);
+    if (domain?.live) this.#domains.suspend(domain, 'ioerror');
+  }
+
+  /** A managed save's file is damaged. */
+  spoilSaved(nameOrUuid: string): void {
+    const saved = this.#domains.get(nameOrUuid)?.saved;
+    if (saved) saved.spoiled = true;
   }
 
   /** The host loses power: what ran is gone, definitions stay, nobody is told. */
@@ -188,7 +202,7 @@ export class FakeHypervisor {
     },
     DOMAIN_DEFINE_XML_FLAGS: ({ xml }) => ({ dom: wireOf(this.#domains.define(xml)) }),
     DOMAIN_CREATE_XML: ({ xml_desc, flags }) => ({ dom: wireOf(this.#domains.startTransient(xml_desc, (flags & FLAGS.start.paused) !== 0)) }),
-    DOMAIN_CREATE_WITH_FLAGS: ({ dom, flags }) => ({ dom: wireOf(this.#domains.startDefined(this.#domains.find(dom), (flags & FLAGS.start.paused) !== 0)) }),
+    DOMAIN_CREATE_WITH_FLAGS: ({ dom, flags }) => ({ dom: wireOf(this.#domains.startDefined(this.#domains.find(dom), (flags & FLAGS.start.paused) !== 0, (flags & FLAGS.start.forceBoot) !== 0)) }),
     DOMAIN_SHUTDOWN_FLAGS: ({ dom }) => {
       const domain = this.#domains.active(dom);
       const { shutdownMs = 0 } = this.#options;
@@ -203,9 +217,15 @@ export class FakeHypervisor {
     DOMAIN_REBOOT: ({ dom }) => this.#void(this.#domains.reset(this.#domains.active(dom))),
     DOMAIN_RESET: ({ dom }) => this.#void(this.#domains.reset(this.#domains.active(dom))),
     DOMAIN_DESTROY_FLAGS: ({ dom }) => this.#void(this.#domains.stop(this.#domains.active(dom), 'destroyed')),
-    DOMAIN_UNDEFINE_FLAGS: ({ dom }) => this.#void(this.#domains.undefine(this.#domains.find(dom))),
+    DOMAIN_UNDEFINE_FLAGS: ({ dom, flags }) => this.#void(this.#domains.undefine(this.#domains.find(dom), (flags & FLAGS.undefine.managedSave) !== 0)),
     DOMAIN_SUSPEND: ({ dom }) => this.#void(this.#domains.suspend(this.#domains.active(dom))),
     DOMAIN_RESUME: ({ dom }) => this.#void(this.#domains.resume(this.#domains.active(dom))),
+    DOMAIN_MANAGED_SAVE: ({ dom, flags }) => {
+      const domain = this.#domains.active(dom);
+      const paused = (flags & FLAGS.save.paused) !== 0 || ((flags & FLAGS.save.running) === 0 && domain.state === STATE.paused);
+      return this.#void(this.#domains.managedSave(domain, paused));
+    },
+    DOMAIN_MANAGED_SAVE_REMOVE: ({ dom }) => this.#void(this.#domains.removeSaved(this.#domains.find(dom))),
     DOMAIN_SET_METADATA: ({ dom, type, metadata, key, uri, flags }) => {
       const domain = this.#domains.find(dom);
       const namespace = metadataUri(type, uri);
@@ -266,7 +286,7 @@ function docOf(domain: FakeDomain, first: 'live' | 'config'): DomainDoc {
 
 function view(domain: FakeDomain): FakeDomainView {
   const { name, uuid, id, starts, resets } = domain;
-  return { name, uuid, id, ...toState(domain.state, domain.reason), persistent: domain.config !== null, xml: docOf(domain, 'live').xml, starts, resets };
+  return { name, uuid, id, ...toState(domain.state, domain.reason), persistent: domain.config !== null, xml: docOf(domain, 'live').xml, starts, resets, saved: domain.saved !== null };
 }
 
 function metadataUri(type: number, uri: string | null): string {

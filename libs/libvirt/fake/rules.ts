@@ -27,6 +27,7 @@ interface Listed {
   readonly state: number;
   readonly config: unknown;
   readonly live: unknown;
+  readonly saved: unknown;
 }
 
 /** libvirt's filter: bits of one group add up, groups narrow; a group without bits does not filter. */
@@ -41,8 +42,8 @@ export function matchesFilter(domain: Listed, flags: number): boolean {
     group([F.active, domain.live !== null], [F.inactive, domain.live === null]) &&
     group([F.persistent, domain.config !== null], [F.transient, domain.config === null]) &&
     group([F.running, running], [F.paused, paused], [F.shutoff, shutoff], [F.other, !running && !paused && !shutoff]) &&
-    // The fake has no managed save, autostart, snapshots or checkpoints.
-    group([F.managedsave, false], [F.noManagedsave, true]) &&
+    group([F.managedsave, domain.saved !== null], [F.noManagedsave, domain.saved === null]) &&
+    // The fake has no autostart, snapshots or checkpoints.
     group([F.autostart, false], [F.noAutostart, true]) &&
     group([F.hasSnapshot, false], [F.noSnapshot, true]) &&
     group([F.hasCheckpoint, false], [F.noCheckpoint, true])

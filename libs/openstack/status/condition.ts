@@ -6,7 +6,8 @@ import type { InstanceView } from '#libs/contracts';
 
 /** What OpenStack's words are derived from; an InstanceView has them all. */
 export type StatusFacts = Pick<InstanceView,
-  'intent' | 'step' | 'rebootCount' | 'rebootType' | 'hostId' | 'observedState' | 'observedRebootCount' | 'launchedAt' | 'terminatedAt'>;
+  'intent' | 'step' | 'rebootCount' | 'rebootType' | 'hostId' | 'observedState' | 'observedRebootCount'
+  | 'rebuilding' | 'moveKind' | 'movePhase' | 'launchedAt' | 'terminatedAt'>;
 
 export interface Condition {
   holds(facts: StatusFacts): boolean;
@@ -16,15 +17,21 @@ export interface Condition {
 
 /** Columns of compute.instances behind the facts. */
 const COLUMNS = {
-  intent: 'intent', step: 'step', rebootType: 'reboot_type', observedState: 'observed_state', hostId: 'host_id', launchedAt: 'launched_at', terminatedAt: 'terminated_at',
+  intent: 'intent', step: 'step', rebootType: 'reboot_type', observedState: 'observed_state', hostId: 'host_id',
+  moveKind: 'move_kind', movePhase: 'move_phase', rebuilding: 'rebuilding', launchedAt: 'launched_at', terminatedAt: 'terminated_at',
 } as const satisfies Partial<Record<keyof StatusFacts, string>>;
 
-type TextFact = 'intent' | 'step' | 'rebootType' | 'observedState';
+type TextFact = 'intent' | 'step' | 'rebootType' | 'observedState' | 'moveKind' | 'movePhase';
 
 /** The fact is one of these words. A fact that is not known (null) is none of them. */
 export const isOneOf = <K extends TextFact>(fact: K, ...words: NonNullable<StatusFacts[K]>[]): Condition => ({
   holds: (facts) => words.some((word) => word === facts[fact]),
   sql: (alias) => `coalesce(${alias}.${COLUMNS[fact]} IN (${words.map((word) => `'${word}'`).join(', ')}), false)`,
+});
+
+export const isTrue = (fact: 'rebuilding'): Condition => ({
+  holds: (facts) => facts[fact],
+  sql: (alias) => `${alias}.${COLUMNS[fact]}`,
 });
 
 export const isSet = (fact: 'hostId' | 'launchedAt' | 'terminatedAt'): Condition => ({

@@ -32,7 +32,7 @@ const flavorBrief = (version: Microversion) => ({
 });
 const flavor = (version: Microversion) => z.strictObject({
   ...flavorBrief(version),
-  ram: z.int(), disk: z.int(), swap: z.union([z.int(), z.literal('')]), 'OS-FLV-EXT-DATA:ephemeral': z.int(), 'OS-FLV-DISABLED:disabled': z.boolean(),
+  ram: z.int(), disk: z.int(), swap: has(version, 'query.strict') ? z.int() : z.union([z.int(), z.literal('')]), 'OS-FLV-EXT-DATA:ephemeral': z.int(), 'OS-FLV-DISABLED:disabled': z.boolean(),
   vcpus: z.int(), 'os-flavor-access:is_public': z.boolean(), rxtx_factor: z.number(),
   ...(has(version, 'flavor.extra-specs') && { extra_specs: Strings }),
 });
@@ -40,6 +40,9 @@ export const FlavorAnswer = versioned((version) => z.strictObject({ flavor: flav
 export const FlavorList = versioned((version) => z.strictObject({ flavors: z.array(z.strictObject(flavorBrief(version))), flavors_links: NextLinks }));
 export const FlavorDetailList = versioned((version) => z.strictObject({ flavors: z.array(flavor(version)), flavors_links: NextLinks }));
 export const ExtraSpecs = z.strictObject({ extra_specs: Strings });
+/** One key and its value. */
+export const ExtraSpec = Strings;
+export const FlavorAccess = z.strictObject({ flavor_access: z.array(z.strictObject({ flavor_id: z.string(), tenant_id: z.string() })) });
 
 const EmbeddedFlavor = z.strictObject({ vcpus: z.int(), ram: z.int(), disk: z.int(), ephemeral: z.int(), swap: z.int(), original_name: z.string(), extra_specs: Strings });
 
@@ -53,6 +56,9 @@ const serverCommon = (version: Microversion) => ({
   ...(has(version, 'server.locked') && { locked: z.boolean() }),
   ...(has(version, 'server.description') && { description: z.string().nullable() }),
   ...(has(version, 'server.tags') && { tags: z.array(z.string()) }),
+  ...(has(version, 'server.trusted-certificates') && { trusted_image_certificates: z.null() }),
+  ...(has(version, 'server.locked-reason') && { locked_reason: z.string().nullable() }),
+  ...(has(version, 'server.hostname') && { 'OS-EXT-SRV-ATTR:hostname': z.string() }),
 });
 
 /** Admins see all of these or none. */
@@ -61,34 +67,55 @@ const hostAttributes = (version: Microversion) => ({
   'OS-EXT-SRV-ATTR:instance_name': z.string().optional(),
   'OS-EXT-SRV-ATTR:hypervisor_hostname': z.string().nullable().optional(),
   ...(has(version, 'server.more-attributes') && {
-    'OS-EXT-SRV-ATTR:reservation_id': z.string().optional(), 'OS-EXT-SRV-ATTR:launch_index': z.int().optional(), 'OS-EXT-SRV-ATTR:hostname': z.string().optional(),
+    'OS-EXT-SRV-ATTR:reservation_id': z.string().optional(), 'OS-EXT-SRV-ATTR:launch_index': z.int().optional(),
+    ...(!has(version, 'server.hostname') && { 'OS-EXT-SRV-ATTR:hostname': z.string().optional() }),
     'OS-EXT-SRV-ATTR:kernel_id': z.string().optional(), 'OS-EXT-SRV-ATTR:ramdisk_id': z.string().optional(),
-    'OS-EXT-SRV-ATTR:root_device_name': z.string().nullable().optional(), 'OS-EXT-SRV-ATTR:user_data': z.string().nullable().optional(),
+    'OS-EXT-SRV-ATTR:root_device_name': z.string().nullable().optional(),
   }),
   ...(has(version, 'server.host-status') && { host_status: z.enum(['', 'UP', 'UNKNOWN', 'MAINTENANCE', 'DOWN']).optional() }),
 });
 
-const server = (version: Microversion) => z.strictObject({
-  ...serverCommon(version), ...hostAttributes(version),
+const serverExtended = (version: Microversion) => ({
+  ...hostAttributes(version),
   'OS-EXT-AZ:availability_zone': z.string(), config_drive: z.enum(['', 'True']), key_name: z.string().nullable(),
   'OS-SRV-USG:launched_at': Micros.nullable(), 'OS-SRV-USG:terminated_at': Micros.nullable(),
   'OS-EXT-STS:task_state': z.string().nullable(), 'OS-EXT-STS:vm_state': z.string(), 'OS-EXT-STS:power_state': z.int(),
   'os-extended-volumes:volumes_attached': z.array(z.never()),
+  ...(has(version, 'server.pinned-zone') && { pinned_availability_zone: z.string().nullable() }),
 });
-export const ServerAnswer = versioned((version) => z.strictObject({ server: server(version) }));
-export const ServerUpdated = versioned((version) => z.strictObject({ server: z.strictObject(serverCommon(version)) }));
+const serverGroups = (version: Microversion) => (has(version, 'server.groups') ? { server_groups: z.array(Id).max(1) } : {});
+const adminUserData = (version: Microversion) => (has(version, 'server.more-attributes') ? { 'OS-EXT-SRV-ATTR:user_data': z.string().nullable().optional() } : {});
+const serverEntry = (version: Microversion) => ({ ...serverCommon(version), ...serverExtended(version), ...adminUserData(version) });
+export const ServerAnswer = versioned((version) => z.strictObject({ server: z.strictObject({ ...serverEntry(version), ...serverGroups(version) }) }));
+export const ServerUpdated = versioned((version) => z.strictObject({
+  server: z.strictObject({ ...(has(version, 'server.same-everywhere') ? serverEntry(version) : serverCommon(version)), ...serverGroups(version) }),
+}));
+export const ServerRebuilt = versioned((version) => z.strictObject({
+  server: z.strictObject({
+    ...serverCommon(version), ...(has(version, 'server.same-everywhere') && serverExtended(version)), ...serverGroups(version), adminPass: z.string(),
+    ...(has(version, 'server-rebuild.key-name') && { key_name: z.string().nullable() }), ...(has(version, 'server-rebuild.user-data') && { user_data: z.string().nullable() }),
+  }),
+}));
 export const ServerList = z.strictObject({ servers: z.array(z.strictObject({ id: Id, name: z.string(), links: Links })), servers_links: NextLinks });
-export const ServerDetailList = versioned((version) => z.strictObject({ servers: z.array(server(version)), servers_links: NextLinks }));
+export const ServerDetailList = versioned((version) => z.strictObject({ servers: z.array(z.strictObject(serverEntry(version))), servers_links: NextLinks }));
 export const ServerCreated = z.union([
   z.strictObject({ server: z.strictObject({ id: Id, links: Links, 'OS-DCF:diskConfig': z.string(), security_groups: z.array(z.strictObject({ name: z.string() })), adminPass: z.string() }) }),
   z.strictObject({ reservation_id: z.string() }),
 ]);
 export const ConsoleOutput = z.strictObject({ output: z.string() });
+export const EvacuateAnswer = z.strictObject({ adminPass: z.string() });
+const ConsoleUrl = z.strictObject({ console: z.strictObject({ type: z.string(), url: z.url() }) });
+/** The actions that answer something at once. */
+export const ActionResult = versioned((version) => {
+  if (has(version, 'server-evacuate.no-shared-storage')) return ConsoleOutput;
+  return z.union([ConsoleOutput, EvacuateAnswer, ...(version.below('2.6') ? [ConsoleUrl] : [])]);
+});
 
 export const MetadataAnswer = z.strictObject({ metadata: Strings });
 export const MetadataItem = z.strictObject({ meta: Strings });
 export const TagsAnswer = z.strictObject({ tags: z.array(z.string()) });
 export const AddressesAnswer = z.strictObject({ addresses: z.strictObject({}) });
+export const TopologyAnswer = z.strictObject({ nodes: z.array(z.never()), pagesize_kb: z.null() });
 export const InterfacesAnswer = z.strictObject({ interfaceAttachments: z.array(z.never()) });
 export const VolumesAnswer = z.strictObject({ volumeAttachments: z.array(z.never()) });
 export const SecurityGroupsAnswer = z.strictObject({ security_groups: z.array(z.never()) });
@@ -96,7 +123,7 @@ export const SecurityGroupsAnswer = z.strictObject({ security_groups: z.array(z.
 const keypairBrief = (version: Microversion) => ({
   name: z.string(), public_key: z.string(), fingerprint: z.string(), ...(has(version, 'keypair.type') && { type: z.enum(['ssh', 'x509']) }),
 });
-export const KeypairCreated = versioned((version) => z.strictObject({ keypair: z.strictObject({ ...keypairBrief(version), user_id: z.string(), private_key: z.string().optional() }) }));
+export const KeypairCreated = versioned((version) => z.strictObject({ keypair: z.strictObject({ ...keypairBrief(version), user_id: z.string(), ...(!has(version, 'keypair.import-only') && { private_key: z.string().optional() }) }) }));
 export const KeypairAnswer = versioned((version) => z.strictObject({
   keypair: z.strictObject({
     ...keypairBrief(version), user_id: z.string(), id: z.int(), created_at: Micros, updated_at: z.null(), deleted: z.literal(false), deleted_at: z.null(),
@@ -119,8 +146,7 @@ const Usage = {
 const hypervisor = (version: Microversion) => z.strictObject({
   ...hypervisorBrief(version), hypervisor_type: z.string(), hypervisor_version: z.int(), host_ip: z.string(),
   service: z.strictObject({ id: hostId(version), host: z.string(), disabled_reason: z.string().nullable() }),
-  ...Usage,
-  cpu_info: has(version, 'hypervisor.cpu-object') ? z.record(z.string(), z.unknown()) : z.string(),
+  ...(has(version, 'hypervisor.lean') ? { uptime: z.string() } : { ...Usage, cpu_info: has(version, 'hypervisor.cpu-object') ? z.record(z.string(), z.unknown()) : z.string() }),
 });
 const hypervisorLinks = (version: Microversion) => (has(version, 'hypervisor.paging') ? { hypervisors_links: NextLinks } : {});
 export const HypervisorAnswer = versioned((version) => z.strictObject({ hypervisor: hypervisor(version) }));
@@ -144,8 +170,48 @@ export const ZoneList = z.strictObject({
   availabilityZoneInfo: z.array(z.strictObject({ zoneName: z.string(), zoneState: z.strictObject({ available: z.boolean() }), hosts: z.record(z.string(), ZoneHost).nullable() })),
 });
 
+const serverGroup = (version: Microversion) => z.strictObject({
+  id: Id, name: z.string(), members: z.array(Id),
+  ...(has(version, 'server-group.rules')
+    ? { policy: z.string(), rules: z.strictObject({ max_server_per_host: z.int().optional() }) }
+    : { policies: z.array(z.string()).length(1), metadata: z.strictObject({}) }),
+  ...(has(version, 'server-group.owner') && { project_id: z.string(), user_id: z.string() }),
+});
+export const ServerGroupAnswer = versioned((version) => z.strictObject({ server_group: serverGroup(version) }));
+export const ServerGroupList = versioned((version) => z.strictObject({ server_groups: z.array(serverGroup(version)) }));
+
+export const HostList = z.strictObject({ hosts: z.array(z.strictObject({ host_name: z.string(), service: z.literal('compute'), zone: z.string() })) });
+export const HostAnswer = z.strictObject({
+  host: z.array(z.strictObject({ resource: z.strictObject({ host: z.string(), project: z.string(), cpu: z.int(), memory_mb: z.int(), disk_gb: z.int() }) })),
+});
+export const HostUpdated = z.strictObject({ host: z.string(), status: z.enum(['enabled', 'disabled']) });
+
+const serverUsage = z.strictObject({
+  hours: z.number(), flavor: z.string(), instance_id: Id, name: z.string(), tenant_id: z.string(), memory_mb: z.int(), local_gb: z.int(), vcpus: z.int(), started_at: Micros,
+  ended_at: Micros.nullable(), state: z.string(), uptime: z.int(),
+});
+const projectUsage = z.strictObject({
+  tenant_id: z.string(), server_usages: z.array(serverUsage).optional(), total_local_gb_usage: z.number(), total_vcpus_usage: z.number(), total_memory_mb_usage: z.number(),
+  total_hours: z.number(), start: Micros, stop: Micros,
+});
+export const UsageList = versioned((version) => z.strictObject({ tenant_usages: z.array(projectUsage), ...(has(version, 'usage.paging') && { tenant_usages_links: NextLinks }) }));
+export const UsageAnswer = versioned((version) => z.strictObject({
+  tenant_usage: projectUsage, ...(has(version, 'usage.paging') && { tenant_usage_links: NextLinks }),
+}));
+
+const migration = (version: Microversion) => z.strictObject({
+  id: z.int(), source_compute: z.string(), source_node: z.string(), dest_compute: z.string().nullable(), dest_node: z.string().nullable(), dest_host: z.string().nullable(),
+  status: z.string(), instance_uuid: Id, old_instance_type_id: z.union([z.int(), z.string()]), new_instance_type_id: z.union([z.int(), z.string()]), created_at: Micros, updated_at: Micros,
+  ...(has(version, 'migration.type') && { migration_type: z.string() }), ...(has(version, 'migration.paging') && { uuid: Id }),
+  ...(has(version, 'migration.owner') && { user_id: z.string(), project_id: z.string() }),
+});
+export const MigrationList = versioned((version) => z.strictObject({ migrations: z.array(migration(version)), ...(has(version, 'migration.paging') && { migrations_links: NextLinks }) }));
+/** Live migrations under way: none is offered, so there are none. */
+export const ServerMigrationList = z.strictObject({ migrations: z.array(z.never()) });
+
 export const LimitsAnswer = z.strictObject({ limits: z.strictObject({ rate: z.array(z.never()), absolute: z.record(z.string(), z.int()) }) });
 export const QuotaSet = z.strictObject({ quota_set: z.record(z.string(), z.union([z.int(), z.string()])) });
+export const QuotaClassSet = z.strictObject({ quota_class_set: z.record(z.string(), z.union([z.int(), z.string()])) });
 export const QuotaSetDetail = z.strictObject({ quota_set: z.record(z.string(), z.union([z.string(), z.strictObject({ limit: z.int(), in_use: z.int(), reserved: z.int() })])) });
 
 const Extension = z.strictObject({ alias: z.string(), name: z.string(), description: z.string(), links: z.array(z.never()), namespace: z.string(), updated: Seconds });

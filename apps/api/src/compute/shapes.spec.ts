@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { getServer, listServers } from '#libs/contracts';
 import { FEATURES, Microversion, type VersionText } from '#libs/openstack';
 import type { VersionedSchema } from '../http/read-input.js';
-import { failedInstance, HOST_ID, IMAGE_ID, instance, PROJECT, SERVER_ID } from '../testing/samples.js';
+import { failedInstance, GROUP_ID, HOST_ID, IMAGE_ID, instance, PROJECT, SERVER_ID } from '../testing/samples.js';
 import { ScriptedCloud } from '../testing/scripted-cloud.js';
 import * as answers from './answers.js';
 
@@ -14,7 +14,7 @@ afterAll(() => cloud.stop());
 
 const all = Array.from({ length: Microversion.max.minor }, (_, index) => Microversion.of(`2.${index + 1}`));
 /** The first and the last version of every stretch in which nothing changes. */
-const edges = [...new Set([1, 61, ...Object.values(FEATURES).flatMap(({ since }) => [Number(since.slice(2)) - 1, Number(since.slice(2))])])].map((minor) => Microversion.of(`2.${minor}`));
+const edges = [...new Set([1, Microversion.max.minor, ...Object.values(FEATURES).flatMap(({ since }) => [Number(since.slice(2)) - 1, Number(since.slice(2))])])].map((minor) => Microversion.of(`2.${minor}`));
 
 interface Route { path: string; schema: z.ZodType | VersionedSchema; admin?: true; since?: VersionText; until?: VersionText; uuids?: string }
 const ROUTES: Route[] = [
@@ -27,6 +27,7 @@ const ROUTES: Route[] = [
   { path: `/servers/${SERVER_ID}/metadata`, schema: answers.MetadataAnswer },
   { path: `/servers/${SERVER_ID}/metadata/k`, schema: answers.MetadataItem },
   { path: `/servers/${SERVER_ID}/tags`, schema: answers.TagsAnswer, since: '2.26' },
+  { path: `/servers/${SERVER_ID}/topology`, schema: answers.TopologyAnswer, since: '2.78' },
   { path: `/servers/${SERVER_ID}/ips`, schema: answers.AddressesAnswer },
   { path: `/servers/${SERVER_ID}/os-interface`, schema: answers.InterfacesAnswer },
   { path: `/servers/${SERVER_ID}/os-volume_attachments`, schema: answers.VolumesAnswer },
@@ -35,6 +36,7 @@ const ROUTES: Route[] = [
   { path: '/flavors/detail?limit=1', schema: answers.FlavorDetailList },
   { path: '/flavors/1', schema: answers.FlavorAnswer },
   { path: '/flavors/1/os-extra_specs', schema: answers.ExtraSpecs },
+  { path: '/flavors/1/os-flavor-access', schema: answers.FlavorAccess, admin: true },
   { path: '/os-keypairs', schema: answers.KeypairList },
   { path: '/os-keypairs?limit=1', schema: answers.KeypairList },
   { path: '/os-keypairs/k', schema: answers.KeypairAnswer },
@@ -42,15 +44,25 @@ const ROUTES: Route[] = [
   { path: '/os-hypervisors/detail?limit=1', schema: answers.HypervisorDetailList, admin: true },
   { path: '/os-hypervisors?with_servers=true', schema: answers.HypervisorList, admin: true },
   { path: '/os-hypervisors/1', uuids: `/os-hypervisors/${HOST_ID}?with_servers=1`, schema: answers.HypervisorAnswer, admin: true },
-  { path: '/os-hypervisors/statistics', schema: answers.HypervisorStatistics, admin: true },
+  { path: '/os-hypervisors/statistics', schema: answers.HypervisorStatistics, admin: true, until: '2.87' },
   { path: '/os-hypervisors/alp/search', schema: answers.HypervisorList, admin: true, until: '2.52' },
   { path: '/os-hypervisors/alp/servers', schema: answers.HypervisorList, admin: true, until: '2.52' },
+  { path: '/os-server-groups', schema: answers.ServerGroupList },
+  { path: `/os-server-groups/${GROUP_ID}`, schema: answers.ServerGroupAnswer },
+  { path: '/os-hosts', schema: answers.HostList, admin: true, until: '2.42' },
+  { path: '/os-hosts/alpha', schema: answers.HostAnswer, admin: true, until: '2.42' },
+  { path: '/os-simple-tenant-usage?start=2026-01-01T00:00:00&detailed=1', schema: answers.UsageList, admin: true },
+  { path: `/os-simple-tenant-usage/${PROJECT}?start=2026-01-01T00:00:00`, schema: answers.UsageAnswer },
+  { path: '/os-migrations', schema: answers.MigrationList, admin: true },
+  { path: `/servers/${SERVER_ID}/migrations`, schema: answers.ServerMigrationList, admin: true, since: '2.23' },
   { path: '/os-services', schema: answers.ServiceList, admin: true },
   { path: '/os-availability-zone', schema: answers.ZoneList },
   { path: '/os-availability-zone/detail', schema: answers.ZoneList, admin: true },
   { path: '/limits', schema: answers.LimitsAnswer },
   { path: `/os-quota-sets/${PROJECT}`, schema: answers.QuotaSet },
   { path: `/os-quota-sets/${PROJECT}/detail`, schema: answers.QuotaSetDetail },
+  { path: `/os-quota-sets/${PROJECT}/defaults`, schema: answers.QuotaSet },
+  { path: '/os-quota-class-sets/default', schema: answers.QuotaClassSet, admin: true },
   { path: '/extensions', schema: answers.ExtensionList },
   { path: '/extensions/os-keypairs', schema: answers.ExtensionAnswer },
   { path: '/os-aggregates', schema: answers.AggregateList, admin: true },
@@ -94,7 +106,7 @@ describe('writes at every version', () => {
   });
   it('keypairs: 200 and 202 at 2.1, 201 and 204 from 2.2', async () => {
     for (const version of edges) {
-      const made = await cloud.call('POST', '/compute/v2.1/os-keypairs', { version: version.toString(), body: { keypair: { name: 'k' } } });
+      const made = await cloud.call('POST', '/compute/v2.1/os-keypairs', { version: version.toString(), body: { keypair: { name: 'k', ...(version.atLeast('2.92') && { public_key: 'ssh-ed25519 AAAA k' }) } } });
       check(answers.KeypairCreated, version, made.body);
       const gone = await cloud.call('DELETE', '/compute/v2.1/os-keypairs/k', { version: version.toString() });
       expect([made.status, gone.status, gone.text]).toEqual(version.atLeast('2.2') ? [201, 204, ''] : [200, 202, '']);
@@ -106,6 +118,14 @@ describe('writes at every version', () => {
       expect(made.status).toBe(200);
       check(answers.FlavorAnswer, version, made.body);
       expect((await cloud.call('DELETE', '/compute/v2.1/flavors/1', { as: 'admin', version: version.toString() })).status).toBe(202);
+    }
+  });
+  it('server groups: 200 and 204', async () => {
+    for (const version of edges) {
+      const made = await cloud.call('POST', '/compute/v2.1/os-server-groups', { version: version.toString(), body: { server_group: { name: 'g', ...(version.atLeast('2.64') ? { policy: 'affinity' } : { policies: ['affinity'] }) } } });
+      expect(made.status).toBe(200);
+      check(answers.ServerGroupAnswer, version, made.body);
+      expect((await cloud.call('DELETE', `/compute/v2.1/os-server-groups/${GROUP_ID}`, { version: version.toString() })).status).toBe(204);
     }
   });
   it('services: by name before 2.53, by id from then on', async () => {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AuthenticatedRequest } from '#libs/auth';
 import type { Caller, Contract, InputOf, OutputOf } from '#libs/contracts';
 import { badRequest, forbidden, internalError } from '#libs/errors';
-import { publicUrl, serviceOf } from '#libs/http';
+import { idsOf, publicUrl, serviceOf, type Ids } from '#libs/http';
 import type { Bus } from '#libs/messaging';
 import { computeLinks, negotiate, versionHeaders, type LinkBase, type Microversion, type Negotiated } from '#libs/openstack';
 
@@ -13,6 +13,12 @@ export interface Call {
   readonly version: Microversion;
   readonly links: LinkBase;
   readonly query: URLSearchParams;
+  /** Base of every URL of this door as this client reaches it, without a slash at its end. */
+  readonly publicUrl: string;
+  /** When the token of this request ends. */
+  readonly sessionEndsAt: string;
+  /** What this request makes ids and other random things with: the same again when it repeats under its Idempotency-Key. */
+  readonly ids: Ids;
 }
 
 const negotiated = new WeakMap<object, Negotiated>();
@@ -59,7 +65,7 @@ export const CallParam = createParamDecorator((_: unknown, context: ExecutionCon
   if (projectId !== undefined && projectId !== caller.projectId) {
     throw badRequest(`Malformed request URL: URL's project_id '${projectId}' doesn't match Context's project_id '${caller.projectId ?? 'None'}'`);
   }
-  return { caller, version, links: linksOf(request), query: queryOf(request) };
+  return { caller, version, links: linksOf(request), query: queryOf(request), publicUrl: publicUrl(request), sessionEndsAt: new Date((request.token?.claims.expiresAt ?? 0) * 1000).toISOString(), ids: idsOf(request) };
 });
 
 /** The project a caller acts in. Policies ask for one; a route whose policy does not must not come here. */

@@ -10,7 +10,7 @@ export interface RouteDescription {
   readonly summary: string;
   readonly body?: SchemaOf;
   /** An object of lists, as readQuery takes it. */
-  readonly query?: z.ZodType;
+  readonly query?: SchemaOf;
   /** Status codes and what is in their bodies; null: nothing. */
   readonly answers: Readonly<Record<number, SchemaOf | null>>;
   /** The first and the last microversion that has this route. */

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { badRequest } from '#libs/errors';
 import { HttpError } from '#libs/http';
 import { explainInvalid, type Microversion } from '#libs/openstack';
@@ -24,11 +24,22 @@ export function readBody<S extends z.ZodType>(schema: S, body: unknown): z.outpu
   return result.data;
 }
 
-/** A query as lists of values by name: names may repeat. Unknown names are dropped by the schema, as Nova did before 2.75. */
-export function readQuery<S extends z.ZodType>(schema: S, query: URLSearchParams): z.output<S> {
+const strictForms = new WeakMap<z.ZodType, z.ZodType>();
+
+function strictOf(schema: z.ZodType): z.ZodType {
+  const strict = strictForms.get(schema) ?? (schema instanceof z.ZodObject ? schema.strict() : schema);
+  strictForms.set(schema, strict);
+  return strict;
+}
+
+/**
+ * A query as lists of values by name: names may repeat. Unknown names are dropped by the schema, or refused when it is
+ * `strict`: most lists are from 2.75 on (`has(version, 'query.strict')`).
+ */
+export function readQuery<S extends z.ZodType>(schema: S, query: URLSearchParams, strict = false): z.output<S> {
   const lists: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
   for (const name of new Set(query.keys())) lists[name] = query.getAll(name);
-  const result = schema.safeParse({ ...lists });
+  const result = (strict ? (strictOf(schema) as S) : schema).safeParse({ ...lists });
   if (!result.success) throw badRequest(explainInvalid(result.error, lists, 'query'));
   return result.data;
 }

@@ -87,7 +87,7 @@ function operation({ path, operationId, policy, description }: Route, version: M
     summary: description.summary,
     'x-policy': policy,
     ...(open ? { security: [] } : { security: [{ token: [] }] }),
-    ...((named.length > 0 || description.query !== undefined) && { parameters: [...named, ...queryParameters(description.query)] }),
+    ...((named.length > 0 || description.query !== undefined) && { parameters: [...named, ...queryParameters(description.query, version)] }),
     ...(description.body !== undefined && { requestBody: { required: true, content: content(description.body, version, 'input') } }),
     responses: {
       ...Object.fromEntries(Object.entries(description.answers).map(([status, schema]) => [
@@ -110,8 +110,8 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
 }
 
 /** The query schemas are objects of lists, because names may repeat. */
-function queryParameters(query: z.ZodType | undefined): Json[] {
+function queryParameters(query: z.ZodType | VersionedSchema | undefined, version: Microversion): Json[] {
   if (query === undefined) return [];
-  const { properties = {} } = jsonSchema(query, 'input') as { properties?: Record<string, { items?: Json }> };
+  const { properties = {} } = jsonSchema(schemaAt(query, version), 'input') as { properties?: Record<string, { items?: Json }> };
   return Object.entries(properties).map(([name, { items }]) => ({ name, in: 'query', required: false, explode: true, schema: items ?? {} }));
 }

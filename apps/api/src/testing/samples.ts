@@ -1,4 +1,4 @@
-import type { Flavor, HostView, InstanceView, Keypair } from '#libs/contracts';
+import type { Flavor, HostView, InstanceView, Keypair, MigrationView, ServerGroup, ServerUsage } from '#libs/contracts';
 
 export const PROJECT = '922cbb55734145b2ab92afd4e96da009';
 export const USER = '338ba9fec0d74756957698489876c4ab';
@@ -13,7 +13,7 @@ export const flavor = (change: Partial<Flavor> = {}): Flavor => ({
 export const instance = (change: Partial<InstanceView> = {}): InstanceView => ({
   id: SERVER_ID, projectId: PROJECT, userId: USER, name: 's1', hostname: 's1', description: 'first', metadata: { k: 'v' }, tags: ['t'],
   intent: 'running', generation: 1, specGeneration: 1, rebootCount: 0, rebootType: 'soft', flavor: flavor(), imageId: IMAGE_ID, keyName: 'k', userData: 'aGk=', configDrive: true,
-  requestedZone: null, availabilityZone: 'nova', hostId: HOST_ID, hostName: 'alpha', reservationId: 'r-abcdefgh', launchIndex: 0, locked: false,
+  requestedZone: null, availabilityZone: 'nova', hostId: HOST_ID, hostName: 'alpha', reservationId: 'r-abcdefgh', launchIndex: 0, groupId: null, locked: false, lockedReason: null, rebuilding: false, moveKind: null, movePhase: null,
   observedState: 'running', observedGeneration: 1, observedRebootCount: 0, step: 'settled', fault: null,
   createdAt: '2026-11-21T01:02:03.456Z', updatedAt: '2026-11-21T01:02:09.001Z', launchedAt: '2026-11-21T01:02:08.123Z', terminatedAt: null, ...change,
 });
@@ -35,4 +35,19 @@ export const host = (change: Partial<HostView> = {}): HostView => ({
     cells: [{ id: 0, cpus: [0, 1, 2, 3], memoryMib: 8192 }], virtType: 'qemu', hypervisorVersion: 7_002_000, libvirtVersion: 9_000_000, hostAddress: '127.0.0.1',
   },
   used: { vcpus: 1, memoryMib: 64, diskGib: 1, instances: 1 }, ratios: { cpu: 4, ram: 1, disk: 1 }, bootId: 'b', epoch: 1, updatedAt: '2026-11-21T01:02:03.400Z', ...change,
+});
+
+export const GROUP_ID = '616fb98f-46ca-475e-917e-2563e5a8cd19';
+export const serverGroup = (change: Partial<ServerGroup> = {}): ServerGroup => ({
+  id: GROUP_ID, projectId: PROJECT, userId: USER, name: 'g', policy: 'anti-affinity', maxServerPerHost: 3, members: [SERVER_ID], ...change,
+});
+
+export const serverUsage = (change: Partial<ServerUsage> = {}): ServerUsage => ({
+  id: SERVER_ID, projectId: PROJECT, name: 's1', flavorName: 'm1.nano', vcpus: 1, ramMib: 64, diskGib: 1, vmState: 'active', launchedAt: '2026-11-20T00:00:00.000Z', terminatedAt: null, ...change,
+});
+
+export const migration = (change: Partial<MigrationView> = {}): MigrationView => ({
+  id: 3, uuid: '42341d4b-346a-40d0-83c6-5f4f6892b650', instanceId: SERVER_ID, projectId: PROJECT, userId: USER, kind: 'resize', status: 'finished',
+  sourceHost: { id: HOST_ID, name: 'alpha' }, destinationHost: { id: HOST_ID, name: 'beta' }, oldFlavor: { id: '1', name: 'm1.nano' }, newFlavor: { id: 'big', name: 'm1.big' },
+  error: null, createdAt: '2026-11-21T01:02:03.456Z', updatedAt: '2026-11-21T01:02:04.456Z', ...change,
 });

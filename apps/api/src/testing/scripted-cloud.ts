@@ -5,16 +5,22 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { makeSigningKey, signToken } from '#libs/auth';
 import {
+  listChanges, readTimeline,
   createEnrolToken, createFlavor, createKeypair, createServers, deleteFlavor, deleteKeypair, deleteServer, getConsoleLog, getFlavor, getKeypair, getProjectLimits, getServer, getUsage,
   inspectServer, joinHost, listFlavors, listHosts, listKeypairs, listServers, listTokenKeys, listZones, rebootServer, startServer, stopServer, updateHost, updateServer,
+  addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
+  removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
+  adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
+  confirmResize, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState, resizeServer, resumeServer, revertResize,
+  setServerMetadata, setServerTags, suspendServer, unlockServer, unpauseServer,
   type Contract, type InputOf, type OutputOf,
 } from '#libs/contracts';
 import { notFound } from '#libs/errors';
-import { createDoor } from '#libs/http';
+import { createDoor, type DoorOptions } from '#libs/http';
 import { createLogger } from '#libs/observability';
 import { InMemoryBus } from '#libs/messaging';
 import { ApiHttpModule, onComputeRequest } from '../api.module.js';
-import { flavor, host, instance, keypair, PROJECT, SERVER_ID, USER } from './samples.js';
+import { flavor, GROUP_ID, host, instance, keypair, migration, PROJECT, serverGroup, serverUsage, SERVER_ID, USER } from './samples.js';
 
 export interface Asked { subject: string; input: Record<string, unknown> }
 
@@ -24,12 +30,12 @@ export class ScriptedCloud {
   readonly #key = makeSigningKey('c0ffee00-0000-4000-8000-000000000000').key;
   app!: NestFastifyApplication;
 
-  static async start(publicUrl?: string): Promise<ScriptedCloud> {
+  static async start(publicUrl?: string, door: Pick<DoorOptions, 'idempotency' | 'brakes'> = {}): Promise<ScriptedCloud> {
     const cloud = new ScriptedCloud();
     cloud.#script();
     const logger = createLogger('api-test', 'silent');
     cloud.app = await createDoor(ApiHttpModule.register({ bus: cloud.bus, config: { region: 'RegionOne' }, logger }), {
-      logger, onRequest: onComputeRequest, ...(publicUrl !== undefined && { publicUrl }),
+      logger, onRequest: onComputeRequest, ...(publicUrl !== undefined && { publicUrl }), ...door,
     });
     return cloud;
   }
@@ -101,6 +107,12 @@ export class ScriptedCloud {
 
   #script(): void {
     const contracts: Contract[] = [
+      adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
+      listChanges, readTimeline,
+      addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
+      removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
+      confirmResize, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState, resizeServer, resumeServer, revertResize,
+      setServerMetadata, setServerTags, suspendServer, unlockServer, unpauseServer,
       createEnrolToken, createFlavor, createKeypair, createServers, deleteFlavor, deleteKeypair, deleteServer, getConsoleLog, getFlavor, getKeypair, getProjectLimits, getServer, getUsage,
       inspectServer, joinHost, listFlavors, listHosts, listKeypairs, listServers, listZones, rebootServer, startServer, stopServer, updateHost, updateServer,
     ];
@@ -124,8 +136,14 @@ export class ScriptedCloud {
     this.answer(createServers, ({ instanceIds, name }) => ({ instances: instanceIds.map((id, launchIndex) => instance({ id: id as never, name, launchIndex, step: 'claim-host', hostId: null, hostName: null, launchedAt: null, observedState: null })) }));
     this.answer(listServers, ({ limit }) => ({ instances: [instance()].slice(0, limit), more: false }));
     this.answer(getServer, ({ instanceId }) => known(instanceId));
-    this.answer(updateServer, ({ instanceId, name, description }) => known(instanceId, instance({ ...(name !== undefined && { name }), ...(description !== undefined && { description }) })));
-    for (const contract of [deleteServer, startServer, stopServer, rebootServer]) this.answer(contract, ({ instanceId }) => { known(instanceId); return {}; });
+    this.answer(updateServer, ({ instanceId, name, description, hostname }) => known(instanceId, instance({ ...(name !== undefined && { name }), ...(description !== undefined && { description }), ...(hostname !== undefined && { hostname }) })));
+    for (const contract of [
+      deleteServer, startServer, stopServer, rebootServer, pauseServer, unpauseServer, suspendServer, resumeServer, lockServer, unlockServer, forceDeleteServer, resetServerState,
+      resizeServer, confirmResize, revertResize, migrateServer, evacuateServer, deleteServerMetadata, deleteServerTag,
+    ]) this.answer(contract, ({ instanceId }) => { known(instanceId); return {}; });
+    this.answer(rebuildServer, ({ instanceId, imageId }) => known(instanceId, instance({ imageId: imageId as never, rebuilding: true, step: 'wait-host' })));
+    this.answer(setServerMetadata, ({ instanceId, metadata, replace }) => { known(instanceId); return { metadata: { ...(replace ? {} : { k: 'v' }), ...metadata } }; });
+    this.answer(setServerTags, ({ instanceId, tags, replace }) => { known(instanceId); return { tags: [...new Set([...(replace ? [] : ['t']), ...tags])], added: tags.some((tag) => tag !== 't') }; });
     this.answer(getConsoleLog, ({ instanceId }) => { known(instanceId); return { output: 'boot\u001b[0m\r\n\tready\n' }; });
     this.answer(listFlavors, ({ limit }) => ({ flavors: [flavor(), flavor({ id: '2', name: 'm1.tiny' })].slice(0, limit), more: false }));
     this.answer(getFlavor, ({ flavorId }) => {
@@ -134,6 +152,20 @@ export class ScriptedCloud {
     });
     this.answer(createFlavor, (input) => input.flavor);
     this.answer(deleteFlavor, () => ({}));
+    this.answer(updateFlavor, ({ description }) => flavor({ description }));
+    this.answer(setFlavorExtraSpecs, ({ extraSpecs }) => flavor({ extraSpecs }));
+    this.answer(deleteFlavorExtraSpec, () => ({}));
+    for (const contract of [listFlavorAccess, addFlavorAccess, removeFlavorAccess]) this.answer(contract, () => ({ projectIds: [PROJECT] }));
+    this.answer(createServerGroup, ({ groupId, name, policy, maxServerPerHost }) => serverGroup({ id: groupId, name, policy, maxServerPerHost }));
+    this.answer(listServerGroups, () => ({ groups: [serverGroup()] }));
+    this.answer(getServerGroup, ({ groupId }) => {
+      if (groupId !== GROUP_ID) throw notFound(`Instance group ${groupId} could not be found.`);
+      return serverGroup();
+    });
+    this.answer(deleteServerGroup, () => ({}));
+    this.answer(listServerUsages, () => ({ usages: [serverUsage()] }));
+    this.answer(listMigrations, () => ({ migrations: [migration()], more: false }));
+    this.answer(getDefaultLimits, () => ({ limits: { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 } }));
     this.answer(createKeypair, ({ name, publicKey, type }) => ({ keypair: keypair({ name, type, ...(publicKey !== null && { publicKey }) }), privateKey: publicKey === null ? 'SECRET' : null }));
     this.answer(listKeypairs, () => ({ keypairs: [keypair()], more: false }));
     this.answer(getKeypair, ({ name, userId }) => {
@@ -141,13 +173,15 @@ export class ScriptedCloud {
       return keypair();
     });
     this.answer(deleteKeypair, () => ({}));
-    this.answer(getUsage, () => ({ instances: 1, cores: 1, ramMib: 64, keypairs: 1 }));
+    this.answer(readTimeline, () => ({ entries: [], more: false }));
+    this.answer(listChanges, ({ after }) => ({ changes: [], upTo: after ?? { xid: '1', id: '0' }, incarnation: 1, more: false, gone: false }));
+    this.answer(getUsage, () => ({ instances: 1, cores: 1, ramMib: 64, keypairs: 1, serverGroups: 2 }));
     this.answer(getProjectLimits, ({ projectId }) => {
       if (projectId !== PROJECT) throw notFound(`Could not find project: ${projectId}.`);
-      return { limits: { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128 }, generation: 1 };
+      return { limits: { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 }, generation: 1 };
     });
     this.answer(listHosts, (asked) => ({ hosts: [host()].filter((each) => (asked.name === undefined || each.name === asked.name) && (asked.id === undefined || each.id === asked.id)) }));
-    this.answer(updateHost, ({ enabled, disabledReason }) => host({ enabled, disabledReason }));
+    this.answer(updateHost, ({ enabled, disabledReason }) => host({ ...(enabled !== undefined && { enabled }), disabledReason: disabledReason ?? null }));
     this.answer(listZones, () => ({ zones: [{ name: 'nova', available: true, onlyWhenAsked: false, hosts: [{ name: 'alpha', alive: true, enabled: true, lastSeenAt: '2026-11-21T01:02:03.400Z' }] }, { name: 'fleet', available: false, onlyWhenAsked: true, hosts: [] }] }));
     this.answer(createEnrolToken, ({ count }) => ({ tokens: Array.from({ length: count }, (_, index) => `token-${index}`), expiresAt: '2026-11-21T02:00:00.000Z' }));
     this.answer(joinHost, ({ hostId }) => ({ hostId: hostId as never, cellId: 'c1', cloudId: 'c0ffee00-0000-4000-8000-000000000000', natsUrls: ['nats://127.0.0.1:4222'], natsUserJwt: 'jwt', availabilityZone: 'nova' }));

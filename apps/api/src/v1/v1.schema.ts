@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createEnrolToken, HostView, inspectServer, joinHost } from '#libs/contracts';
+import { createEnrolToken, HostView, inspectServer, joinHost, TimelineEntry } from '#libs/contracts';
 import { LIMITS } from '../limits.js';
 
 export const VersionAnswer = z.strictObject({ name: z.literal('skylite'), version: z.literal('v1'), region: z.string(), links: z.record(z.string(), z.url()) });
@@ -25,3 +25,7 @@ export const HostAnswer = z.object({ host: HostView });
 export const HostList = z.object({ hosts: z.array(HostView) });
 
 export const InspectAnswer = inspectServer.output;
+/** `kind`: `server`, or `server.launched`; several with commas. `project`: another’s only for admins, who hear of all without it. */
+export const EventsQuery = z.object({ kind: z.array(z.string().min(1).max(1_000).regex(/^[a-z.,-]+$/)), project: z.array(z.string().min(1).max(64)) }).partial();
+
+export const TimelineAnswer = z.object({ timeline: z.array(TimelineEntry), more: z.boolean() });

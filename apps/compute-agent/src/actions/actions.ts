@@ -6,6 +6,7 @@
  */
 import type { DesiredInstance } from '#libs/contracts';
 import type { Progress, Step } from '../decide/facts.js';
+import { configDriveDigest } from '../files/config-drive.js';
 import type { Machine } from '../hypervisor/hypervisor.js';
 import { LIMITS } from '../limits.js';
 
@@ -30,7 +31,7 @@ export interface Action {
   run(context: ActionContext): Promise<void>;
 }
 
-const { short, disk, start, image } = LIMITS.actionMs;
+const { short, disk, copy, memory, start, image } = LIMITS.actionMs;
 
 export const ACTIONS: Readonly<Record<Step, Action>> = {
   /** The ledger knows less than the domain's own notes: take them over. */
@@ -41,13 +42,26 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
       const notes = domains.get(desired.id)?.notes;
       if (!notes) return;
       const frozen = notes.frozen ?? (await machine.hypervisor.freeze());
-      await book((progress) => ({ ...progress, built: progress.built ?? notes.specGeneration, frozen: progress.frozen ?? frozen, rebootCount: Math.max(progress.rebootCount, notes.rebootCount) }));
+      await book((progress) => ({ ...progress, built: progress.built ?? notes.specGeneration, diskGeneration: progress.built === null ? notes.diskGeneration : progress.diskGeneration, frozen: progress.frozen ?? frozen, rebootCount: Math.max(progress.rebootCount, notes.rebootCount) }));
     },
   },
 
   'fetch-image': { timeoutMs: image, interruptible: true, run: ({ desired, machine, signal }) => machine.files.fetchImage(desired, signal) },
   'make-disk': { timeoutMs: disk, interruptible: true, run: ({ desired, machine, signal }) => machine.files.makeDisk(desired, signal) },
-  'make-config-drive': { timeoutMs: short, run: ({ desired, machine }) => machine.files.makeConfigDrive(desired) },
+  'receive-disk': { timeoutMs: image, interruptible: true, run: ({ desired, machine, signal }) => machine.files.receiveDisk(desired, signal) },
+  'keep-disk': { timeoutMs: copy, interruptible: true, run: ({ desired, machine, signal }) => machine.files.keepDisk(desired, signal) },
+  'restore-disk': { timeoutMs: disk, run: ({ desired, machine }) => machine.files.restoreDisk(desired) },
+  'grow-disk': { timeoutMs: disk, run: ({ desired, machine, signal }) => machine.files.growDisk(desired, signal) },
+  'drop-disks': { timeoutMs: disk, run: ({ desired, machine }) => machine.files.dropDisks(desired) },
+  'drop-previous': { timeoutMs: disk, run: ({ desired, machine }) => machine.files.dropPrevious(desired) },
+  'make-config-drive': {
+    timeoutMs: short,
+    run: async ({ desired, machine, book }) => {
+      await machine.files.makeConfigDrive(desired);
+      // Losing the note costs making the same drive once more.
+      void book((progress) => ({ ...progress, configDrive: configDriveDigest(desired) })).catch(() => undefined);
+    },
+  },
 
   define: {
     timeoutMs: short,
@@ -56,9 +70,19 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
       const frozen = progress().frozen ?? (await machine.hypervisor.freeze());
       // A guest that starts for the first time has every reboot behind it that was asked for until now.
       const rebootCount = progress().built === null ? desired.rebootCount : progress().rebootCount;
-      await machine.hypervisor.define({ desired, frozen, epoch, rebootCount });
+      const definition = await machine.hypervisor.define({ desired, frozen, epoch, rebootCount });
       // The domain's own notes say the same: losing this write loses nothing.
-      void book((before) => ({ ...before, frozen, built: desired.specGeneration, rebootCount })).catch(() => undefined);
+      void book((before) => ({ ...before, frozen, definition, built: desired.specGeneration, diskGeneration: desired.diskGeneration, rebootCount })).catch(() => undefined);
+    },
+  },
+
+  /** Nothing that the domain is made of differs: its notes say so, on or off. */
+  'book-spec': {
+    timeoutMs: short,
+    run: async ({ desired, machine, epoch, progress, book }) => {
+      const frozen = progress().frozen ?? (await machine.hypervisor.freeze());
+      await machine.hypervisor.bookSpec({ desired, frozen, epoch });
+      void book((before) => ({ ...before, frozen, built: desired.specGeneration, diskGeneration: desired.diskGeneration })).catch(() => undefined);
     },
   },
 
@@ -66,13 +90,15 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
   'book-reboot': {
     timeoutMs: short,
     run: async ({ desired, machine, book }) => {
+      // From here on a start is owed, whatever was started before: else a crash after this step would leave the guest off.
+      await book((progress) => (progress.started ? { ...progress, started: null } : progress));
       await machine.hypervisor.bookReboots(desired.id, desired.rebootCount);
       await book((progress) => ({ ...progress, rebootCount: desired.rebootCount }));
     },
   },
 
   start: {
-    timeoutMs: start,
+    timeoutMs: memory, // it may be restored
     run: async (context) => {
       await context.machine.hypervisor.startDomain(context.desired.id);
       bookStart(context, context.wallMs());
@@ -83,6 +109,19 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
     timeoutMs: short,
     run: async (context) => bookStart(context, context.progress().startedAtMs ?? context.wallMs()),
   },
+
+  pause: { timeoutMs: start, run: ({ desired, machine }) => machine.hypervisor.pause(desired.id) },
+  resume: { timeoutMs: start, run: ({ desired, machine }) => machine.hypervisor.resume(desired.id) },
+
+  /** Counts as started for this generation: when somebody takes the saved memory away, that is said and not undone by a boot. */
+  save: {
+    timeoutMs: memory,
+    run: async (context) => {
+      await context.machine.hypervisor.save(context.desired.id);
+      bookStart(context, context.progress().startedAtMs ?? context.wallMs());
+    },
+  },
+  'drop-saved': { timeoutMs: short, run: ({ desired, machine }) => machine.hypervisor.dropSaved(desired.id) },
 
   /** Booked first: patience is counted from the first press, also over a crash. */
   'press-power-button': {

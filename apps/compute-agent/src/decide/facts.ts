@@ -17,13 +17,24 @@ export interface Frozen {
   readonly diskCache: string;
 }
 
+/** What a resize changes. */
+export interface Shape {
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly diskGib: number;
+}
+
 /** What the domain's own metadata say: enough to go on when the ledger is lost. */
 export interface DomainNotes {
   readonly cloudId: string;
   readonly generation: number;
   readonly specGeneration: number;
+  /** Of the disk it was defined with; 1 in notes of before disks could be made anew. */
+  readonly diskGeneration: number;
   readonly rebootCount: number;
   readonly frozen: Frozen | null;
+  /** null: the notes do not say. */
+  readonly shape: Shape | null;
 }
 
 export interface ObservedDomain {
@@ -31,23 +42,37 @@ export interface ObservedDomain {
   readonly name: string;
   /** crashed: not running, and it did not end in order. */
   readonly power: 'running' | 'paused' | 'stopped' | 'crashed';
+  /** Who halted its CPUs: somebody's word, libvirt for the moment (it saves, dumps, starts), or a fault (its disk, its watchdog). */
+  readonly pausedBy: 'word' | 'libvirt' | 'fault' | null;
+  /** libvirt's own word for why it is in this state. */
+  readonly reason: string;
+  /** It is off and its memory is kept: its next start goes on from there. */
+  readonly saved: boolean;
+  /** Digest of its persistent definition, our notes apart; null: not known. */
+  readonly definition: string | null;
   /** null: a domain with this id that is not ours (no notes, or another cloud's): never touched. */
   readonly notes: DomainNotes | null;
 }
 
-/** What lies in the instance's folder. `any`: the folder itself is there. */
+/** What lies in the instance's folder, whole files only. */
 export interface ObservedFiles {
-  readonly disk: boolean;
+  /** Disk generations there are disks of, ascending. */
+  readonly disks: readonly number[];
+  /** Spec generations whose disk is kept beside (a resize that may be taken back), ascending. */
+  readonly previous: readonly number[];
   readonly configDrive: boolean;
+  /** The folder itself is there. */
   readonly any: boolean;
 }
 
-export const NO_FILES: ObservedFiles = { disk: false, configDrive: false, any: false };
+export const NO_FILES: ObservedFiles = { disks: [], previous: [], configDrive: false, any: false };
 
-/** One idempotent action. */
-export type Step =
-  | 'adopt' | 'fetch-image' | 'make-disk' | 'make-config-drive' | 'define' | 'book-reboot' | 'start' | 'book-start'
-  | 'press-power-button' | 'destroy' | 'undefine' | 'remove-files';
+/** Idempotent actions, one word each. */
+export const STEPS = [
+  'adopt', 'fetch-image', 'make-disk', 'receive-disk', 'keep-disk', 'restore-disk', 'grow-disk', 'make-config-drive', 'define', 'book-spec', 'drop-disks', 'drop-previous',
+  'book-reboot', 'start', 'book-start', 'pause', 'resume', 'save', 'drop-saved', 'press-power-button', 'destroy', 'undefine', 'remove-files',
+] as const;
+export type Step = (typeof STEPS)[number];
 
 /** The last thing that went wrong, while it is not overcome. */
 export interface Failure {
@@ -65,9 +90,15 @@ export interface Failure {
 
 /** What this host has done for one instance. Kept in the ledger. */
 export interface Progress {
-  /** Spec generation whose disk was made here; null: nothing is finished yet. */
+  /** Spec generation that was built here last; null: nothing is finished yet. */
   readonly built: number | null;
+  /** Disk generation that was built here last; means nothing while `built` is null. */
+  readonly diskGeneration: number;
+  /** Digest of the files on the config drive that is there; null: not known. */
+  readonly configDrive: string | null;
   readonly frozen: Frozen | null;
+  /** Digest of the definition as it was given last; null: not known. */
+  readonly definition: string | null;
   readonly rebootCount: number;
   /** For which generation, in which boot of the host, the guest was started: it is not started again for the same. */
   readonly started: { readonly generation: number; readonly bootId: string } | null;
@@ -77,7 +108,7 @@ export interface Progress {
   readonly failure: Failure | null;
 }
 
-export const NO_PROGRESS: Progress = { built: null, frozen: null, rebootCount: 0, started: null, startedAtMs: null, powerButton: null, failure: null };
+export const NO_PROGRESS: Progress = { built: null, diskGeneration: 1, configDrive: null, definition: null, frozen: null, rebootCount: 0, started: null, startedAtMs: null, powerButton: null, failure: null };
 
 /** Everything about one instance on this host. */
 export interface InstanceFacts {
@@ -87,6 +118,8 @@ export interface InstanceFacts {
   readonly progress: Progress;
   readonly domain: ObservedDomain | null;
   readonly files: ObservedFiles;
+  /** Digest of the files that shall be on the config drive. */
+  readonly configDrive: string;
 }
 
 export interface World {
@@ -95,6 +128,7 @@ export interface World {
   readonly bootId: string;
   /** The control plane was restored from an older state: look, say, do nothing. */
   readonly reportOnly: boolean;
+  /** For instances that do not say themselves. */
   readonly powerOffMs: number;
   readonly pressAgainMs: number;
 }

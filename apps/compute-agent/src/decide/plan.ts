@@ -2,11 +2,14 @@
  * What to do next for one instance, and what to say of it: the host loop's whole judgement, readable top to bottom.
  *
  * Owns: which steps follow from (desired, done, observed). Never acts, never remembers: the same facts give the same
- * plan. Only an explicit intent `deleted` leads to undefine or remove-files; only `deleted`, `stopped` or a reboot that
- * was asked for lead to destroy. A crash after any step changes the facts, and the next plan goes on from there.
+ * plan. Only an explicit intent `deleted` leads to undefine or remove-files; only `deleted`, `stopped`, a reboot or something
+ * new to build that were asked for lead to destroy; a disk goes only for a higher disk generation (build.ts). A crash after any
+ * step changes the facts, and the next plan goes on from there.
  */
 import type { ObservedInstance } from '#libs/contracts';
+import { planBuild, type Build } from './build.js';
 import type { Failure, InstanceFacts, Progress, Step, World } from './facts.js';
+import { builtOf, isActive, isBehind, refusal, stateOf } from './state.js';
 
 type State = ObservedInstance['state'];
 
@@ -23,7 +26,9 @@ export interface InstancePlan {
 }
 
 /** Steps after whose last try the host gives up for a generation. All others are tried for ever, ever more slowly. */
-export const GIVING_UP: ReadonlySet<Step> = new Set<Step>(['fetch-image', 'make-disk', 'make-config-drive', 'define', 'start']);
+export const GIVING_UP: ReadonlySet<Step> = new Set<Step>([
+  'fetch-image', 'make-disk', 'receive-disk', 'keep-disk', 'restore-disk', 'grow-disk', 'make-config-drive', 'define', 'start', 'pause', 'resume', 'save',
+]);
 
 export function planInstance(facts: InstanceFacts, world: World): InstancePlan {
   if (world.reportOnly || !facts.listed) return settled(facts, null);
@@ -33,7 +38,7 @@ export function planInstance(facts: InstanceFacts, world: World): InstancePlan {
   switch (facts.desired.intent) {
     case 'deleted': return planDeleted(facts);
     case 'stopped': return planStopped(facts, world);
-    case 'running': return planRunning(facts, world);
+    case 'running': case 'paused': case 'suspended': return planOn(facts, world);
     default: return settled(facts, refusal(facts, world, 'unsupported', `This agent does not know the intent ${String(facts.desired.intent)}.`));
   }
 }
@@ -56,82 +61,82 @@ function planDeleted(facts: InstanceFacts): InstancePlan {
 }
 
 function planStopped(facts: InstanceFacts, world: World): InstancePlan {
-  if (isActive(facts)) return powerOff(facts, world, []);
+  if (isActive(facts)) return powerOff(facts, world, [], []);
   const build = planBuild(facts, world);
-  if ('state' in build) return build;
+  if ('refused' in build) return settled(facts, build.refused);
   const steps = [...build.steps];
   if (isBehind(facts)) steps.push('book-reboot'); // a guest that is off has nothing left to reboot
   return steps.length > 0 ? act(facts, steps) : settled(facts, null);
 }
 
-function planRunning(facts: InstanceFacts, world: World): InstancePlan {
+/** Wanted running, paused or suspended: on, in one way or another. */
+function planOn(facts: InstanceFacts, world: World): InstancePlan {
   const build = planBuild(facts, world);
-  if ('state' in build) return build;
-  if (isActive(facts)) return planActive(facts, world, build.steps);
+  if ('refused' in build) return settled(facts, build.refused);
+  if (isActive(facts)) return build.off ? powerOff(facts, world, build.before, []) : planActive(facts, world, build);
+  const { desired, domain } = facts;
   const steps = [...build.steps];
-  if (isBehind(facts)) steps.push('book-reboot');
-  if (isStartWanted(facts, world)) steps.push('start'); // else it ended by itself: said, not undone
+  const saved = domain?.saved === true && !steps.includes('drop-saved');
+  if (saved && desired.intent === 'suspended') return steps.length > 0 ? act(facts, steps) : settled(facts, null);
+  if (isRebootDue(facts)) {
+    // Saved memory is given up for a hard reboot only; for a soft one the guest is woken, and reboots then.
+    if (saved && desired.rebootType === 'hard') steps.push('drop-saved');
+    if (!saved || desired.rebootType === 'hard') steps.push('book-reboot');
+  }
+  if (isStartWanted(facts, world)) steps.push('start', ...AFTER_START[desired.intent] ?? []); // else it ended by itself: said, not undone
   return steps.length > 0 ? act(facts, steps) : settled(facts, null);
 }
 
-/** Wanted running, and it runs. */
-function planActive(facts: InstanceFacts, world: World, before: readonly Step[]): InstancePlan {
-  if (isBehind(facts)) {
-    const again: Step[] = ['destroy', 'book-reboot', 'start'];
-    return facts.desired.rebootType === 'hard' ? act(facts, [...before, ...again]) : powerOff(facts, world, ['book-reboot', 'start']);
+const AFTER_START: Readonly<Record<string, readonly Step[]>> = { paused: ['pause'], suspended: ['save'] };
+
+/** Wanted on, and it is, and nothing has to be built for which it must be off. */
+function planActive(facts: InstanceFacts, world: World, build: Build): InstancePlan {
+  const { desired, progress, domain } = facts;
+  if (isRebootDue(facts)) {
+    const again: Step[] = ['book-reboot', 'start'];
+    return desired.rebootType === 'hard' ? act(facts, [...build.steps, 'destroy', ...again]) : powerOff(facts, world, [], again);
   }
   // A stop was asked for and taken back when the button had been pressed: the guest may go down any moment.
-  if (pressed(facts, world)) return powerOff(facts, world, ['start']);
-  if (before.length > 0) return act(facts, before);
-  const { started } = facts.progress;
-  if (started?.generation !== facts.desired.generation || started.bootId !== world.bootId) return act(facts, ['book-start']);
-  return settled(facts, null);
+  if (pressed(facts, world)) return powerOff(facts, world, [], ['start', ...AFTER_START[desired.intent] ?? []]);
+  if (build.steps.length > 0) return act(facts, build.steps);
+  if (domain?.pausedBy === 'libvirt') return { ...settled(facts, null), doing: 'wait-hypervisor' };
+  if (desired.intent === 'suspended') return act(facts, ['save']);
+  if (desired.intent === 'paused' && domain?.power === 'running') return act(facts, ['pause']);
+  const isTried = progress.started?.generation === desired.generation && progress.started.bootId === world.bootId;
+  if (desired.intent === 'running' && domain?.power === 'paused') {
+    // Somebody's word is answered by a newer one. A fault is tried once for each time somebody asks, and said.
+    if (domain.pausedBy === 'word' || !isTried) return act(facts, ['resume', 'book-start']);
+    return settled(facts, refusal(facts, world, 'guest-halted', `The guest was halted by its hypervisor (${domain.reason}): ${HALTED[domain.reason] ?? 'it cannot go on by itself'}. Starting it again tries to go on.`));
+  }
+  return isTried ? settled(facts, null) : act(facts, ['book-start']);
 }
 
-/** What must be there before the guest can start, as steps; or the plan that says why it cannot be. */
-function planBuild(facts: InstanceFacts, world: World): { steps: readonly Step[] } | InstancePlan {
-  const { desired, progress, domain, files } = facts;
-  const notes = domain?.notes;
-  const built = notes?.specGeneration ?? progress.built;
-  if (built !== null && built !== desired.specGeneration) {
-    return settled(facts, refusal(facts, world, 'unsupported', `This agent cannot change a built instance from spec generation ${built} to ${desired.specGeneration}.`));
-  }
-  const steps: Step[] = [];
-  if (notes && (progress.built === null || progress.frozen === null)) steps.push('adopt');
-  if (isActive(facts)) return { steps };
-  if (!files.disk) {
-    // A disk that was made and is gone held a guest's data: an empty one in its place would hide the loss.
-    if (built !== null) return settled(facts, refusal(facts, world, 'disk-lost', 'The root disk of this instance is gone from its host.'));
-    steps.push('fetch-image', 'make-disk');
-  }
-  if (!files.configDrive) steps.push('make-config-drive');
-  if (!domain) steps.push('define');
-  return { steps };
-}
+const HALTED: Readonly<Record<string, string>> = { ioerror: 'its disk could not be written or read, most often because its host has no space left', watchdog: 'its watchdog fired', crashed: 'its kernel panicked' };
 
-/** Button, patience, then the plug; `then` follows when it is off. */
-function powerOff(facts: InstanceFacts, world: World, then: readonly Step[]): InstancePlan {
+/** Button, patience, then the plug; `then` follows when it is off, `first` is done while it still runs. */
+function powerOff(facts: InstanceFacts, world: World, first: readonly Step[], then: readonly Step[]): InstancePlan {
+  const powerOffMs = facts.desired.powerOffTimeoutS === null ? world.powerOffMs : facts.desired.powerOffTimeoutS * 1000;
+  if (powerOffMs === 0) return act(facts, [...first, 'destroy', ...then]);
   const button = pressed(facts, world);
   const patience = { ...act(facts, []), doing: 'power-off' };
-  if (!button) return { ...patience, steps: ['press-power-button'] };
-  const plugAtMs = button.firstMs + world.powerOffMs;
+  // A halted guest hears no button. One that its hypervisor halts would be halted again.
+  if (!button) return { ...patience, steps: [...first, ...(facts.domain?.pausedBy === 'word' ? ['resume' as const] : []), 'press-power-button'] };
+  const plugAtMs = button.firstMs + powerOffMs;
   if (world.nowMs >= plugAtMs) return act(facts, ['destroy', ...then]);
   const againAtMs = button.lastMs + world.pressAgainMs;
   if (world.nowMs >= againAtMs) return { ...patience, steps: ['press-power-button'] };
   return { ...patience, wakeAtMs: Math.min(plugAtMs, againAtMs) };
 }
 
-const isActive = ({ domain }: InstanceFacts): boolean => domain?.power === 'running' || domain?.power === 'paused';
-
 const pressed = ({ progress }: InstanceFacts, world: World) => (progress.powerButton?.bootId === world.bootId ? progress.powerButton : null);
 
-/** Fewer reboots done than asked for. The domain's own notes win: they change together with it. */
-const isBehind = ({ desired, domain, progress }: InstanceFacts): boolean => (domain?.notes?.rebootCount ?? progress.rebootCount) < desired.rebootCount;
+/** Reboots are for guests that shall run; what is asked of a paused or suspended one waits until it shall. */
+const isRebootDue = (facts: InstanceFacts): boolean => facts.desired.intent === 'running' && isBehind(facts);
 
 /** It is off: is that what was not asked for, or what the guest itself chose after it was started as asked? */
 function isStartWanted(facts: InstanceFacts, world: World): boolean {
   const { started } = facts.progress;
-  return isBehind(facts) || started?.generation !== facts.desired.generation || started.bootId !== world.bootId;
+  return isRebootDue(facts) || started?.generation !== facts.desired.generation || started.bootId !== world.bootId;
 }
 
 /** What need not be remembered any more: a button whose guest is off, a failure that was overcome or is of an older intent. */
@@ -152,24 +157,13 @@ function settled(facts: InstanceFacts, error: Failure | null): InstancePlan {
   return { steps: [], wakeAtMs: null, state: error?.final && !isActive(facts) && facts.desired.intent !== 'deleted' ? 'failed' : state, doing: null, error };
 }
 
-function stateOf({ domain, desired, progress, files }: InstanceFacts): State {
-  // Wanted off, and off it is: how it came to be so matters no more.
-  if (domain) return desired.intent === 'stopped' && domain.power === 'crashed' ? 'stopped' : domain.power;
-  if (desired.intent === 'deleted') return files.any ? 'stopped' : 'absent';
-  return progress.built === null ? 'building' : 'stopped';
-}
-
-function refusal({ desired }: InstanceFacts, world: World, code: string, message: string): Failure {
-  return { generation: desired.generation, step: 'define', code, message, attempts: 1, final: true, retryAtMs: 0, bootId: world.bootId };
-}
-
 /** What a report says of a plan. @param rebootCount reboots done */
 export function observationOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'state' | 'doing' | 'error'>): ObservedInstance {
   const { desired, progress, domain } = facts;
   const { error } = plan;
   return {
     id: desired.id, generation: desired.generation, state: plan.state, rebootCount: domain?.notes?.rebootCount ?? progress.rebootCount,
-    startedAtMs: progress.startedAtMs, doing: plan.doing,
+    startedAtMs: progress.startedAtMs, built: plan.state === 'absent' ? null : builtOf(facts), doing: plan.doing,
     error: error && { code: error.code, message: error.message.slice(0, 1000), attempts: error.attempts, final: error.final },
     ...(progress.frozen && { frozen: { ...progress.frozen } }),
   };

@@ -39,5 +39,18 @@ const balloon: DeviceBuilder = () => el('memballoon', { model: 'virtio' }, el('s
 /** libvirt would add a tablet's controller and more; an explicit none keeps the guest lean. */
 const usb: DeviceBuilder = () => el('controller', { type: 'usb', model: 'none' });
 
+/** Domains defined by earlier versions have no screen, and stay as they are. */
+export const GRAPHICS_SINCE_RENDER_VERSION = 2;
+const withScreen = (device: DeviceBuilder): DeviceBuilder => (spec) => (spec.frozen.renderVersion >= GRAPHICS_SINCE_RENDER_VERSION ? device(spec) : null);
+
+/** On a socket in the domain's own folder, which libvirt makes and only QEMU's user and root may enter: no port, no password. */
+const graphics: DeviceBuilder = withScreen(() => el('graphics', { type: 'vnc', sharePolicy: 'force-shared' }, el('listen', { type: 'socket' })));
+
+/** What every guest can draw on from its first instruction. */
+const video: DeviceBuilder = withScreen(() => el('video', {}, el('model', { type: 'vga', vram: 16_384, heads: 1, primary: 'yes' })));
+
+/** Pointers where the viewer's is. Without USB, whose polling costs an idle guest more than all else. */
+const tablet: DeviceBuilder = withScreen(() => el('input', { type: 'tablet', bus: 'virtio' }));
+
 /** In the order in which they get their PCI addresses: frozen by this order until a domain has been defined. */
-export const DEVICES: readonly DeviceBuilder[] = [rootDisk, configDrive, usb, serial, console, guestAgent, rng, balloon];
+export const DEVICES: readonly DeviceBuilder[] = [rootDisk, configDrive, usb, serial, console, guestAgent, rng, balloon, graphics, video, tablet];

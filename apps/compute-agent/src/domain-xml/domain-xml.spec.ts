@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { CLOUD_ID, desired, FROZEN } from '../testing/builders.js';
 import { displayText, el, escapeXml, renderXml } from './node.js';
-import { readNotes, withRebootCount } from './notes.js';
+import { notesText, readNotes, withRebootCount } from './notes.js';
 import { findXml, readXml } from './read-xml.js';
 import { domainName, renderDomain } from './render.js';
 import type { DomainSpec } from './spec.js';
@@ -19,6 +19,8 @@ const GOLDENS: Record<string, DomainSpec> = {
   'emulated': spec(),
   'kvm': spec({ frozen: KVM, desired: desired({ vcpus: 4, memoryMib: 4096, diskGib: 20 }) }),
   'no-direct-io': spec({ frozen: { ...FROZEN, diskCache: 'writeback' } }),
+  // Defined by an earlier version: as it was then, without a screen.
+  'first-render-version': spec({ frozen: { ...FROZEN, renderVersion: 1 } }),
   'awkward-name': spec({ rebootCount: 3, epoch: 7, desired: desired({ name: `<&"'>\n\u0001 größe ]]>`, generation: 9 }), files: { ...FILES, disk: "/var/lib/sky'lite & co/<disk>.qcow2" } }),
 };
 
@@ -52,7 +54,7 @@ describe('notes', () => {
   it('are read back from a definition, with and without prefixes', () => {
     const root = renderDomain(spec({ rebootCount: 3, desired: desired({ generation: 9 }) }));
     const inner = /<skylite:instance[\s\S]*<\/skylite:instance>/.exec(root)![0];
-    const want = { cloudId: CLOUD_ID, generation: 9, specGeneration: 1, rebootCount: 3, frozen: FROZEN };
+    const want = { cloudId: CLOUD_ID, generation: 9, specGeneration: 1, diskGeneration: 1, rebootCount: 3, frozen: FROZEN, shape: { vcpus: 1, memoryMib: 128, diskGib: 1 } };
     expect(readNotes(inner)).toEqual(want);
     expect(readNotes(withRebootCount(inner, 4))).toEqual({ ...want, rebootCount: 4 });
     expect(readNotes(withRebootCount(withRebootCount(inner, 4), 5))).toEqual({ ...want, rebootCount: 5 });
@@ -62,8 +64,14 @@ describe('notes', () => {
   it('that are not ours are none', () => {
     for (const text of ['', '<x/>', '<instance/>', '<instance cloud="a" generation="x"/>', 'instance']) expect(readNotes(text)).toBeNull();
   });
-  it('do not carry the config drive', () => {
-    expect(renderDomain(spec({ desired: desired({ configDrive: { 'openstack/latest/user_data': 'top-secret' } }) }))).not.toContain('top-secret');
+  it('do not carry the config drive, nor the key of a transfer', () => {
+    const diskFrom = { transferId: '55555555-5555-4555-8555-555555555555', key: 'top-secret' };
+    expect(renderDomain(spec({ desired: desired({ diskFrom, configDrive: { 'openstack/latest/user_data': 'top-secret' } }) }))).not.toContain('top-secret');
+  });
+  it('of before disks had generations are those of the first disk', () => {
+    const old = notesText(spec({ desired: desired({ diskGeneration: 7 }) })).replace(" diskGeneration='7'", '');
+    expect(readNotes(old)).toMatchObject({ diskGeneration: 1, shape: { vcpus: 1, memoryMib: 128, diskGib: 1 } });
+    expect(readNotes(old.replace('vcpus', 'cpus'))).toMatchObject({ shape: null });
   });
 });
 

@@ -3,7 +3,7 @@
  * Owns: their form, written and read. A domain without readable notes is not ours.
  */
 import type { DesiredInstance } from '#libs/contracts';
-import type { DomainNotes, Frozen } from '../decide/facts.js';
+import type { DomainNotes, Frozen, Shape } from '../decide/facts.js';
 import { el, renderXml, type XmlNode } from './node.js';
 import { readXml, type XmlElement } from './read-xml.js';
 
@@ -19,16 +19,20 @@ export interface NotesToWrite {
 }
 
 const node = (prefix: string, { cloudId, epoch, rebootCount, frozen, desired }: NotesToWrite): XmlNode => {
-  // The config drive's files are on the config drive, and hold what does not belong into a domain's definition.
-  const { configDrive: _files, ...spec } = desired;
+  // The config drive's files are on the config drive, and hold what does not belong into a domain's definition; and a
+  // transfer's key is a secret. What is kept beside is the moment's business.
+  const { configDrive: _files, diskFrom: _transfer, previous: _previous, ...spec } = desired;
   return el(`${prefix}instance`, {
     ...(prefix !== '' && { [`xmlns:${NOTES_PREFIX}`]: NOTES_URI }),
-    cloud: cloudId, project: desired.projectId, epoch, generation: desired.generation, specGeneration: desired.specGeneration, rebootCount, renderVersion: frozen.renderVersion,
+    cloud: cloudId, project: desired.projectId, epoch, generation: desired.generation, specGeneration: desired.specGeneration, diskGeneration: desired.diskGeneration, rebootCount, renderVersion: frozen.renderVersion,
   }, el(`${prefix}frozen`, { ...frozen }), el(`${prefix}spec`, {}, jsonForXml(spec)));
 };
 
 /** JSON leaves two characters as they are that XML cannot hold. */
 const jsonForXml = (value: unknown): string => JSON.stringify(value).replaceAll('\ufffe', '\\ufffe').replaceAll('\uffff', '\\uffff');
+
+/** As libvirt's set-metadata wants it: without the namespace. */
+export const notesText = (notes: NotesToWrite): string => renderXml(node('', notes));
 
 /** As a child of a definition's <metadata>. */
 export const notesNode = (notes: NotesToWrite): XmlNode => node(`${NOTES_PREFIX}:`, notes);
@@ -54,7 +58,20 @@ export function readNotes(xml: string): DomainNotes | null {
     };
     const cloudId = root.attributes['cloud'];
     if (local(root.name) !== 'instance' || !cloudId) return null;
-    return { cloudId, generation: number('generation'), specGeneration: number('specGeneration'), rebootCount: number('rebootCount'), frozen: readFrozen(root.children.find((child) => local(child.name) === 'frozen')?.attributes) };
+    const child = (name: string): XmlElement | undefined => root.children.find((each) => local(each.name) === name);
+    return {
+      cloudId, generation: number('generation'), specGeneration: number('specGeneration'), diskGeneration: root.attributes['diskGeneration'] === undefined ? 1 : number('diskGeneration'),
+      rebootCount: number('rebootCount'), frozen: readFrozen(child('frozen')?.attributes), shape: readShape(child('spec')?.text),
+    };
+  } catch {
+    return null;
+  }
+}
+
+function readShape(spec: string | undefined): Shape | null {
+  try {
+    const { vcpus, memoryMib, diskGib } = JSON.parse(spec ?? '') as Record<string, unknown>;
+    return typeof vcpus === 'number' && typeof memoryMib === 'number' && typeof diskGib === 'number' ? { vcpus, memoryMib, diskGib } : null;
   } catch {
     return null;
   }

@@ -10,7 +10,8 @@ import { displayText, el, renderXml, type XmlNode } from './node.js';
 import { notesNode } from './notes.js';
 import type { DomainSpec } from './spec.js';
 
-export const RENDER_VERSION = 1;
+/** 2: a screen (VNC on a socket of the domain's own), and a tablet. */
+export const RENDER_VERSION = 2;
 
 /** The whole id: parts of it need not differ (time-ordered ids begin alike), and a name that is taken is a server that cannot be made. */
 export const domainName = (id: string): string => `instance-${id}`;

@@ -45,7 +45,7 @@ describe('LocalFiles', () => {
     writeFileSync(disk, 'a guest wrote here');
     await files.makeDisk(want, never);
     expect(readFileSync(disk, 'utf8')).toBe('a guest wrote here');
-    expect(await files.list()).toEqual(new Map([[ID, { disk: true, configDrive: false, any: true }]]));
+    expect(await files.list()).toEqual(new Map([[ID, { disks: [1], previous: [], configDrive: false, any: true }]]));
   });
 
   (hasQemu ? it : it.skip)('makes it as large as the image when the flavor has none, of raw images too', async () => {

@@ -1,10 +1,10 @@
 /**
- * Instances' files on this host: `<folder>/<id>/{disk.qcow2,config.iso,serial.log}`, and their base images through the cache.
+ * Instances' files on this host: `<folder>/<id>/{disk*.qcow2,config.iso,serial.log}`, and their base images through the cache.
  *
- * Owns: making them atomically (a name that is there is complete), removing them. Never replaces a disk, never removes
- * what it was not told to. A crash leaves at most a `.tmp` beside them, which counts as something left.
+ * Owns: making them atomically (a name that is there is complete), removing them. Never removes what it
+ * was not told to. A crash leaves at most a `.tmp` or `.part` beside them, which counts as something left.
  */
-import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DesiredInstance } from '#libs/contracts';
 import type { ObservedFiles } from '../decide/facts.js';
@@ -14,30 +14,36 @@ import type { InstanceFiles } from '../hypervisor/hypervisor.js';
 import type { ImageCache } from '../images/cache.js';
 import { writeIso } from '../iso9660/iso9660.js';
 import { LIMITS } from '../limits.js';
+import { Slots } from '../parallel.js';
 import { syncFolder, writeAtomic } from './atomic.js';
-import { QCOW2_HEADER_BYTES, readQcow2Header } from './qcow2.js';
-import { runTool } from './tools.js';
+import { diskName, disksIn, previousIn } from './disk-names.js';
+import { dropDisks, dropPrevious, firstBytes, GIB, growDisk, keepDisk, makeDisk, restoreDisk } from './disks.js';
+import { readReferences } from './qcow2.js';
+import { receiveDisk, type DiskTransfers } from './receive-disk.js';
 
-const DISK = 'disk.qcow2';
 const CONFIG_DRIVE = 'config.iso';
 const SERIAL_LOG = 'serial.log';
-const GIB = 1024 ** 3;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export class LocalFiles implements InstanceFiles {
-  constructor(private readonly folder: string, private readonly images: ImageCache) {}
+  readonly #receives = new Slots(LIMITS.diskReceives);
+
+  /** @param transfers where disks of other hosts come from; absent: from nowhere */
+  constructor(private readonly folder: string, private readonly images: ImageCache, private readonly transfers?: DiskTransfers) {}
 
   pathsOf = (desired: DesiredInstance): DomainSpec['files'] => {
     const at = this.#folderOf(desired.id);
-    return { disk: join(at, DISK), base: this.images.pathOf(desired.image.sha512), configDrive: join(at, CONFIG_DRIVE), serialLog: join(at, SERIAL_LOG) };
+    return { disk: join(at, diskName(desired.diskGeneration)), base: this.images.pathOf(desired.image.sha512), configDrive: join(at, CONFIG_DRIVE), serialLog: join(at, SERIAL_LOG) };
   };
+
+  diskPath = (id: string, diskGeneration: number): string => join(this.#folderOf(id), diskName(diskGeneration));
 
   async list(): Promise<ReadonlyMap<string, ObservedFiles>> {
     await mkdir(this.folder, { recursive: true, mode: 0o711 });
     const ids = (await readdir(this.folder)).filter((name) => UUID.test(name));
     const seen = await Promise.all(ids.map(async (id): Promise<[string, ObservedFiles] | null> => {
       const names = await namesIn(join(this.folder, id));
-      return names && [id, { disk: names.includes(DISK), configDrive: names.includes(CONFIG_DRIVE), any: true }];
+      return names && [id, { disks: disksIn(names), previous: previousIn(names), configDrive: names.includes(CONFIG_DRIVE), any: true }];
     }));
     return new Map(seen.filter((pair) => pair !== null));
   }
@@ -47,32 +53,20 @@ export class LocalFiles implements InstanceFiles {
   }
 
   async makeDisk(desired: DesiredInstance, signal: AbortSignal): Promise<void> {
-    const at = await this.#ensureFolder(desired.id);
-    if ((await namesIn(at))?.includes(DISK)) return;
-    const base = await this.images.ensure(desired.image, signal);
-    const { format } = desired.image;
-    if (format !== 'qcow2' && format !== 'raw') throw new StepError('unsupported', `This agent does not know the image format ${format}.`, 'never');
-    const baseBytes = await virtualSize(base, format).catch(async (error: unknown) => {
-      if (await this.images.dropIfDamaged(desired.image.sha512, signal)) throw new StepError('image-damaged', "This host's copy of the image was damaged; it is fetched again.", 'counted');
-      throw error;
-    });
-    const wanted = desired.diskGib * GIB;
-    if (wanted !== 0 && wanted < baseBytes) {
-      throw new StepError('disk-too-small', `The image needs a disk of ${Math.ceil(baseBytes / GIB)} GiB; the flavor has ${desired.diskGib}.`, 'never');
-    }
-    const temporary = join(at, `${DISK}.tmp`);
-    await rm(temporary, { force: true });
-    await runTool('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', format, '-b', base, temporary, String(Math.max(wanted, baseBytes))], { signal, code: 'make-disk' });
-    const file = await open(temporary, 'r+');
-    try {
-      await file.chmod(0o600);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, join(at, DISK));
-    await syncFolder(at);
+    await makeDisk(await this.#ensureFolder(desired.id), this.images, desired, signal);
   }
+
+  async receiveDisk(desired: DesiredInstance, signal: AbortSignal): Promise<void> {
+    if (!this.transfers) throw new StepError('unsupported', 'This host takes no disks from others.', 'never');
+    const { images, transfers } = this;
+    await this.#receives.run(signal, async () => receiveDisk(await this.#ensureFolder(desired.id), { images, transfers, desired, signal }));
+  }
+
+  growDisk = (desired: DesiredInstance, signal: AbortSignal): Promise<void> => growDisk(this.pathsOf(desired).disk, desired, signal);
+  keepDisk = (desired: DesiredInstance, signal: AbortSignal): Promise<void> => keepDisk(this.#folderOf(desired.id), desired, signal);
+  restoreDisk = (desired: DesiredInstance): Promise<void> => restoreDisk(this.#folderOf(desired.id), desired);
+  dropDisks = (desired: DesiredInstance): Promise<void> => dropDisks(this.#folderOf(desired.id), desired);
+  dropPrevious = (desired: DesiredInstance): Promise<void> => dropPrevious(this.#folderOf(desired.id), desired);
 
   async makeConfigDrive(desired: DesiredInstance): Promise<void> {
     const at = await this.#ensureFolder(desired.id);
@@ -122,8 +116,10 @@ export class LocalFiles implements InstanceFiles {
   async basesInUse(): Promise<ReadonlySet<string>> {
     const used = new Set<string>();
     for (const id of await readdir(this.folder).catch(() => [])) {
-      const backing = await backingOf(join(this.folder, id, DISK));
-      if (backing) used.add(backing.slice(backing.lastIndexOf('/') + 1));
+      for (const name of (await namesIn(join(this.folder, id)).catch(() => null)) ?? []) {
+        const backing = name.includes('.qcow2') ? await backingOf(join(this.folder, id, name)) : null;
+        if (backing) used.add(backing.slice(backing.lastIndexOf('/') + 1));
+      }
     }
     return used;
   }
@@ -150,34 +146,9 @@ async function namesIn(folder: string): Promise<string[] | null> {
   }
 }
 
-async function virtualSize(path: string, format: 'qcow2' | 'raw'): Promise<number> {
-  if (format === 'raw') return (await stat(path)).size;
-  const file = await open(path, 'r');
-  try {
-    const { buffer } = await file.read(Buffer.alloc(QCOW2_HEADER_BYTES), 0, QCOW2_HEADER_BYTES, 0);
-    const header = readQcow2Header(buffer);
-    if (!header) throw new StepError('image-format', 'The image is not the qcow2 file it is said to be.', 'never');
-    // Nothing on this host may be read through an image that somebody uploaded.
-    if (header.backingOffset !== 0 || header.externalData) throw new StepError('image-format', 'The image refers to other files, which is not allowed.', 'never');
-    return header.virtualSizeBytes;
-  } finally {
-    await file.close();
-  }
-}
-
 async function backingOf(disk: string): Promise<string | null> {
-  const file = await open(disk, 'r').catch(() => null);
-  if (!file) return null;
-  try {
-    const { buffer } = await file.read(Buffer.alloc(QCOW2_HEADER_BYTES), 0, QCOW2_HEADER_BYTES, 0);
-    const header = readQcow2Header(buffer);
-    if (!header || header.backingOffset === 0 || header.backingBytes > 4096) return null;
-    const name = Buffer.alloc(header.backingBytes);
-    await file.read(name, 0, name.length, header.backingOffset);
-    return name.toString('utf8');
-  } finally {
-    await file.close();
-  }
+  const bytes = await firstBytes(disk).catch(() => null);
+  return bytes && (readReferences(bytes)?.backing ?? null);
 }
 
 async function tail(path: string, maxBytes: number): Promise<Buffer> {

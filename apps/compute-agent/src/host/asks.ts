@@ -1,9 +1,10 @@
 /** What the control plane may ask of this host directly. Reads only. */
-import { inspectOnHost, readConsoleLog, type HostId, type OutputOf, type HostInventory } from '#libs/contracts';
+import { hostEcho, inspectOnHost, readConsoleLog, readLedger, type HostId, type OutputOf, type HostInventory } from '#libs/contracts';
 import { notFound } from '#libs/errors';
 import type { Bus, Subscription } from '#libs/messaging';
 import type { Machine } from '../hypervisor/hypervisor.js';
 import { LIMITS } from '../limits.js';
+import { memoryAfter } from './memory.js';
 import type { HostReconciler } from '../reconcile/host.reconciler.js';
 import type { Ledger } from '../reconcile/ledger.js';
 
@@ -12,6 +13,7 @@ export interface AsksOptions {
   readonly name: string;
   readonly simulated: boolean;
   readonly virtType: HostInventory['virtType'];
+  readonly bootId: string;
   readonly bus: Bus;
   readonly ledger: Ledger;
   readonly machine: Machine;
@@ -25,6 +27,9 @@ export function answerAsks(options: AsksOptions): Subscription {
       if (!options.ledger.entries.has(instanceId)) throw notFound('This host has no such instance.');
       return { output: lastLines(await machine.files.readLog(instanceId, LIMITS.consoleLogBytes), lines) };
     }, { group: 'agent', hostId }),
+    // Through the bus, this event loop and the hypervisor's connection, as every command goes.
+    bus.handle(hostEcho, async () => ({ bootId: options.bootId, hypervisorUp: machine.hypervisor.isUp }), { group: 'agent', hostId }),
+    bus.handle(readLedger, ({ after }) => memoryAfter(after, options), { group: 'agent', hostId }),
     bus.handle(inspectOnHost, ({ instanceId }) => inspect(options, instanceId), { group: 'agent', hostId }),
   ];
   return { stop: async () => { await Promise.all(subscriptions.map((subscription) => subscription.stop())); } };
@@ -46,7 +51,7 @@ async function inspect({ ledger, machine, reconciler, name, simulated, virtType 
   const entry = ledger.entries.get(id);
   const last = reconciler.last(id);
   // The config drive's files may hold secrets of the tenant; their names are enough to look at.
-  const shown = entry && { ...entry, desired: { ...entry.desired, configDrive: Object.keys(entry.desired.configDrive) } };
+  const shown = entry && { ...entry, desired: { ...entry.desired, configDrive: Object.keys(entry.desired.configDrive), diskFrom: entry.desired.diskFrom && { transferId: entry.desired.diskFrom.transferId } } };
   return {
     hostname: name, simulated, virtType,
     ledger: shown ?? null,

@@ -6,12 +6,16 @@ import { hostHint, type HostId } from '#libs/contracts';
 import type { Bus, Subscription } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import type { Clock } from '../clock.js';
+import { ConsoleSessions } from '../consoles/console-sessions.js';
+import type { GuestConsoles } from '../consoles/guest-consoles.js';
 import type { Step } from '../decide/facts.js';
 import type { FatalError } from '../errors.js';
+import { DiskSender } from '../files/disk-sender.js';
 import type { Machine } from '../hypervisor/hypervisor.js';
 import type { Limits } from '../limits.js';
 import { HostReconciler } from '../reconcile/host.reconciler.js';
 import type { Ledger } from '../reconcile/ledger.js';
+import { Lease } from '../reconcile/lease.js';
 import { Puller } from '../reconcile/puller.js';
 import { Reporter } from '../reconcile/reporter.js';
 import { Session, type Offer } from '../session/session.js';
@@ -25,6 +29,8 @@ export interface HostAgentOptions {
   readonly bus: Bus;
   readonly ledger: Ledger;
   readonly machine: Machine;
+  /** Absent: consoles and diagnostics are not answered. */
+  readonly consoles?: GuestConsoles;
   readonly offer: Offer;
   readonly clock: Clock;
   readonly random: () => number;
@@ -43,6 +49,7 @@ export class HostAgent {
   readonly #options: HostAgentOptions;
   readonly #puller: Puller;
   readonly #reporter: Reporter;
+  readonly #sender: DiskSender;
   readonly #session: Session;
   readonly #subscriptions: Subscription[] = [];
   #isReady = false;
@@ -52,15 +59,19 @@ export class HostAgent {
   constructor(options: HostAgentOptions) {
     this.#options = options;
     const onRefused = (): void => this.#session.announce();
+    const lease = new Lease(options.ledger, options.clock, () => this.reconciler.wake());
     this.reconciler = new HostReconciler({
-      ...options,
+      ...options, lease,
       onSeen: (observed) => this.#reporter.see(observed),
+      onActing: (id) => this.#sender.breakOff(id),
       onOrphans: (orphans) => this.#reporter.seeOrphans(orphans),
+      onDrift: (drift) => this.#reporter.seeDrift(drift),
       onLooked: () => this.#looked(),
     });
+    this.#sender = new DiskSender({ ...options, reconciler: this.reconciler, diskPath: options.machine.files.diskPath });
     this.#reporter = new Reporter({ ...options, onRefused, isProvedAbsent: this.reconciler.isProvedAbsent });
     this.#puller = new Puller({
-      ...options, pullEveryMs: options.pullEveryMs ?? options.limits.pullEveryMs, onRefused,
+      ...options, lease, pullEveryMs: options.pullEveryMs ?? options.limits.pullEveryMs, onRefused,
       onChanged: (ids) => this.reconciler.desiredChanged(ids),
       onNewWorld: () => {
         this.#session.announce();
@@ -104,6 +115,9 @@ export class HostAgent {
       bus.onHint(hostHint, () => this.#puller.pull(), { hostId }),
       answerAsks({ ...this.#options, virtType: this.#options.offer.virtType, reconciler: this.reconciler }),
     );
+    this.#subscriptions.push(this.#sender.answer());
+    const { consoles } = this.#options;
+    if (consoles) this.#subscriptions.push(new ConsoleSessions({ ...this.#options, consoles }).answer());
     machine.hypervisor.start();
     this.reconciler.wake();
     this.#session.start();

@@ -4,7 +4,9 @@ import type { Bus } from '#libs/messaging';
 import { LibvirtConnection, type Libvirt } from '#libs/libvirt';
 import type { Logger } from '#libs/observability';
 import { systemClock } from '../clock.js';
+import { LibvirtConsoles } from '../consoles/libvirt-consoles.js';
 import type { FatalError } from '../errors.js';
+import { doorTransfers } from '../files/door-transfers.js';
 import { LocalFiles } from '../files/local-files.js';
 import { probeDiskCache } from '../files/tools.js';
 import { LibvirtHypervisor } from '../hypervisor/libvirt.hypervisor.js';
@@ -29,6 +31,8 @@ export interface RealHostOptions {
   readonly logger: Logger;
   /** Tests bring their own. */
   readonly libvirt?: Libvirt;
+  /** Where the hypervisor's file system is seen; default: as the hypervisor sees it. */
+  readonly hypervisorRoot?: () => string;
   readonly bootId?: string;
   readonly limits?: Limits;
   onReady?(): void;
@@ -48,12 +52,14 @@ export async function makeRealHost(options: RealHostOptions): Promise<{ agent: H
       ...[...ledger.entries.values()].filter(({ desired }) => desired.intent !== 'deleted').map(({ desired }) => desired.image.sha512),
     ]),
   });
-  const files: LocalFiles = new LocalFiles(instances, images);
-  const hypervisor = new LibvirtHypervisor(options.libvirt ?? new LibvirtConnection({ socketPath: options.libvirtSocket }), {
+  const files: LocalFiles = new LocalFiles(instances, images, doorTransfers(imageUrls(bus, identity.hostId)));
+  const libvirt = options.libvirt ?? new LibvirtConnection({ socketPath: options.libvirtSocket });
+  const hypervisor = new LibvirtHypervisor(libvirt, {
     cloudId: identity.membership.cloudId, virtType: options.virtType, diskCache: await probeDiskCache(instances), pathsOf: files.pathsOf,
   });
   const agent = new HostAgent({
     hostId: identity.hostId, name: identity.name, simulated: false, bootId: options.bootId ?? (await readBootId()), bus, ledger, machine: { hypervisor, files },
+    consoles: new LibvirtConsoles(libvirt, { virtType: options.virtType, ...(options.hypervisorRoot && { root: options.hypervisorRoot }) }),
     offer: { share: options.share, reservedMemoryMib: options.reservedMemoryMib, reservedDiskGib: 0, virtType: options.virtType, hostAddress: options.hostAddress },
     clock: systemClock, random: Math.random, logger, limits, onFatal: options.onFatal,
     ...(options.onReady && { onReady: options.onReady }),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Bus } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import { systemClock } from '../clock.js';
+import { SimulatedConsoles } from '../consoles/simulated-consoles.js';
 import type { FatalError } from '../errors.js';
 import { imageUrls } from '../images/image-url.js';
 import { LIMITS, type Limits } from '../limits.js';
@@ -32,7 +33,7 @@ export async function makeSimulatedHost(options: SimulatedHostOptions): Promise<
     ...(options.shape && { shape: options.shape }),
   });
   const agent = new HostAgent({
-    hostId: identity.hostId, name: identity.name, simulated: true, bootId: machine.bootId, bus, ledger, machine,
+    hostId: identity.hostId, name: identity.name, simulated: true, bootId: machine.bootId, bus, ledger, machine, consoles: new SimulatedConsoles(machine),
     offer: { share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'simulated', hostAddress: '127.0.0.1' },
     clock: systemClock, random: Math.random, logger, limits, onFatal: options.onFatal,
     ...(options.pullEveryMs !== undefined && { pullEveryMs: options.pullEveryMs }), ...(options.onReady && { onReady: options.onReady }),

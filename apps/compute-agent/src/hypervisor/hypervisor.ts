@@ -42,10 +42,20 @@ export interface Hypervisor {
   observe(known: ReadonlySet<string>): Promise<Observation>;
   /** What is chosen for a domain first defined now. */
   freeze(): Promise<Frozen>;
-  define(domain: DomainToDefine): Promise<void>;
+  /** @returns the digest of the definition as the hypervisor took it; null: it cannot say */
+  define(domain: DomainToDefine): Promise<string | null>;
+  /** Writes into the notes what it was built as, when nothing it is made of differs; on or off. */
+  bookSpec(domain: Omit<DomainToDefine, 'rebootCount'>): Promise<void>;
   /** Writes the count into the notes of a domain that is off (what it will start with) or on. */
   bookReboots(id: string, count: number): Promise<void>;
   startDomain(id: string): Promise<void>;
+  /** Halts its CPUs. */
+  pause(id: string): Promise<void>;
+  resume(id: string): Promise<void>;
+  /** Keeps its memory and stops it: its next start goes on from there. */
+  save(id: string): Promise<void>;
+  /** Throws kept memory away. */
+  dropSaved(id: string): Promise<void>;
   pressPowerButton(id: string): Promise<void>;
   /** Cuts the power. */
   destroy(id: string): Promise<void>;
@@ -58,8 +68,22 @@ export interface Hypervisor {
 export interface InstanceFiles {
   list(): Promise<ReadonlyMap<string, ObservedFiles>>;
   fetchImage(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
-  /** Never replaces a disk that is there. */
+  /** The disk of `diskGeneration`, from the image. Never replaces one that is there, never touches another generation's. */
   makeDisk(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
+  /** Where the disk of a generation lies; absent: nowhere really. */
+  diskPath?(id: string, diskGeneration: number): string;
+  /** The same disk, from the host that has it. */
+  receiveDisk(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
+  /** Makes the disk as large as the flavor says, when it is smaller. Only while the guest is off. */
+  growDisk(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
+  /** A copy of the disk as it is, kept as that of `previous.specGeneration`. Only while the guest is off. */
+  keepDisk(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
+  /** What was kept as `previous.specGeneration` becomes the disk; it stays kept until it is dropped. Only while the guest is off. */
+  restoreDisk(desired: DesiredInstance): Promise<void>;
+  /** Disks of lower generations; nothing when the one of `diskGeneration` is not there. */
+  dropDisks(desired: DesiredInstance): Promise<void>;
+  /** What is kept beside and not named by the wish. */
+  dropPrevious(desired: DesiredInstance): Promise<void>;
   makeConfigDrive(desired: DesiredInstance): Promise<void>;
   /** Everything of the instance, logs included. */
   remove(id: string): Promise<void>;

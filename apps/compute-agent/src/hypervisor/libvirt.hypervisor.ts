@@ -5,10 +5,11 @@
  * notes. Never decides, never touches a domain it is not told to. A crash loses the cache only; a call that was sent may
  * still take effect, which the next observation sees.
  */
+import { createHash } from 'node:crypto';
 import type { DesiredInstance } from '#libs/contracts';
 import { isLibvirtError, LibvirtError, LibvirtTimeout, type DomainRef, type DomainState, type Libvirt } from '#libs/libvirt';
 import type { DomainNotes, Frozen, ObservedDomain } from '../decide/facts.js';
-import { NOTES_PREFIX, NOTES_URI, readNotes, withRebootCount } from '../domain-xml/notes.js';
+import { NOTES_PREFIX, NOTES_URI, notesText, readNotes, withRebootCount } from '../domain-xml/notes.js';
 import { RENDER_VERSION, renderDomain } from '../domain-xml/render.js';
 import type { DomainSpec } from '../domain-xml/spec.js';
 import { StepError } from '../errors.js';
@@ -27,7 +28,10 @@ export interface LibvirtHypervisorOptions {
 /** Notes change only by our hands or with an event; still they are read again now and then. */
 const NOTES_KEPT_OBSERVATIONS = 60;
 
-interface KnownNotes { notes: DomainNotes | null; left: number }
+/** Memory is written and read: the action's own deadline counts. */
+const LONG = { timeoutMs: LIMITS.actionMs.memory };
+
+interface KnownNotes { notes: DomainNotes | null; definition: string | null; left: number }
 
 export class LibvirtHypervisor implements Hypervisor {
   readonly kind = 'libvirt';
@@ -62,18 +66,24 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async observe(known: ReadonlySet<string>): Promise<Observation> {
-    const all = await this.#libvirt.listAllDomains();
+    const [all, saved] = await Promise.all([this.#libvirt.listAllDomains(), this.#saved()]);
     const present = new Set(all.map(({ uuid }) => uuid));
     for (const id of this.#notes.keys()) if (!present.has(id)) this.#notes.delete(id);
     const domains = new Map<string, ObservedDomain>();
     await inParallel(all, LIMITS.observeAtOnce, async (domain) => {
-      const notes = await this.#notesOf(domain);
-      if (notes === 'gone' || (notes === null && !known.has(domain.uuid))) return;
+      const found = await this.#notesOf(domain);
+      if (found === 'gone' || (found.notes === null && !known.has(domain.uuid))) return;
+      const { notes, definition } = found;
       const state = await this.#libvirt.domainGetState(domain).catch((error: unknown) => {
         if (isLibvirtError(error, 'NO_DOMAIN')) return null;
         throw error;
       });
-      if (state) domains.set(domain.uuid, { id: domain.uuid, name: domain.name, power: powerOf(state), notes });
+      if (!state) return;
+      const power = powerOf(state);
+      domains.set(domain.uuid, {
+        id: domain.uuid, name: domain.name, power, pausedBy: power === 'paused' ? pausedBy(state) : null, reason: state.reason,
+        saved: saved.has(domain.uuid) && (power === 'stopped' || power === 'crashed'), definition, notes,
+      });
     });
     return { domains };
   }
@@ -86,26 +96,57 @@ export class LibvirtHypervisor implements Hypervisor {
     };
   }
 
-  async define({ desired, frozen, epoch, rebootCount }: DomainToDefine): Promise<void> {
+  async define({ desired, frozen, epoch, rebootCount }: DomainToDefine): Promise<string | null> {
     const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, files: this.#options.pathsOf(desired) });
     this.#notes.delete(desired.id);
-    await this.#step('define', () => this.#libvirt.domainDefineXml(xml));
+    const domain = await this.#step('define', () => this.#libvirt.domainDefineXml(xml));
+    return this.#definitionOf(domain).catch(() => null);
+  }
+
+  async bookSpec({ desired, frozen, epoch }: Omit<DomainToDefine, 'rebootCount'>): Promise<void> {
+    await this.#bookNotes(desired.id, (old) => notesText({ cloudId: this.#options.cloudId, epoch, rebootCount: readNotes(old)?.rebootCount ?? desired.rebootCount, frozen, desired }));
   }
 
   async bookReboots(id: string, count: number): Promise<void> {
-    await this.#step('book-reboot', async () => {
-      const domain = await this.#libvirt.domainLookupByUuid(id);
-      const old = await this.#libvirt.domainGetMetadata(domain, NOTES_URI);
-      this.#notes.delete(id);
-      await this.#libvirt.domainSetMetadata(domain, { uri: NOTES_URI, key: NOTES_PREFIX, xml: withRebootCount(old, count) }, domain.id < 0 ? { config: true } : { live: true, config: true });
-    });
+    await this.#bookNotes(id, (old) => withRebootCount(old, count));
   }
 
   async startDomain(id: string): Promise<void> {
     await this.#step('start', async () => {
       const domain = await this.#libvirt.domainLookupByUuid(id);
-      if (domain.id < 0) await this.#libvirt.domainCreate(domain).catch((error: unknown) => this.#unless(error, () => this.#isActive(id)));
+      if (domain.id >= 0) return;
+      await this.#libvirt.domainCreate(domain, {}, LONG).catch(async (error: unknown) => {
+        if (!(error instanceof LibvirtError) || (await this.#isActive(id))) return this.#unless(error, () => this.#isActive(id));
+        if (!(await this.#saved()).has(id)) throw error;
+        throw new StepError('memory-unreadable', `The guest's saved memory cannot be restored (${error.message}). A hard reboot gives it up and boots the guest.`, 'counted', { cause: error });
+      });
     });
+  }
+
+  async pause(id: string): Promise<void> {
+    await this.#step('pause', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      await this.#libvirt.domainSuspend(domain).catch((error: unknown) => this.#unless(error, () => this.#isIn(domain, 'paused')));
+    });
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.#step('resume', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      await this.#libvirt.domainResume(domain).catch((error: unknown) => this.#unless(error, () => this.#isIn(domain, 'running')));
+    });
+  }
+
+  async save(id: string): Promise<void> {
+    await this.#step('suspend', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      // Whatever it does now, it shall run when it is woken.
+      if (domain.id >= 0) await this.#libvirt.domainManagedSave(domain, { running: true }, LONG).catch((error: unknown) => this.#unless(error, async () => (await this.#saved()).has(id) && !(await this.#isActive(id))));
+    });
+  }
+
+  async dropSaved(id: string): Promise<void> {
+    await this.#gone('drop-saved', async () => this.#libvirt.domainManagedSaveRemove(await this.#libvirt.domainLookupByUuid(id)));
   }
 
   async pressPowerButton(id: string): Promise<void> {
@@ -154,14 +195,14 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   /** null: not ours. 'gone': it vanished while we looked. */
-  async #notesOf(domain: DomainRef): Promise<DomainNotes | null | 'gone'> {
+  async #notesOf(domain: DomainRef): Promise<Pick<KnownNotes, 'notes' | 'definition'> | 'gone'> {
     const known = this.#notes.get(domain.uuid);
     if (known && known.left > 0) {
       known.left -= 1;
-      return known.notes;
+      return known;
     }
     let notes: DomainNotes | null;
-    const entry: KnownNotes = { notes: null, left: NOTES_KEPT_OBSERVATIONS };
+    const entry: KnownNotes = { notes: null, definition: null, left: NOTES_KEPT_OBSERVATIONS };
     this.#notes.set(domain.uuid, entry);
     try {
       notes = readNotes(await this.#libvirt.domainGetMetadata(domain, NOTES_URI));
@@ -172,8 +213,33 @@ export class LibvirtHypervisor implements Hypervisor {
       notes = null;
     }
     if (notes && notes.cloudId !== this.#options.cloudId) notes = null;
+    entry.definition = notes && (await this.#definitionOf(domain).catch(() => null));
     entry.notes = notes; // an event that came meanwhile has removed the entry: then the answer is good for this once only
-    return notes;
+    return entry;
+  }
+
+  async #bookNotes(id: string, change: (old: string) => string): Promise<void> {
+    await this.#step('book-notes', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      const old = await this.#libvirt.domainGetMetadata(domain, NOTES_URI);
+      this.#notes.delete(id);
+      await this.#libvirt.domainSetMetadata(domain, { uri: NOTES_URI, key: NOTES_PREFIX, xml: change(old) }, domain.id < 0 ? { config: true } : { live: true, config: true });
+    });
+  }
+
+  /** Of what it is to be next time, without our notes: those we change ourselves. */
+  async #definitionOf(domain: DomainRef): Promise<string> {
+    const xml = await this.#libvirt.domainGetXmlDesc(domain, { inactive: true });
+    return createHash('sha256').update(xml.replace(/<metadata>[\s\S]*<\/metadata>\s*/, '')).digest('hex').slice(0, 32);
+  }
+
+  /** Domains whose memory is kept. */
+  async #saved(): Promise<ReadonlySet<string>> {
+    return new Set((await this.#libvirt.listAllDomains({ managedsave: true })).map(({ uuid }) => uuid));
+  }
+
+  async #isIn(domain: DomainRef, state: DomainState['state']): Promise<boolean> {
+    return (await this.#libvirt.domainGetState(domain)).state === state;
   }
 
   async #isActive(id: string): Promise<boolean> {
@@ -204,6 +270,7 @@ export class LibvirtHypervisor implements Hypervisor {
     try {
       return await work();
     } catch (error) {
+      if (error instanceof StepError) throw error;
       if (error instanceof LibvirtError) throw new StepError(`libvirt-${code}`, error.message, 'counted', { cause: error });
       // Unreachable or late: nothing is known of the instance, so nothing is held against it.
       const text = error instanceof Error ? error.message : String(error);
@@ -213,8 +280,13 @@ export class LibvirtHypervisor implements Hypervisor {
 }
 
 function powerOf({ state, reason }: DomainState): ObservedDomain['power'] {
-  if (state === 'paused' || state === 'pmsuspended') return 'paused';
+  if (state === 'paused') return 'paused';
   if (state === 'crashed') return 'crashed';
   if (state === 'shutoff') return reason === 'crashed' || reason === 'failed' ? 'crashed' : 'stopped';
-  return 'running'; // running, blocked, being shut down, and what a newer libvirt may add: never taken for off
+  return 'running'; // running, blocked, asleep by its own choice, being shut down, and what a newer libvirt may add: never taken for off
+}
+
+function pausedBy({ reason }: DomainState): 'word' | 'libvirt' | 'fault' {
+  if (reason === 'ioerror' || reason === 'watchdog' || reason === 'crashed' || reason === 'postcopy-failed') return 'fault';
+  return reason === 'user' || reason === 'unknown' || reason === 'from-snapshot' ? 'word' : 'libvirt';
 }

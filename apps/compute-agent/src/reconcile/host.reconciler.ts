@@ -5,15 +5,21 @@
  * Owns: when to look. Never acts while the hypervisor does not answer; never touches a domain that the ledger does not
  * know: it is named as an orphan. A crash loses nothing but time: the ledger and the host itself hold everything.
  */
-import type { ObservedInstance } from '#libs/contracts';
+import type { DriftEntry, ObservedInstance } from '#libs/contracts';
 import type { Logger } from '#libs/observability';
 import { jittered, type Clock } from '../clock.js';
-import { NO_FILES, type InstanceFacts, type Step, type World } from '../decide/facts.js';
+import { driftOf, strangers } from '../decide/drift.js';
+import { NO_FILES, type InstanceFacts, type ObservedFiles, type Step, type World } from '../decide/facts.js';
+import { underLease, underSilence } from '../decide/lease.js';
 import { observationOf, planInstance, tidied, type InstancePlan } from '../decide/plan.js';
+import { builtOf, isActive } from '../decide/state.js';
+import { configDriveDigest } from '../files/config-drive.js';
 import type { Machine, Observation } from '../hypervisor/hypervisor.js';
 import type { Limits } from '../limits.js';
 import { agentMetrics } from '../metrics.js';
 import { Chains } from './chains.js';
+import { DriftMemory } from './drift-memory.js';
+import type { Lease } from './lease.js';
 import type { Ledger } from './ledger.js';
 
 export interface Orphan { readonly uuid: string; readonly name: string }
@@ -26,10 +32,16 @@ export interface HostReconcilerOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly limits: Limits;
+  /** May guests be started now? */
+  readonly lease: Pick<Lease, 'mayStart'>;
   readonly around?: (step: Step, id: string, run: () => Promise<void>) => Promise<void>;
   /** What is to be said of one instance now. */
   onSeen(observed: ObservedInstance): void;
   onOrphans(orphans: readonly Orphan[]): void;
+  /** What differs, as a whole, at each look. */
+  onDrift(drift: readonly DriftEntry[]): void;
+  /** A chain of steps begins to work on an instance. */
+  onActing?(id: string): void;
   /** After each look. */
   onLooked(): void;
 }
@@ -42,6 +54,7 @@ export class HostReconciler {
   readonly #last = new Map<string, Last>();
   /** Whose chain ended while a look was under way: what that look saw of them is of mixed age. */
   #endedMeanwhile = new Set<string>();
+  readonly #drift: DriftMemory;
   #looking: Promise<void> | undefined;
   #again = false;
   #stopped = false;
@@ -53,6 +66,7 @@ export class HostReconciler {
 
   constructor(options: HostReconcilerOptions) {
     this.#options = options;
+    this.#drift = new DriftMemory(() => options.clock.wallMs());
     this.#chains = new Chains({
       ...options,
       onStep: (id, step) => this.#say(id, step),
@@ -95,6 +109,15 @@ export class HostReconciler {
 
   /** Nothing of this instance was left when last looked, and nobody works on it. */
   isProvedAbsent = (id: string): boolean => !this.#chains.has(id) && this.#last.get(id)?.plan.state === 'absent';
+
+  /** Generation of the disk of a guest that is off and that nobody works on; null otherwise. */
+  restingDisk(id: string): number | null {
+    const last = this.#last.get(id);
+    if (!last || !this.#options.machine.hypervisor.isUp || this.#chains.has(id) || last.plan.steps.length > 0) return null;
+    const { facts } = last;
+    const built = builtOf(facts);
+    return built !== null && facts.domain !== null && !isActive(facts) && facts.files.disks.includes(built.diskGeneration) ? built.diskGeneration : null;
+  }
 
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -146,11 +169,12 @@ export class HostReconciler {
     for (const id of this.#last.keys()) if (!ledger.entries.has(id)) this.#last.delete(id);
     for (const [id, entry] of ledger.entries) {
       if (this.#chains.has(id) || this.#endedMeanwhile.has(id)) continue; // the chain's end wakes us again
-      const facts: InstanceFacts = { desired: entry.desired, listed: entry.listed, progress: entry.progress, domain: observation.domains.get(id) ?? null, files: files.get(id) ?? NO_FILES };
+      const facts: InstanceFacts = { desired: entry.desired, listed: entry.listed, progress: entry.progress, domain: observation.domains.get(id) ?? null, files: files.get(id) ?? NO_FILES, configDrive: configDriveDigest(entry.desired) };
       const due = this.#settle(id, facts);
       if (due !== null) wakeAtMs = Math.min(wakeAtMs ?? due, due);
     }
     this.#sayOrphans(observation);
+    this.#sayDrift(observation, files);
     stopTimer();
     this.#options.onLooked();
     return wakeAtMs;
@@ -158,13 +182,17 @@ export class HostReconciler {
 
   #settle(id: string, facts: InstanceFacts): number | null {
     const { ledger } = this.#options;
-    const plan = planInstance(facts, this.#world());
+    const world = this.#world();
+    const plan = underSilence(facts, underLease(facts, planInstance(facts, world), this.#options.lease.mayStart), world.reportOnly || !facts.listed);
     this.#last.set(id, { facts, plan });
     const progress = tidied(facts, plan);
     // Waited for by nobody: if it is lost, it is tidied again.
     if (progress !== facts.progress) void ledger.book(id, () => progress).catch(() => undefined);
     this.#options.onSeen(observationOf(facts, plan));
-    if (plan.steps.length > 0 && !this.#held) this.#chains.start(id, facts.desired.generation, plan.steps);
+    if (plan.steps.length > 0 && !this.#held) {
+      this.#options.onActing?.(id);
+      this.#chains.start(id, facts.desired.generation, plan.steps);
+    }
     return plan.wakeAtMs;
   }
 
@@ -181,6 +209,14 @@ export class HostReconciler {
   #sayOrphans({ domains }: Observation): void {
     const { ledger } = this.#options;
     this.#options.onOrphans([...domains.values()].filter(({ id, notes }) => notes !== null && !ledger.entries.has(id)).map(({ id, name }) => ({ uuid: id, name })));
+  }
+
+  #sayDrift({ domains }: Observation, files: ReadonlyMap<string, ObservedFiles>): void {
+    const { ledger } = this.#options;
+    const ours = [...domains.values()].filter(({ notes }) => notes !== null);
+    // Whoever is being worked on is between two states, which is no drift.
+    const watched = [...this.#last].filter(([id]) => !this.#chains.has(id));
+    this.#options.onDrift(this.#drift.date([...watched.flatMap(([, { facts, plan }]) => driftOf(facts, plan)), ...strangers(ledger.entries, ours, files.keys())]));
   }
 
   #sayUpOrDown(): void {

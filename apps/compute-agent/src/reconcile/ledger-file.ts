@@ -7,6 +7,7 @@ import { mkdir, readFile, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { DesiredInstance } from '#libs/contracts';
+import { STEPS } from '../decide/facts.js';
 import { writeAtomic } from '../files/atomic.js';
 
 const Frozen = z.object({
@@ -15,6 +16,10 @@ const Frozen = z.object({
 });
 const Progress = z.object({
   built: z.int().nullable(),
+  // Written by agents that can make disks anew; before, every disk was the first one.
+  diskGeneration: z.int().default(1),
+  configDrive: z.string().nullable().default(null),
+  definition: z.string().nullable().default(null),
   frozen: Frozen.nullable(),
   rebootCount: z.int(),
   started: z.object({ generation: z.int(), bootId: z.string() }).nullable(),
@@ -22,9 +27,9 @@ const Progress = z.object({
   powerButton: z.object({ firstMs: z.int(), lastMs: z.int(), bootId: z.string() }).nullable(),
   failure: z.object({
     generation: z.int(),
-    step: z.enum(['adopt', 'fetch-image', 'make-disk', 'make-config-drive', 'define', 'book-reboot', 'start', 'book-start', 'press-power-button', 'destroy', 'undefine', 'remove-files']),
+    step: z.enum(STEPS),
     code: z.string(), message: z.string(), attempts: z.int(), final: z.boolean(), retryAtMs: z.int(), bootId: z.string(),
-  }).nullable(),
+  }).nullable().catch(null), // of a newer agent's step: it is tried again
 });
 /** One instance. `sequence` and `incarnation` say which of the control plane's words it was. */
 export const EntryRecord = z.object({ format: z.literal(1), sequence: z.int(), incarnation: z.int(), listed: z.boolean(), desired: DesiredInstance, progress: Progress });
@@ -32,11 +37,13 @@ export const EntryRecord = z.object({ format: z.literal(1), sequence: z.int(), i
 export const HostRecord = z.object({
   format: z.literal(1), upTo: z.int(), incarnation: z.int(), epoch: z.int(), reportOnly: z.boolean(),
   inventory: z.object({ generation: z.int(), digest: z.string() }),
+  /** Guests are started only with a lease; ledgers of before had none. */
+  lease: z.object({ required: z.boolean() }).default({ required: false }),
 });
 export type EntryRecord = z.output<typeof EntryRecord>;
 export type HostRecord = z.output<typeof HostRecord>;
 
-export const FRESH_HOST: HostRecord = { format: 1, upTo: 0, incarnation: 0, epoch: 0, reportOnly: false, inventory: { generation: 0, digest: '' } };
+export const FRESH_HOST: HostRecord = { format: 1, upTo: 0, incarnation: 0, epoch: 0, reportOnly: false, inventory: { generation: 0, digest: '' }, lease: { required: false } };
 
 const checksum = (body: string): string => createHash('sha256').update(body).digest('hex').slice(0, 32);
 

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { desired, instanceId } from '../testing/builders.js';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { planInstance } from '../decide/plan.js';
+import { desired, FILES, instanceId, observedDomain, world } from '../testing/builders.js';
 import { Ledger, type DesiredPage } from './ledger.js';
 import { SerialWriter } from './serial-writer.js';
 
@@ -34,7 +36,7 @@ describe('Ledger', () => {
     await ledger.bookInventory(4, 'x');
     const again = await open();
     expect(again.entries).toEqual(ledger.entries);
-    expect(again.host).toEqual({ format: 1, upTo: 5, incarnation: 1, epoch: 1, reportOnly: false, inventory: { generation: 4, digest: 'x' } });
+    expect(again.host).toEqual({ format: 1, upTo: 5, incarnation: 1, epoch: 1, reportOnly: false, inventory: { generation: 4, digest: 'x' }, lease: { required: false } });
     expect(again.entries.get(instanceId())).toMatchObject({ sequence: 5, listed: true, progress: { built: 1 } });
     expect(again.since(0)).toBe(5);
   });
@@ -122,6 +124,30 @@ describe('Ledger', () => {
     const ledger = await filled();
     await Promise.all(Array.from({ length: 50 }, (_, n) => ledger.book(instanceId(), (progress) => ({ ...progress, rebootCount: n }))));
     expect((await open()).entries.get(instanceId())?.progress.rebootCount).toBe(49);
+  });
+});
+
+describe('a ledger of an agent of before', () => {
+  const recorded = (name: string): string => join(dirname(fileURLToPath(import.meta.url)), '../testing/recorded', name);
+  it('reads back whole: its one disk is the first, and nothing is done to its guest', async () => {
+    mkdirSync(join(folder, 'instances'), { recursive: true });
+    copyFileSync(recorded('ledger-entry-0.1.0.json'), file());
+    copyFileSync(recorded('ledger-host-0.1.0.json'), join(folder, 'host.json'));
+    const ledger = await open();
+    expect(problems).toEqual([]);
+    expect(ledger.host).toMatchObject({ upTo: 5, epoch: 2 });
+    const entry = ledger.entries.get(instanceId())!;
+    expect(entry).toMatchObject({
+      desired: { generation: 3, diskGeneration: 1, powerOffTimeoutS: null, diskFrom: null, previous: null }, progress: { built: 1, diskGeneration: 1, configDrive: null, definition: null, rebootCount: 1 },
+    });
+    const domain = observedDomain('running', { generation: 3, rebootCount: 1 });
+    expect(planInstance({ desired: entry.desired, listed: true, progress: entry.progress, domain, files: FILES, configDrive: 'any' }, world())).toMatchObject({ steps: [], state: 'running', error: null });
+  });
+  it("and one of a newer agent, whose step is not known here, loses only that failure", async () => {
+    const ledger = await filled();
+    await ledger.book(instanceId(), (progress) => ({ ...progress, built: 1, failure: { generation: 1, step: 'teleport' as never, code: 'x', message: 'x', attempts: 1, final: true, retryAtMs: 0, bootId: 'b' } }));
+    expect((await open()).entries.get(instanceId())).toMatchObject({ progress: { built: 1, failure: null } });
+    expect(problems).toEqual([]);
   });
 });
 

@@ -75,6 +75,11 @@ export class Ledger {
     // In which world these words are to be read must be known before the words are.
     const { incarnation, epoch, reportOnly } = page;
     await this.#setHost({ incarnation, epoch, reportOnly, ...(incarnation > this.#host.incarnation && { upTo: 0 }) });
+    // It only reports: nothing was said of any instance, so nobody was left out, and everything is asked for again later.
+    if (reportOnly && page.entries.length === 0) {
+      this.#named = undefined;
+      return [];
+    }
     const changed: string[] = [];
     for (const { sequence, instance } of page.entries) {
       this.#named?.add(instance.id);
@@ -97,7 +102,16 @@ export class Ledger {
   }
 
   async bookInventory(generation: number, digest: string): Promise<void> { await this.#setHost({ inventory: { generation, digest } }); }
-  async bookEpoch(epoch: number): Promise<void> { await this.#setHost({ epoch }); }
+  async bookLease(lease: HostRecord['lease']): Promise<void> { await this.#setHost({ lease }); }
+
+  /**
+   * The session is in this epoch. A higher one than before: this host was fenced meanwhile; `newWorld`: the database was
+   * restored. What the ledger says may be over then, so it is only looked at until a pull says what holds.
+   */
+  async bookEpoch(epoch: number, newWorld = false): Promise<void> {
+    const over = this.#host.epoch !== 0 && epoch > this.#host.epoch;
+    await this.#setHost({ epoch, ...((over || newWorld) && { reportOnly: true }) });
+  }
 
   /**
    * Changes what was done for an instance; nothing happens when it is not (any more) in the ledger.

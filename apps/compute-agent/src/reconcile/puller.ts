@@ -11,6 +11,7 @@ import type { Logger } from '#libs/observability';
 import { jittered, type Clock } from '../clock.js';
 import type { Limits } from '../limits.js';
 import { agentMetrics } from '../metrics.js';
+import type { Lease } from './lease.js';
 import type { Ledger } from './ledger.js';
 
 export interface PullerOptions {
@@ -18,6 +19,7 @@ export interface PullerOptions {
   readonly bootId: string;
   readonly bus: Bus;
   readonly ledger: Ledger;
+  readonly lease: Lease;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -84,7 +86,7 @@ export class Puller {
   }
 
   async #pullOnce(): Promise<void> {
-    const { bus, hostId, bootId, ledger, clock, limits, logger } = this.#options;
+    const { bus, hostId, bootId, ledger, lease, clock, limits, logger } = this.#options;
     if (!bus.connected) return;
     if (clock.nowMs() >= this.#fullAtMs) ledger.beginFullPull();
     const before = ledger.host;
@@ -92,6 +94,7 @@ export class Puller {
     let incarnation: number | undefined;
     for (let page = 0; page < limits.pullPages; page += 1) {
       const since = ledger.since(last);
+      const askedMs = lease.nowMs();
       const answer = await bus.ask(pullDesired, { bootId, since }, { hostId });
       const restart = ledger.pullingAll && incarnation !== undefined && incarnation !== answer.incarnation;
       const changed = restart ? false : await ledger.accept(answer);
@@ -103,6 +106,8 @@ export class Puller {
       }
       incarnation = answer.incarnation;
       last = answer.upTo;
+      // Only a word that was taken in renews it, and only the last page of it: what was moved away may stand there.
+      if (!answer.more) await lease.renew(askedMs, answer);
       if (changed.length > 0) this.#options.onChanged(changed);
       if (!answer.more) break;
       if (answer.upTo <= since) throw new SkyError('internal', 'Desired state said more and went no further.');

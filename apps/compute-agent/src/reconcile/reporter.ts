@@ -4,7 +4,7 @@
  * Owns: what was said and answered. Never drops anything that was not acknowledged. A crash forgets what was said, so
  * everything is said again, which is harmless.
  */
-import { reportObserved, type HostId, type InstanceId, type ObservedInstance } from '#libs/contracts';
+import { reportObserved, type DriftEntry, type HostId, type InstanceId, type ObservedInstance } from '#libs/contracts';
 import type { Bus } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import type { Clock } from '../clock.js';
@@ -42,6 +42,11 @@ export class Reporter {
   #orphans: readonly Orphan[] = [];
   #orphansText = '[]';
   #saidOrphansText: string | null = null;
+  #drift: readonly DriftEntry[] = [];
+  #driftText = '[]';
+  #saidDriftText: string | null = null;
+  /** By the clock that counts from boot: it rises over restarts of this agent too. */
+  #sequence = 0;
   #lastFullMs: number;
   #sending: Promise<void> | undefined;
   #stopped = false;
@@ -72,10 +77,16 @@ export class Reporter {
     agentMetrics.orphans.set(orphans.length);
   }
 
+  seeDrift(drift: readonly DriftEntry[]): void {
+    this.#drift = drift.slice(0, this.#options.limits.reportedOrphans);
+    this.#driftText = JSON.stringify(this.#drift);
+  }
+
   /** Nothing said so far counts: the control plane or its memory is another. */
   sayEverything(): void {
     for (const item of this.#items.values()) item.saidText = null;
     this.#saidOrphansText = null;
+    this.#saidDriftText = null;
     this.#lastFullMs = this.#options.clock.nowMs();
     this.flush();
   }
@@ -87,9 +98,10 @@ export class Reporter {
     if (clock.nowMs() - this.#lastFullMs >= limits.fullReportEveryMs) {
       this.#lastFullMs = clock.nowMs();
       for (const item of this.#items.values()) item.saidText = null;
+      this.#saidDriftText = null;
     }
     const due = [...this.#items.values()].filter((item) => this.#isDue(item)).slice(0, limits.reportBatch);
-    if (due.length === 0 && this.#orphansText === this.#saidOrphansText) {
+    if (due.length === 0 && this.#orphansText === this.#saidOrphansText && this.#driftText === this.#saidDriftText) {
       this.#sleep();
       return;
     }
@@ -134,11 +146,15 @@ export class Reporter {
   async #send(due: readonly Item[]): Promise<void> {
     const { bus, hostId, bootId, ledger, clock, limits } = this.#options;
     const said = due.map((item) => ({ item, text: item.text }));
-    const orphansText = this.#orphansText;
+    const [orphansText, driftText] = [this.#orphansText, this.#driftText];
+    this.#sequence = Math.max(this.#sequence + 1, clock.nowMs());
     const { epoch, incarnation } = ledger.host;
-    const { forget } = await bus.ask(reportObserved, { bootId, epoch, incarnation, instances: due.map((item) => item.observed), orphans: [...this.#orphans] }, { hostId });
+    const { forget } = await bus.ask(reportObserved, { bootId, epoch, incarnation, instances: due.map((item) => item.observed), orphans: [...this.#orphans],
+      sequence: this.#sequence, ...(driftText !== this.#saidDriftText && { drift: [...this.#drift] }),
+    }, { hostId });
     agentMetrics.reports.inc({ outcome: 'ok' });
     this.#saidOrphansText = orphansText;
+    this.#saidDriftText = driftText;
     for (const { item, text } of said) {
       item.saidText = text;
       if (item.observed.state !== 'absent' || item.text !== text) continue;

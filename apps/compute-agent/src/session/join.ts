@@ -2,6 +2,7 @@
  * A machine becomes a host: it shows a one-time token and its public key, and gets its rights on the bus.
  * What must survive is on disk before the question leaves, so a lost answer is asked for again with the same identity.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { joinHost, PROTOCOL } from '#libs/contracts';
 import { EXIT, FatalError } from '../errors.js';
 import { LIMITS } from '../limits.js';
@@ -35,23 +36,33 @@ export async function join(options: JoinOptions): Promise<{ identity: JoinedIden
 
 async function ask(options: JoinOptions, body: unknown): Promise<unknown> {
   const url = `${options.url.replace(/\/+$/, '')}/v1/hosts/join`;
-  let response: Response;
-  let text: string;
+  const patientUntil = performance.now() + LIMITS.joinPatienceMs;
+  for (;;) {
+    const { response, text } = await askOnce(options, url, body);
+    const parsed = parse(text);
+    if (response.ok) return parsed;
+    // Many machines join at the same moment: each has its turn.
+    if (response.status === 429 && performance.now() < patientUntil) {
+      await sleep(1_000 * (Number(response.headers.get('retry-after')) || 1) * (0.5 + Math.random()), undefined, options.signal && { signal: options.signal });
+      continue;
+    }
+    const said = (parsed as { error?: { message?: unknown } } | null)?.error?.message;
+    throw new FatalError(`the cloud refused this host (${response.status}): ${typeof said === 'string' ? said : 'no reason given'}`, EXIT.failure);
+  }
+}
+
+async function askOnce(options: JoinOptions, url: string, body: unknown): Promise<{ response: Response; text: string }> {
   try {
     const deadline = AbortSignal.timeout(LIMITS.joinMs);
-    response = await fetch(url, {
+    const response = await fetch(url, {
       method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json' }, body: JSON.stringify(body), redirect: 'error',
       signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
     });
-    text = await response.text();
+    return { response, text: await response.text() };
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : (error as Error).message;
     throw new FatalError(`${url} cannot be reached: ${cause}; the same command may be repeated`, EXIT.failure, { cause: error });
   }
-  const parsed = parse(text);
-  if (response.ok) return parsed;
-  const said = (parsed as { error?: { message?: unknown } } | null)?.error?.message;
-  throw new FatalError(`the cloud refused this host (${response.status}): ${typeof said === 'string' ? said : 'no reason given'}`, EXIT.failure);
 }
 
 function parse(text: string): unknown {

@@ -43,7 +43,7 @@ export interface SessionOptions {
 }
 
 /** Usable as traits. */
-export const CAPABILITIES = ['CONFIG_DRIVE', 'CONSOLE_LOG', 'REBOOT_SOFT', 'REBOOT_HARD'] as const;
+export const CAPABILITIES = ['CONFIG_DRIVE', 'CONSOLE_LOG', 'ECHO', 'LEASE', 'CONSOLE_SERIAL', 'CONSOLE_VNC', 'DIAGNOSTICS', 'REBOOT_SOFT', 'REBOOT_HARD', 'PAUSE', 'SUSPEND', 'REBUILD', 'RESIZE_IN_PLACE', 'DISK_TRANSFER'] as const;
 
 export class Session {
   readonly #options: SessionOptions;
@@ -105,10 +105,11 @@ export class Session {
     const inventory = await this.#inventory();
     const answer = await bus.ask(reportInventory, {
       bootId, protocol: PROTOCOL, agentVersion: AGENT_VERSION, simulated, inventory,
+      ...(ledger.host.incarnation !== 0 && { knows: { incarnation: ledger.host.incarnation, epoch: ledger.host.epoch, upTo: ledger.host.upTo } }),
       capabilities: [...CAPABILITIES, `VIRT_TYPE_${offer.virtType.toUpperCase()}`],
     }, { hostId });
     const newIncarnation = answer.incarnation > ledger.host.incarnation;
-    await ledger.bookEpoch(answer.epoch);
+    await ledger.bookEpoch(answer.epoch, newIncarnation && ledger.host.incarnation !== 0);
     this.#delayMs = this.#options.limits.announceMinMs;
     if (!this.#announced) logger.info({ epoch: answer.epoch, incarnation: answer.incarnation, vcpus: inventory.vcpus, memoryMib: inventory.memoryMib, diskGib: inventory.diskGib }, 'announced to the control plane');
     this.#announced = true;

@@ -1,6 +1,6 @@
 /** The control plane as one host sees it, for this app's tests: a feed, and what was reported. */
 import {
-  hostBeat, hostHint, hostImageUrl, pullDesired, reportInventory, reportObserved, type DesiredInstance, type InputOf, type ObservedInstance,
+  hostBeat, hostHint, hostImageUrl, pullDesired, reportInventory, reportObserved, type DesiredInstance, type DriftEntry, type InputOf, type ObservedInstance,
 } from '#libs/contracts';
 import { conflict, forbidden } from '#libs/errors';
 import { InMemoryBus, type AskOptions, type Bus, type Subscription } from '#libs/messaging';
@@ -12,6 +12,7 @@ export class TestControlPlane {
   readonly inventories: InputOf<typeof reportInventory>[] = [];
   readonly beats: { hypervisorUp: boolean }[] = [];
   orphans: { uuid: string; name: string }[] = [];
+  drift: DriftEntry[] = [];
   incarnation = 1;
   reportOnly = false;
   /** Refuses this host's sessions. */
@@ -37,8 +38,9 @@ export class TestControlPlane {
       const more = all.length > entries.length;
       return { incarnation: this.incarnation, epoch: 1, entries, more, upTo: more ? entries.at(-1)!.sequence : this.#sequence, reportOnly: this.reportOnly };
     }, { group: 'compute' });
-    this.bus.handle(reportObserved, async ({ instances, orphans }) => {
+    this.bus.handle(reportObserved, async ({ instances, orphans, drift }) => {
       this.orphans = orphans;
+      this.drift = drift ?? this.drift;
       const forget = [];
       for (const instance of instances) {
         this.history.push(instance);

@@ -1,8 +1,14 @@
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
-import { createFlavor, deleteFlavor, getFlavor, listFlavors, type Flavor, type OutputOf, type ReceivedBy } from '#libs/contracts';
+import {
+  addFlavorAccess, createFlavor, deleteFlavor, deleteFlavorExtraSpec, getFlavor, listFlavorAccess, listFlavors, removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
+  type Flavor, type OutputOf, type ReceivedBy,
+} from '#libs/contracts';
 import { Handles } from '#libs/messaging';
 import { Flavors } from './flavors.js';
+
+type Nothing = Record<string, never>;
+type Access = OutputOf<typeof listFlavorAccess>;
 
 @Controller()
 export class FlavorsController {
@@ -17,6 +23,24 @@ export class FlavorsController {
   @Handles(createFlavor)
   create(@Payload() input: ReceivedBy<typeof createFlavor>): Promise<Flavor> { return this.flavors.create(input); }
 
+  @Handles(updateFlavor)
+  update(@Payload() input: ReceivedBy<typeof updateFlavor>): Promise<Flavor> { return this.flavors.update(input); }
+
   @Handles(deleteFlavor)
-  delete(@Payload() input: ReceivedBy<typeof deleteFlavor>): Promise<Record<string, never>> { return this.flavors.delete(input); }
+  delete(@Payload() input: ReceivedBy<typeof deleteFlavor>): Promise<Nothing> { return this.flavors.delete(input); }
+
+  @Handles(setFlavorExtraSpecs)
+  setExtraSpecs(@Payload() input: ReceivedBy<typeof setFlavorExtraSpecs>): Promise<Flavor> { return this.flavors.setExtraSpecs(input); }
+
+  @Handles(deleteFlavorExtraSpec)
+  deleteExtraSpec(@Payload() input: ReceivedBy<typeof deleteFlavorExtraSpec>): Promise<Nothing> { return this.flavors.deleteExtraSpec(input); }
+
+  @Handles(listFlavorAccess)
+  access(@Payload() input: ReceivedBy<typeof listFlavorAccess>): Promise<Access> { return this.flavors.access(input); }
+
+  @Handles(addFlavorAccess)
+  addAccess(@Payload() input: ReceivedBy<typeof addFlavorAccess>): Promise<Access> { return this.flavors.addAccess(input); }
+
+  @Handles(removeFlavorAccess)
+  removeAccess(@Payload() input: ReceivedBy<typeof removeFlavorAccess>): Promise<Access> { return this.flavors.removeAccess(input); }
 }

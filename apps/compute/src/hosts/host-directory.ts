@@ -4,7 +4,9 @@ import { BUS, type Bus } from '#libs/messaging';
 import { LIMITS } from '../limits.js';
 import { TEMPO, type Tempo } from '../tempo.js';
 
-export interface KnownHost { name: string; alive: boolean; epoch: number; bootId: string | null; lastSeenAt: string | null }
+export interface KnownHost { name: string; alive: boolean; epoch: number; bootId: string | null; lastSeenAt: string | null; capabilities: readonly string[];
+  /** null: a scheduler that does not know of adoption. */
+  adoptedIncarnation: number | null; restart: string | null }
 interface Entry { host: KnownHost | undefined; at: number }
 
 /**
@@ -15,6 +17,7 @@ interface Entry { host: KnownHost | undefined; at: number }
 export class HostDirectory {
   readonly #entries = new Map<string, Entry>();
   readonly #asking = new Map<string, Promise<Entry>>();
+  readonly #hinted = new Set<string>();
 
   constructor(@Inject(BUS) private readonly bus: Bus, @Inject(TEMPO) private readonly tempo: Tempo) {}
 
@@ -26,13 +29,19 @@ export class HostDirectory {
   }
 
   /** Something changed in this host's desired state. */
-  hint(hostId: string): void { this.bus.hint(hostHint, {}, { hostId }); }
+  hint(hostId: string): void {
+    if (this.#hinted.size < LIMITS.hostsKept) this.#hinted.add(hostId);
+    this.bus.hint(hostHint, {}, { hostId });
+  }
+
+  /** Was its bell rung from here since it asked last? Then there is something to tell it; else mostly not. */
+  takeHint(hostId: string): boolean { return this.#hinted.delete(hostId); }
 
   #ask(hostId: string): Promise<Entry> {
     const asking = this.#asking.get(hostId) ?? this.bus.ask(listHosts, { id: hostId })
       .then(({ hosts }) => {
         const view = hosts.find(({ id }) => id === hostId);
-        const host = view && { name: view.name, alive: view.alive, epoch: view.epoch, bootId: view.bootId, lastSeenAt: view.lastSeenAt };
+        const host = view && { name: view.name, alive: view.alive, epoch: view.epoch, bootId: view.bootId, lastSeenAt: view.lastSeenAt, capabilities: view.capabilities, adoptedIncarnation: view.adoptedIncarnation ?? null, restart: view.restart ?? null };
         const entry = { host, at: performance.now() };
         this.#entries.delete(hostId);
         this.#entries.set(hostId, entry);

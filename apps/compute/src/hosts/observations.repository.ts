@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DATABASE, type Database } from '#libs/db';
+import { DATABASE, HOT, type Database } from '#libs/db';
 import type { InstanceRow } from '../instances/instance-row.js';
 import type { FactColumns } from '../lifecycle/facts-of-row.js';
 import { LoopBell } from '../lifecycle/loop-bell.js';
 import { TEMPO, type Tempo } from '../tempo.js';
+import { noteOf } from '../timeline/decide/notes.js';
 import type { Booking } from './decide/book-report.js';
 
 /** What judging an observation needs of a row; not its user data, which may be long. */
@@ -16,19 +17,22 @@ export interface Booked { id: string; wake: boolean; leased: boolean }
 export class ObservationsRepository {
   constructor(@Inject(DATABASE) private readonly db: Database, private readonly bell: LoopBell, @Inject(TEMPO) private readonly tempo: Tempo) {}
 
-  /** Rows of these ids that are on this host and not finished. */
-  async rows(hostId: string, ids: readonly string[]): Promise<ObservedRow[]> {
-    const { rows } = await this.db.pool.query<ObservedRow>(`
-      SELECT id, intent, withdrawn, generation, spec_generation, reboot_count, step, host_id, host_name, observed_state, observed_generation,
-        observed_reboot_count, observed, waited_ms, attempts, last_error, launched_at, deleted_at, version
-      FROM compute.instances WHERE id = ANY($1::uuid[]) AND host_id = $2 AND deleted_at IS NULL`, [ids, hostId]);
-    return rows;
+  /** Is the host fenced, and the rows of these ids that are on it and not finished: of one moment. */
+  async look(hostId: string, ids: readonly string[]): Promise<{ fenced: boolean; rows: ObservedRow[] }> {
+    const { rows } = await this.db.pool.query<ObservedRow & { fenced: boolean }>(`${HOT}
+      SELECT f.fenced_at IS NOT NULL AS fenced, id, intent, withdrawn, generation, spec_generation, reboot_count, step, i.host_id, host_name, observed_state, observed_generation,
+        observed_reboot_count, observed, waited_ms, attempts, last_error, launched_at, deleted_at, version,
+        disk_generation, rebuilding, hold, move_kind, move_phase, elsewhere
+      FROM (SELECT 1) one LEFT JOIN compute.host_feeds f ON f.host_id = $2
+        LEFT JOIN compute.instances i ON i.id = ANY($1::uuid[]) AND i.host_id = $2 AND i.deleted_at IS NULL`, [ids, hostId]);
+    return { fenced: rows[0]?.fenced ?? false, rows: rows.filter(({ id }) => (id as string | null) !== null) };
   }
 
   /** Writes those whose version is unchanged, under the host's epoch; gives what was written. Rows are locked in one order. */
-  async book(hostId: string, epoch: number, bookings: readonly { row: ObservedRow; booking: Booking; at: string }[]): Promise<Booked[]> {
+  async book(hostId: string, epoch: number, bookings: readonly { row: ObservedRow; booking: Booking; at: string }[], from: { bootId: string; sequence?: number | undefined }): Promise<Booked[]> {
     const column = <T>(of: (entry: (typeof bookings)[number]) => T): T[] => bookings.map(of);
-    const { rows } = await this.db.pool.query<Booked>(`
+    const events = bookings.map(({ row, booking }) => booking.event ?? noteOf(row, booking));
+    const { rows } = await this.db.pool.query<Booked>(`${HOT}
       WITH b AS (
         SELECT * FROM unnest(
           $1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::int[], $6::jsonb[], $7::text[], $8::text[], $9::text[], $10::text[],
@@ -36,7 +40,7 @@ export class ObservationsRepository {
         ) AS b (id, version, state, generation, reboot_count, observed, step, loop, waiting_for, last_error,
           restart_clock, launched, fault_change, fault, visible, event_kind, event_message)),
       target AS (
-        SELECT i.id, i.project_id, i.lease_until FROM compute.instances i JOIN b ON b.id = i.id
+        SELECT i.id, i.project_id, i.lease_until, i.host_id, i.host_name, i.move_phase, i.last_request_id FROM compute.instances i JOIN b ON b.id = i.id
         WHERE i.version = b.version AND i.host_id = $18 AND NOT EXISTS (SELECT 1 FROM compute.host_feeds f WHERE f.host_id = $18 AND f.epoch > $19)
         ORDER BY i.id FOR UPDATE OF i),
       booked AS (
@@ -45,6 +49,7 @@ export class ObservationsRepository {
           step = b.step, waiting_for = b.waiting_for, last_error = b.last_error,
           attempts = CASE WHEN b.loop = 'never' THEN 0 ELSE i.attempts END,
           waited_ms = CASE WHEN b.restart_clock THEN 0 ELSE i.waited_ms END, checked_at = CASE WHEN b.restart_clock THEN now() ELSE i.checked_at END,
+          rebuilding = i.rebuilding AND NOT (b.step = 'settled' AND b.launched),
           launched_at = CASE WHEN b.launched THEN coalesce(i.launched_at, now()) ELSE i.launched_at END,
           fault = CASE b.fault_change WHEN 'set' THEN b.fault WHEN 'clear' THEN NULL ELSE i.fault END,
           reconcile_at = CASE b.loop WHEN 'now' THEN now() WHEN 'later' THEN now() + $20 * interval '1 millisecond' WHEN 'never' THEN NULL ELSE i.reconcile_at END,
@@ -55,20 +60,22 @@ export class ObservationsRepository {
         FROM target t JOIN b ON b.id = t.id WHERE i.id = t.id
         RETURNING i.id, b.loop = 'now' AS wake, b.loop = 'now' AND coalesce(t.lease_until, '-infinity') < now() AS leased),
       told AS (
-        INSERT INTO compute.instance_events (instance_id, project_id, kind, message)
-        SELECT t.id, t.project_id, b.event_kind, b.event_message FROM target t JOIN b ON b.id = t.id WHERE b.event_kind IS NOT NULL)
+        INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, phase, kind, message, request_id, detail)
+        SELECT t.id, t.project_id, t.host_id, t.host_name, b.step, t.move_phase, b.event_kind, b.event_message, t.last_request_id, b.fault->>'details' FROM target t JOIN b ON b.id = t.id WHERE b.event_kind IS NOT NULL)
       SELECT * FROM booked`, [
       column(({ row }) => row.id), column(({ row }) => row.version),
       column(({ booking }) => booking.observed.state), column(({ booking }) => booking.observed.generation), column(({ booking }) => booking.observed.rebootCount),
       column(({ row, booking: { observed } }) => JSON.stringify({
         startedAtMs: observed.startedAtMs, doing: observed.doing, error: observed.error, frozen: observed.frozen ?? row.observed?.frozen,
+        ...(observed.built !== undefined && { built: observed.built }),
+        ...(from.sequence !== undefined && { reported: { bootId: from.bootId, sequence: from.sequence } }),
       })),
       column(({ booking }) => booking.step), column(({ booking }) => booking.loop), column(({ booking }) => booking.waitingFor), column(({ booking }) => booking.lastError),
       column(({ booking }) => booking.restartClock), column(({ booking }) => booking.launched),
       column(({ booking: { fault } }) => (fault === undefined ? 'keep' : fault === null ? 'clear' : 'set')),
       column(({ booking: { fault }, at }) => (fault ? JSON.stringify({ code: fault.code, message: fault.message, details: fault.details, createdAt: at }) : null)),
       column(({ row, booking }) => booking.step !== row.step || booking.observed.state !== row.observed_state),
-      column(({ booking }) => booking.event?.kind ?? null), column(({ booking }) => booking.event?.message ?? null),
+      events.map((event) => event?.kind ?? null), events.map((event) => event?.message ?? null),
       hostId, epoch, this.tempo.waitTickMs, this.bell.owner, this.tempo.leaseMs,
     ]);
     return rows;

@@ -5,7 +5,10 @@ import { stale } from '#libs/errors';
 import { LIMITS } from '../limits.js';
 import { factsOf } from '../lifecycle/facts-of-row.js';
 import { LoopBell } from '../lifecycle/loop-bell.js';
+import { OtherObservationsRepository } from '../moves/other-observations.repository.js';
 import { bookReport, type Booking } from './decide/book-report.js';
+import { isOvertaken } from './decide/is-overtaken.js';
+import { DeparturesRepository } from './departures.repository.js';
 import { HostSessions } from './host-sessions.js';
 import { ObservationsRepository, type ObservedRow } from './observations.repository.js';
 
@@ -20,35 +23,38 @@ type Report = ReceivedBy<typeof reportObserved>;
 export class ReportObserved {
   constructor(
     @Inject(DATABASE) private readonly db: Database, private readonly observations: ObservationsRepository,
-    private readonly sessions: HostSessions, private readonly bell: LoopBell,
+    private readonly sessions: HostSessions, private readonly bell: LoopBell, private readonly departures: DeparturesRepository, private readonly others: OtherObservationsRepository,
   ) {}
 
   async report(hostId: string, report: Report): Promise<OutputOf<typeof reportObserved>> {
     if (report.incarnation !== this.db.incarnation) {
       throw stale(`This report is of incarnation ${report.incarnation}, the control plane is in ${this.db.incarnation}: pull first.`);
     }
-    const epoch = await this.sessions.check(hostId, report.bootId, report.epoch);
+    const { epoch, adopted } = await this.sessions.session(hostId, report.bootId, report.epoch);
+    // What it was told last is over, or not known to us: nothing follows from what it sees, and nothing is forgotten.
+    let looked = await this.observations.look(hostId, report.instances.map(({ id }) => id));
+    if (!adopted || looked.fenced) return this.#listen(hostId, report);
     const forget: InstanceId[] = [];
     // The last word of a batch on an instance counts.
     let open = new Map(report.instances.map((seen) => [seen.id as string, seen]));
-    const strangers: ObservedInstance[] = [];
+    const notItsOwn: ObservedInstance[] = [];
     for (let attempt = 0; open.size > 0; attempt += 1) {
-      const rows = new Map((await this.observations.rows(hostId, [...open.keys()])).map((row) => [row.id, row]));
+      if (attempt > 0) looked = await this.observations.look(hostId, [...open.keys()]);
+      const rows = new Map(looked.rows.map((row) => [row.id, row]));
       const bookings: { row: ObservedRow; booking: Booking; forget: boolean; at: string }[] = [];
       for (const [id, seen] of open) {
         const row = rows.get(id);
         if (row === undefined) {
-          // Not of this host, or finished: its absence needs no booking, its presence is nobody's wish.
-          if (seen.state === 'absent') forget.push(seen.id);
-          else strangers.push(seen);
+          notItsOwn.push(seen);
           continue;
         }
+        if (isOvertaken(row.observed?.reported, report)) continue;
         const verdict = bookReport(factsOf(row), { frozen: row.observed?.frozen }, seen);
         if ('book' in verdict) bookings.push({ row, booking: verdict.book, forget: verdict.forget, at: new Date().toISOString() });
         else if (verdict.forget) forget.push(seen.id);
       }
       if (bookings.length === 0) break;
-      const booked = new Map((await this.observations.book(hostId, epoch, bookings)).map((entry) => [entry.id, entry]));
+      const booked = new Map((await this.observations.book(hostId, epoch, bookings, report)).map((entry) => [entry.id, entry]));
       for (const { row, forget: forgettable } of bookings) {
         const entry = booked.get(row.id);
         if (!entry) continue;
@@ -59,8 +65,24 @@ export class ReportObserved {
       // Fenced between the check and the write: nothing was booked, and nothing will be.
       if (open.size > 0 && attempt + 1 >= LIMITS.writeAttempts) throw stale('The instances of this report are being changed; pull and report again.');
     }
-    await this.observations.noteOrphans(hostId, [...report.orphans, ...strangers.map(({ id }) => ({ uuid: id as string, name: 'unknown instance' }))].filter(({ uuid }) => UUID.test(uuid)));
+    const others = await this.others.book(hostId, epoch, notItsOwn);
+    // Of no move either, or finished: its absence needs no booking, its presence is nobody's wish.
+    forget.push(...notItsOwn.filter(({ id, state }) => others.get(id)?.forget ?? state === 'absent').map(({ id }) => id));
+    const strangers = notItsOwn.filter(({ id, state }) => !others.has(id) && state !== 'absent');
+    // What left this host while it was fenced: its absence ends that, its presence is shown.
+    const departed = await this.departures.seen(hostId, report.instances.filter(({ id }) => forget.includes(id) || strangers.some((stranger) => stranger.id === id)));
+    await this.observations.noteOrphans(hostId, [...report.orphans, ...strangers.filter(({ id }) => !departed.has(id)).map(({ id }) => ({ uuid: id as string, name: 'unknown instance' }))].filter(({ uuid }) => UUID.test(uuid)));
     return { forget };
+  }
+
+  /** Of a host that only reports: what is still there of what left it, and what nobody here knows. */
+  async #listen(hostId: string, report: Report): Promise<OutputOf<typeof reportObserved>> {
+    const there = report.instances.filter(({ state }) => state !== 'absent');
+    const [departed, { rows }] = await Promise.all([this.departures.seen(hostId, there), this.observations.look(hostId, there.map(({ id }) => id))]);
+    const own = new Set(rows.map(({ id }) => id));
+    const left = there.filter(({ id }) => !own.has(id) && !departed.has(id)).map(({ id, state }) => ({ uuid: id as string, name: `a server that is elsewhere now (${state} here)` }));
+    await this.observations.noteOrphans(hostId, [...report.orphans, ...left].filter(({ uuid }) => UUID.test(uuid)));
+    return { forget: [] };
   }
 }
 

@@ -19,15 +19,18 @@ export interface Change {
   events?: readonly ChangeEvent[];
 }
 
-export interface ChangeEvent { kind: string; message: string; requestId?: string | null; userId?: string | null }
+/** `requestId`: left out by the loop, which works for the request that asked last. `detail`: for admins only. */
+export interface ChangeEvent { kind: string; message: string; requestId?: string | null; userId?: string | null; detail?: string | null }
 
 export type ChangeableColumn =
   | 'name' | 'description' | 'intent' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type'
   | 'host_id' | 'host_name' | 'availability_zone' | 'claim_generation' | 'host_sequence' | 'withdrawn'
   | 'step' | 'waiting_for' | 'attempts' | 'waited_ms' | 'last_error' | 'fault' | 'placement'
+  | 'metadata' | 'tags' | 'locked' | 'locked_reason' | 'locked_by' | 'hostname' | 'key_name' | 'user_data' | 'flavor_id' | 'image_id' | 'spec' | 'vcpus' | 'ram_mib'
+  | 'disk_generation' | 'rebuilding' | 'hold' | 'move_id' | 'move_kind' | 'move_phase' | 'elsewhere'
   | 'observed_state' | 'observed_generation' | 'observed_reboot_count' | 'observed' | 'last_request_id';
 
-const JSON_COLUMNS: ReadonlySet<string> = new Set(['fault', 'placement', 'observed']);
+const JSON_COLUMNS: ReadonlySet<string> = new Set(['fault', 'placement', 'observed', 'metadata', 'spec']);
 
 /**
  * The change as ONE statement, so that it costs one round trip and one commit: the row if its version is still
@@ -59,12 +62,14 @@ export function changeStatement(id: string, version: string, change: Change): { 
   if (change.feedOf !== undefined) set.push('host_sequence = feed.sequence');
   const events = (change.events ?? []).length === 0 ? '' : `,
     told AS (
-      INSERT INTO compute.instance_events (instance_id, project_id, kind, message, request_id, user_id)
-      SELECT target.id, target.project_id, e.* FROM target, unnest(${['kind', 'message', 'requestId', 'userId'].map((field) =>
-    `${param((change.events ?? []).map((event) => event[field as keyof ChangeEvent] ?? null))}::text[]`).join(', ')}) e)`;
+      INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, phase, kind, message, request_id, user_id, detail)
+      SELECT changed.id, changed.project_id, coalesce(changed.host_id, target.host_id), coalesce(changed.host_name, target.host_name), changed.step, changed.move_phase,
+        e.kind, e.message, coalesce(e.request_id, CASE WHEN e.user_id IS NULL THEN changed.last_request_id END), e.user_id, e.detail
+      FROM changed JOIN target ON target.id = changed.id, unnest(${['kind', 'message', 'requestId', 'userId', 'detail'].map((field) =>
+    `${param((change.events ?? []).map((event) => event[field as keyof ChangeEvent] ?? null))}::text[]`).join(', ')}) AS e (kind, message, request_id, user_id, detail))`;
   return {
     text: `
-    WITH target AS (SELECT id, project_id FROM compute.instances WHERE id = $1 AND version = $2 FOR UPDATE),${feed}
+    WITH target AS (SELECT id, host_id, host_name FROM compute.instances WHERE id = $1 AND version = $2 FOR UPDATE),${feed}
     changed AS (
       UPDATE compute.instances i SET ${set.join(', ')}
       FROM target${feed === '' ? '' : ', feed'} WHERE i.id = target.id RETURNING i.*)${events}

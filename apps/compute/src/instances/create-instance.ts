@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { getImage, listZones, type createServers, type Flavor, type ImageSummary, type InputOf, type InstanceView, type ReceivedBy } from '#libs/contracts';
+import { listZones, type createServers, type Flavor, type InstanceView, type ReceivedBy } from '#libs/contracts';
 import { asSkyError, badRequest, conflict, forbidden, overQuota } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
 import { FlavorsRepository } from '../flavors/flavors.repository.js';
-import { KeypairsRepository } from '../keypairs/keypairs.repository.js';
-import { LIMITS } from '../limits.js';
 import { LoopBell } from '../lifecycle/loop-bell.js';
 import { ProjectLimitsCopy } from '../quota/project-limits.js';
+import { ServerGroupsRepository } from '../server-groups/server-groups.repository.js';
+import { BootSources, checkUserData, imageSpec } from './boot-sources.js';
 import { projectOf } from './caller-project.js';
-import { claimedDiskGib, whyNotBootable } from './decide/fits.js';
 import { hostnameFor, nameOf } from './decide/hostname.js';
 import { withinQuota, type Usage } from './decide/quota.js';
 import { viewOf, type InstanceRow, type InstanceSpec } from './instance-row.js';
@@ -25,16 +24,24 @@ type Request = ReceivedBy<typeof createServers>;
 @Injectable()
 export class CreateInstance {
   constructor(
-    private readonly instances: InstancesRepository, private readonly flavors: FlavorsRepository, private readonly keypairs: KeypairsRepository,
-    private readonly limits: ProjectLimitsCopy, private readonly bell: LoopBell, @Inject(BUS) private readonly bus: Bus,
+    private readonly instances: InstancesRepository, private readonly flavors: FlavorsRepository, private readonly sources: BootSources,
+    private readonly limits: ProjectLimitsCopy, private readonly bell: LoopBell, @Inject(BUS) private readonly bus: Bus, private readonly groups: ServerGroupsRepository,
   ) {}
 
   async create(request: Request): Promise<{ instances: InstanceView[] }> {
     const projectId = projectOf(request.caller);
-    const existing = await this.instances.findMany(request.instanceIds);
-    if (existing.length > 0) return answer(existing, projectId);
+    try {
+      return answer(await this.#make(request, projectId), projectId);
+    } catch (error) {
+      // The repeat of a create that was done: whatever has gone or is out of reach since, its servers are the answer.
+      const existing = await this.instances.findMany(request.instanceIds).catch(() => []);
+      if (existing.length > 0) return answer(existing, projectId);
+      throw error;
+    }
+  }
 
-    const [spec, limits] = await Promise.all([this.#spec(request), this.limits.of(projectId), this.#checkZone(request)]);
+  async #make(request: Request, projectId: string): Promise<InstanceRow[]> {
+    const [spec, limits] = await Promise.all([this.#spec(request), this.limits.of(projectId), this.#checkZone(request), this.#checkGroup(request)]);
     const metadataItems = Object.keys(request.metadata).length;
     if (limits.metadataItems >= 0 && metadataItems > limits.metadataItems) throw overQuota(`Maximum number of metadata items exceeds ${limits.metadataItems}`);
     const { vcpus, ramMib } = spec.flavor;
@@ -49,52 +56,37 @@ export class CreateInstance {
       projectId, userId: request.caller.userId, requestId: request.caller.requestId, reservationId: request.reservationId,
       description: request.description, metadata: request.metadata, tags: request.tags, spec,
       keyName: request.keyName, userData: request.userData, requestedZone: request.availabilityZone, requestedHost: request.requestedHost,
+      group: request.groupId === null ? null : { id: request.groupId, maxMembers: limits.serverGroupMembers },
       ids: request.instanceIds,
       named: (id, index, count) => {
         const name = nameOf(request.name, index, count);
         return { name, hostname: request.hostname === null ? hostnameFor(name, `server-${id}`) : nameOf(request.hostname, index, count) };
       },
     }, this.bell.owner, unlimited ? undefined : allow);
-    for (const { id } of made) this.bell.ring(id, { leased: true });
+    for (const row of made) this.bell.ring(row.id, { leased: true, row });
     // Fewer than meant: a repeat overtook us, or the quota allowed fewer. What is there is the answer.
-    return answer(made.length === wanted.maxCount ? made : await this.instances.findMany(request.instanceIds), projectId);
+    return made.length === wanted.maxCount ? made : this.instances.findMany(request.instanceIds);
   }
 
   async #spec(request: Request): Promise<InstanceSpec> {
     checkUserData(request.userData);
-    const [flavor, image, publicKey] = await Promise.all([this.#flavor(request), this.#image(request), this.#publicKey(request)]);
-    const problem = whyNotBootable(image, flavor);
-    if (problem !== undefined) throw badRequest(problem);
-    return {
-      flavor, diskGib: flavor.diskGib, claimDiskGib: claimedDiskGib(image, flavor), publicKey, randomSeed: randomBytes(64).toString('base64'),
-      image: {
-        id: image.id, sha512: image.sha512 ?? '', sizeBytes: image.sizeBytes ?? 0, virtualSizeBytes: image.virtualSizeBytes,
-        format: image.diskFormat === 'raw' ? 'raw' : 'qcow2',
-      },
-    };
+    const { caller, imageId, keyName } = request;
+    const [flavor, image, publicKey] = await Promise.all([this.#flavor(request), this.sources.image(caller, imageId), this.sources.publicKey(caller.userId, keyName)]);
+    return { ...imageSpec(image, flavor), flavor, publicKey, randomSeed: randomBytes(64).toString('base64') };
   }
 
   async #flavor({ caller, flavorId }: Request): Promise<Flavor> {
-    const flavor = await this.flavors.find(flavorId);
-    if (!flavor || (!flavor.isPublic && !caller.isAdmin)) throw badRequest(`Flavor ${flavorId} could not be found.`);
+    const flavor = await this.flavors.findFor(caller, flavorId);
+    if (!flavor) throw badRequest(`Flavor ${flavorId} could not be found.`);
     if (flavor.disabled) throw badRequest(`Flavor ${flavorId} is disabled: no new servers are made of it.`);
     return flavor;
   }
 
-  async #image({ caller, imageId }: Request): Promise<ImageSummary> {
-    try {
-      return await this.bus.ask(getImage, { caller, imageId } satisfies InputOf<typeof getImage>);
-    } catch (error) {
-      if (asSkyError(error).kind === 'not-found') throw badRequest(`Can not find requested image ${imageId}`);
-      throw error;
-    }
-  }
-
-  async #publicKey({ caller, keyName }: Request): Promise<string | null> {
-    if (keyName === null) return null;
-    const keypair = await this.keypairs.find(caller.userId, keyName);
-    if (!keypair) throw badRequest(`Invalid key_name provided: ${keyName}.`);
-    return keypair.publicKey;
+  /** A group that goes between here and the write leaves its servers without one, as deleting it a moment later would. */
+  async #checkGroup({ caller, groupId }: Request): Promise<void> {
+    if (groupId === null) return;
+    const group = await this.groups.find(groupId);
+    if (!group || (!caller.isAdmin && group.projectId !== caller.projectId)) throw badRequest(`Instance group ${groupId} could not be found.`);
   }
 
   /** A zone that does not exist is said now; that no host of it has room is the claim's to say. */
@@ -116,10 +108,4 @@ export class CreateInstance {
 function answer(rows: InstanceRow[], projectId: string): { instances: InstanceView[] } {
   if (rows.some((row) => row.project_id !== projectId)) throw conflict('A server with one of these ids exists already.');
   return { instances: rows.map(viewOf) };
-}
-
-function checkUserData(userData: string | null): void {
-  if (userData === null) return;
-  if (userData.length > LIMITS.userDataChars) throw badRequest(`User data too large. User data must be no larger than ${LIMITS.userDataChars} bytes once base64 encoded.`);
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(userData.replace(/\s+/g, ''))) throw badRequest('User data needs to be valid base 64.');
 }

@@ -1,4 +1,4 @@
-import type { Flavor, InstanceView, ObservedInstance, PlacementExplanation } from '#libs/contracts';
+import type { Flavor, InstanceView, MoveKind, MovePhase, ObservedInstance, PlacementExplanation } from '#libs/contracts';
 
 /** What is built, frozen when it was asked for: flavor, image and key may be gone tomorrow. */
 export interface InstanceSpec {
@@ -12,32 +12,46 @@ export interface InstanceSpec {
   publicKey: string | null;
   /** Base64; goes to the guest's entropy pool through its config drive, the same at every rendering. */
   randomSeed: string;
+  /** Seconds from power button to power cut, as the image's os_shutdown_timeout says; absent: the host's own default. */
+  powerOffTimeoutS?: number;
 }
 
 /** compute.instances as PostgreSQL gives it (bigint as text). */
 export interface InstanceRow {
   id: string; number: string; project_id: string; user_id: string;
   name: string; hostname: string; description: string | null; metadata: Record<string, string>; tags: string[];
-  intent: 'running' | 'stopped' | 'deleted'; generation: string; spec_generation: number;
+  intent: InstanceView['intent']; generation: string; spec_generation: number;
   reboot_count: number; reboot_type: 'soft' | 'hard';
   flavor_id: string; image_id: string; spec: InstanceSpec; vcpus: number; ram_mib: number;
   key_name: string | null; user_data: string | null; config_drive: boolean;
-  requested_zone: string | null; requested_host: string | null; reservation_id: string; launch_index: number; locked: boolean;
+  requested_zone: string | null; requested_host: string | null; reservation_id: string; launch_index: number; group_id: string | null;
+  locked: boolean; locked_reason: string | null; locked_by: 'owner' | 'admin' | null;
+  disk_generation: number; rebuilding: boolean;
+  hold: 'off' | 'gone' | null; move_id: string | null; move_kind: MoveKind | null; move_phase: MovePhase | null;
+  /** How many hosts besides its own still have something of it. */
+  elsewhere: number;
   host_id: string | null; host_name: string | null; availability_zone: string | null;
   claim_generation: number | null; host_sequence: string | null; withdrawn: boolean;
   step: string; waiting_for: string | null; attempts: number; waited_ms: string; last_error: string | null;
   fault: InstanceView['fault']; placement: PlacementExplanation | null;
   reconcile_at: Date | null; lease_owner: string | null;
   observed_state: ObservedInstance['state'] | null; observed_generation: string; observed_reboot_count: number;
-  observed: Pick<ObservedInstance, 'startedAtMs' | 'doing' | 'error' | 'frozen'> | null;
+  observed: Pick<ObservedInstance, 'startedAtMs' | 'doing' | 'error' | 'frozen' | 'built'> & { /** Which report it was, of agents that count theirs. */ reported?: { bootId: string; sequence: number } } | null;
   version: string; last_request_id: string | null;
   created_at: Date; updated_at: Date; launched_at: Date | null; terminated_at: Date | null; deleted_at: Date | null;
 }
 
-const time = (date: Date | null): string | null => date?.toISOString() ?? null;
+type ShownTime = 'created_at' | 'updated_at' | 'launched_at' | 'terminated_at';
+/** A row whose times may be PostgreSQL's text of a timestamp in UTC: lists of thousands spare themselves the dates. */
+export type ShownRow = Omit<InstanceRow, ShownTime> & { [K in ShownTime]: InstanceRow[K] | string };
+
+/** `2026-01-02 03:04:05[.678901]` */
+const isoOf = (text: string): string => `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, 23).padEnd(3, '0')}Z`;
+const moment = (at: Date | string): string => (typeof at === 'string' ? isoOf(at) : at.toISOString());
+const time = (at: Date | string | null): string | null => (at === null ? null : moment(at));
 
 /** The row as the rest of the cloud sees it. */
-export function viewOf(row: InstanceRow): InstanceView {
+export function viewOf(row: ShownRow): InstanceView {
   return {
     id: row.id as InstanceView['id'], projectId: row.project_id, userId: row.user_id,
     name: row.name, hostname: row.hostname, description: row.description, metadata: row.metadata, tags: row.tags,
@@ -47,9 +61,10 @@ export function viewOf(row: InstanceRow): InstanceView {
     keyName: row.key_name, userData: row.user_data, configDrive: row.config_drive,
     requestedZone: row.requested_zone, availabilityZone: row.availability_zone,
     hostId: row.host_id as InstanceView['hostId'], hostName: row.host_name,
-    reservationId: row.reservation_id, launchIndex: row.launch_index, locked: row.locked,
+    reservationId: row.reservation_id, launchIndex: row.launch_index, groupId: row.group_id, locked: row.locked, lockedReason: row.locked_reason,
+    rebuilding: row.rebuilding, moveKind: row.move_kind, movePhase: row.move_phase,
     observedState: row.observed_state, observedGeneration: Number(row.observed_generation), observedRebootCount: row.observed_reboot_count,
     step: row.step, fault: row.fault,
-    createdAt: row.created_at.toISOString(), updatedAt: row.updated_at.toISOString(), launchedAt: time(row.launched_at), terminatedAt: time(row.terminated_at),
+    createdAt: moment(row.created_at), updatedAt: moment(row.updated_at), launchedAt: time(row.launched_at), terminatedAt: time(row.terminated_at),
   };
 }

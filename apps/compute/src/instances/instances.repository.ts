@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DATABASE, type Database } from '#libs/db';
-import { unavailable } from '#libs/errors';
+import { DATABASE, HOT, type Database } from '#libs/db';
+import { overQuota, unavailable } from '#libs/errors';
 import { LIMITS } from '../limits.js';
+import { USAGE_SQL } from '../quota/usage-sql.js';
 import { TEMPO, type Tempo } from '../tempo.js';
 import { changeStatement, type Change } from './change.js';
 import type { Usage } from './decide/quota.js';
@@ -13,6 +14,8 @@ export interface NewInstances {
   description: string | null; metadata: Record<string, string>; tags: string[];
   spec: InstanceSpec; keyName: string | null; userData: string | null;
   requestedZone: string | null; requestedHost: string | null;
+  /** The server group they join, and how many members it may have (negative: no limit). */
+  group: { id: string; maxMembers: number } | null;
   /** In launch order; as many of them are made as are allowed. */
   ids: readonly string[];
   /** What a server is called, given its place and how many are made. */
@@ -35,14 +38,14 @@ export class InstancesRepository {
 
   /** In launch order; those that do not exist are left out. */
   async findMany(ids: readonly string[]): Promise<InstanceRow[]> {
-    const { rows } = await this.db.pool.query<InstanceRow>('SELECT * FROM compute.instances WHERE id = ANY($1::uuid[]) ORDER BY launch_index, number', [ids]);
+    const { rows } = await this.db.pool.query<InstanceRow>(`${HOT} SELECT * FROM compute.instances WHERE id = ANY($1::uuid[]) ORDER BY launch_index, number`, [ids]);
     return rows;
   }
 
   /** The row as changed, or undefined: its version is not `version` any more. */
   async change(id: string, version: string, change: Change): Promise<InstanceRow | undefined> {
     const { text, values } = changeStatement(id, version, change);
-    return (await this.db.pool.query<InstanceRow>(text, values)).rows[0];
+    return (await this.db.pool.query<InstanceRow>(`${HOT}${text}`, values)).rows[0];
   }
 
   /**
@@ -63,16 +66,18 @@ export class InstancesRepository {
   /**
    * Makes the rows and their events, leased to `owner` so that its loop starts without another commit.
    * `limit` counts the project's usage under the project's lock and says how many of `wanted.ids` may be made, or throws.
-   * Ids that exist are left as they are and not returned.
+   * Ids that exist are left as they are and not returned. `over-quota` when their server group would have too many members.
    */
   async create(wanted: NewInstances, owner: string, limit: ((used: Usage) => number) | undefined): Promise<InstanceRow[]> {
-    if (limit === undefined) return this.#insert(this.db.pool, wanted, wanted.ids, owner);
+    if (limit === undefined && (wanted.group?.maxMembers ?? -1) < 0) return this.#insert(this.db.pool, wanted, wanted.ids, owner);
     return this.db.transaction(async (client) => {
       await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 1))', [wanted.projectId]);
       // A repeat that overtook its original: the rows are there by now and count already.
       const { rows: there } = await client.query('SELECT 1 FROM compute.instances WHERE id = ANY($1::uuid[]) LIMIT 1', [wanted.ids]);
       if (there.length > 0) return [];
-      return this.#insert(client, wanted, wanted.ids.slice(0, limit(await this.#usage(client, wanted.projectId))), owner);
+      const ids = limit === undefined ? wanted.ids : wanted.ids.slice(0, limit(await this.#usage(client, wanted.projectId)));
+      if (wanted.group !== null) await this.#roomInGroup(client, wanted.group, ids.length);
+      return this.#insert(client, wanted, ids, owner);
     });
   }
 
@@ -82,6 +87,11 @@ export class InstancesRepository {
     return this.db.prisma.keypair.count({ where: { userId } });
   }
 
+  async serverGroupCount(projectId: string): Promise<number> {
+    const { rows } = await this.db.pool.query<{ count: number }>('SELECT count(*)::int AS count FROM compute.server_groups WHERE project_id = $1', [projectId]);
+    return rows[0]?.count ?? 0;
+  }
+
   /** The newest `limit` events, oldest first. */
   async events(instanceId: string, limit: number): Promise<InstanceEvent[]> {
     const { rows } = await this.db.pool.query<InstanceEvent>(
@@ -89,33 +99,38 @@ export class InstancesRepository {
     return rows.reverse();
   }
 
-  /** What people see of the project counts; a deleted server's resources are its host's business until they are free. */
   async #usage(runner: Runner, projectId: string): Promise<Usage> {
-    const { rows } = await runner.query<Record<keyof Usage, number>>(`
-      SELECT count(*)::int AS instances, coalesce(sum(vcpus), 0)::int AS cores, coalesce(sum(ram_mib), 0)::int AS "ramMib"
-      FROM compute.instances WHERE project_id = $1 AND intent <> 'deleted'`, [projectId]);
+    const { rows } = await runner.query<Record<keyof Usage, number>>(USAGE_SQL, [projectId]);
     return rows[0] ?? { instances: 0, cores: 0, ramMib: 0 };
+  }
+
+  /** Counted under the group's lock, which lasts until the members are there. */
+  async #roomInGroup(runner: Runner, { id, maxMembers }: { id: string; maxMembers: number }, more: number): Promise<void> {
+    if (maxMembers < 0) return;
+    await runner.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 4))', [id]);
+    const { rows } = await runner.query<{ count: number }>("SELECT count(*)::int AS count FROM compute.instances WHERE group_id = $1 AND intent <> 'deleted'", [id]);
+    if ((rows[0]?.count ?? 0) + more > maxMembers) throw overQuota('Quota exceeded, too many servers in group');
   }
 
   async #insert(runner: Runner, wanted: NewInstances, ids: readonly string[], owner: string): Promise<InstanceRow[]> {
     const each = ids.map((id, index) => wanted.named(id, index, ids.length));
-    const { rows } = await runner.query<InstanceRow>(`
+    const { rows } = await runner.query<InstanceRow>(`${HOT}
       WITH made AS (
         INSERT INTO compute.instances (
           id, name, hostname, launch_index, cell_id, project_id, user_id, description, metadata, tags, intent, flavor_id, image_id, spec, vcpus, ram_mib,
-          key_name, user_data, requested_zone, requested_host, reservation_id, step, waiting_for, reconcile_at, lease_owner, lease_until, last_request_id, checked_at)
+          key_name, user_data, requested_zone, requested_host, reservation_id, group_id, step, waiting_for, reconcile_at, lease_owner, lease_until, last_request_id, checked_at)
         SELECT e.id, e.name, e.hostname, e.place - 1, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12, $13, $14,
-          $15, $16, $17, $18, $19, 'claim-host', 'a host that can take it', now(), $20, now() + $21 * interval '1 millisecond', $22, now()
+          $15, $16, $17, $18, $19, (SELECT g.id FROM compute.server_groups g WHERE g.id = $23 FOR KEY SHARE), 'claim-host', 'a host that can take it', now(), $20, now() + $21 * interval '1 millisecond', $22, now()
         FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS e (id, name, hostname, place)
         ON CONFLICT (id) DO NOTHING RETURNING *),
       told AS (
-        INSERT INTO compute.instance_events (instance_id, project_id, kind, message, request_id, user_id)
-        SELECT id, project_id, 'create', '', $22, user_id FROM made)
+        INSERT INTO compute.instance_events (instance_id, project_id, kind, message, request_id, user_id, step)
+        SELECT id, project_id, 'create', '', $22, user_id, step FROM made)
       SELECT * FROM made ORDER BY launch_index`, [
       ids, each.map(({ name }) => name), each.map(({ hostname }) => hostname),
       this.db.cellId, wanted.projectId, wanted.userId, wanted.description, JSON.stringify(wanted.metadata), wanted.tags,
       wanted.spec.flavor.id, wanted.spec.image.id, JSON.stringify(wanted.spec), wanted.spec.flavor.vcpus, wanted.spec.flavor.ramMib,
-      wanted.keyName, wanted.userData, wanted.requestedZone, wanted.requestedHost, wanted.reservationId, owner, this.tempo.leaseMs, wanted.requestId,
+      wanted.keyName, wanted.userData, wanted.requestedZone, wanted.requestedHost, wanted.reservationId, owner, this.tempo.leaseMs, wanted.requestId, wanted.group?.id ?? null,
     ]);
     return rows;
   }

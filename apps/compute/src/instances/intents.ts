@@ -1,14 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Caller, InstanceId } from '#libs/contracts';
-import { conflict } from '#libs/errors';
-import { deriveStatus } from '#libs/openstack';
+import { conflict, notFound } from '#libs/errors';
 import { HostDirectory } from '../hosts/host-directory.js';
 import { TEMPO, type Tempo } from '../tempo.js';
 import { LoopBell } from '../lifecycle/loop-bell.js';
 import { visible } from './caller-project.js';
-import { whyNotAllowed, type Operation } from './decide/allowed.js';
+import { NEEDED_OF_HOST, type Operation } from './decide/allowed.js';
 import { intentChange, type Wish } from './decide/intent-change.js';
-import { viewOf, type InstanceRow } from './instance-row.js';
+import { demandAllowed } from './demand-allowed.js';
+import type { InstanceRow } from './instance-row.js';
 import { InstancesRepository } from './instances.repository.js';
 
 /**
@@ -20,21 +20,36 @@ import { InstancesRepository } from './instances.repository.js';
 export class Intents {
   constructor(private readonly instances: InstancesRepository, private readonly hosts: HostDirectory, private readonly bell: LoopBell, @Inject(TEMPO) private readonly tempo: Tempo) {}
 
-  async change(caller: Caller, id: InstanceId, operation: Operation, wish: Wish, event: { kind: string; message: string }): Promise<void> {
+  /** `wish`: the level, or what makes it of the row as it is. Answers the row as it is then. */
+  async change(
+    caller: Caller, id: InstanceId, operation: Operation, wish: Wish | ((row: InstanceRow) => Wish), event: { kind: string; message: string },
+  ): Promise<InstanceRow> {
+    await this.#demandCapable(caller, id, operation);
     let written = false;
     const row = await this.instances.decideAndChange(id, (found) => {
       written = false;
       // The same request again, after an answer that was lost.
-      if (found?.last_request_id === caller.requestId && isWishOf(found, wish)) return undefined;
+      if (found?.last_request_id === caller.requestId && (typeof wish === 'function' || isWishOf(found, wish))) return undefined;
       const current = visible(found, caller, id);
-      const problem = whyNotAllowed(operation, { id, locked: current.locked, launched: current.launched_at !== null, state: deriveStatus(viewOf(current)) }, caller.isAdmin);
-      if (problem !== undefined) throw conflict(problem);
+      demandAllowed(operation, current, caller);
       written = true;
-      return intentChange(current, wish, event, caller, this.tempo);
+      return intentChange(current, typeof wish === 'function' ? wish(current) : wish, event, caller, this.tempo);
     });
-    if (!written || !row) return;
+    if (!row) throw notFound(`Instance ${id} could not be found.`);
+    if (!written) return row;
     if (row.host_id !== null) this.hosts.hint(row.host_id);
     else this.bell.ring(id);
+    return row;
+  }
+
+  /** An older agent would only say that it does not know the word: better refused now. Whether it can is asked of nobody who is away. */
+  async #demandCapable(caller: Caller, id: InstanceId, operation: Operation): Promise<void> {
+    const capability = NEEDED_OF_HOST[operation];
+    if (capability === undefined) return;
+    const { host_id: hostId } = visible(await this.instances.find(id), caller, id);
+    if (hostId === null) return;
+    const host = await this.hosts.find(hostId).catch(() => undefined);
+    if (host && !host.capabilities.includes(capability)) throw conflict(`Cannot '${operation}' instance ${id}: the agent of its host is older and cannot do it; update the agent, or move the server.`);
   }
 }
 

@@ -10,11 +10,11 @@ import { InstancesRepository } from './instances.repository.js';
 export class UpdateInstance {
   constructor(private readonly instances: InstancesRepository) {}
 
-  async update({ caller, instanceId, name, description }: ReceivedBy<typeof updateServer>): Promise<InstanceView> {
+  async update({ caller, instanceId, name, description, hostname }: ReceivedBy<typeof updateServer>): Promise<InstanceView> {
     if (name !== undefined && name.trim() === '') throw badRequest("Invalid input for field/attribute name. Value: it is empty or only whitespace.");
     const row = await this.instances.decideAndChange(instanceId, (found) => {
       visible(found, caller, instanceId);
-      const set = { ...(name !== undefined && { name }), ...(description !== undefined && { description }) };
+      const set = { ...(name !== undefined && { name }), ...(description !== undefined && { description }), ...(hostname !== undefined && { hostname }) };
       return Object.keys(set).length === 0 ? undefined : { set, events: [{ kind: 'update', message: Object.keys(set).join(', '), requestId: caller.requestId, userId: caller.userId }] };
     });
     return viewOf(visible(row, caller, instanceId));

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Keypair } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 
-interface Row { user_id: string; name: string; number: number; type: 'ssh' | 'x509'; fingerprint: string; public_key: string; created_at: Date }
+interface Row { request_id: string | null; user_id: string; name: string; number: number; type: 'ssh' | 'x509'; fingerprint: string; public_key: string; created_at: Date }
 const keypairOf = (row: Row): Keypair => ({
   id: row.number, userId: row.user_id, name: row.name, type: row.type, fingerprint: row.fingerprint, publicKey: row.public_key, createdAt: row.created_at.toISOString(),
 });
@@ -26,15 +26,21 @@ export class KeypairsRepository {
   }
 
   /** `exists` or `full` (the user has `max` already; negative: no limit) when it was not made. Counted under the user's lock. */
-  async create(keypair: Pick<Keypair, 'userId' | 'name' | 'type' | 'fingerprint' | 'publicKey'>, max: number): Promise<Keypair | 'exists' | 'full'> {
+  async create(keypair: Pick<Keypair, 'userId' | 'name' | 'type' | 'fingerprint' | 'publicKey'>, max: number, asked: { requestId: string; repeat?: boolean | undefined }): Promise<Keypair | 'exists' | 'full'> {
     return this.db.transaction(async (client) => {
       await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [keypair.userId]);
+      if (asked.repeat === true) {
+        // Made by this very request, whose answer nobody got: with a key made here, nobody has the private half of that one.
+        const { rows: [made] } = await client.query<Row>('UPDATE compute.keypairs SET fingerprint = $4, public_key = $5 WHERE user_id = $1 AND name = $2 AND request_id = $3 RETURNING *',
+          [keypair.userId, keypair.name, asked.requestId, keypair.fingerprint, keypair.publicKey]);
+        if (made !== undefined) return keypairOf(made);
+      }
       const { rows: [state] } = await client.query<{ count: number; exists: boolean }>(
         'SELECT count(*)::int AS count, coalesce(bool_or(name = $2), false) AS exists FROM compute.keypairs WHERE user_id = $1', [keypair.userId, keypair.name]);
       if (state?.exists === true) return 'exists';
       if (max >= 0 && (state?.count ?? 0) >= max) return 'full';
-      const { rows } = await client.query<Row>('INSERT INTO compute.keypairs (user_id, name, type, fingerprint, public_key) VALUES ($1, $2, $3, $4, $5) RETURNING *',
-        [keypair.userId, keypair.name, keypair.type, keypair.fingerprint, keypair.publicKey]);
+      const { rows } = await client.query<Row>('INSERT INTO compute.keypairs (user_id, name, type, fingerprint, public_key, request_id) VALUES ($1, $2, $3, $4, $5, $6) RETURNING *',
+        [keypair.userId, keypair.name, keypair.type, keypair.fingerprint, keypair.publicKey, asked.requestId]);
       return keypairOf(rows[0] as Row);
     });
   }

@@ -23,6 +23,8 @@ import { LoopBell } from './loop-bell.js';
 import { claimHostStep, renewClaimStep } from './steps/claim-host.step.js';
 import { finishDeleteStep } from './steps/finish-delete.step.js';
 import { handToHostStep } from './steps/hand-to-host.step.js';
+import { leaveHostStep } from './steps/leave-host.step.js';
+import { performMoveStep } from './steps/move.steps.js';
 import { releaseClaimStep } from './steps/release-claim.step.js';
 import { acceptPowerOffStep, failStep, restStep, settleStep } from './steps/settle.step.js';
 import { ends, type StepResult, type StepTools } from './steps/step.js';
@@ -41,7 +43,7 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
     private readonly instances: InstancesRepository, private readonly source: LifecycleRepository, hosts: HostDirectory,
     private readonly bell: LoopBell, @Inject(BUS) bus: Bus, @Inject(LOGGER) private readonly logger: Logger, @Inject(TEMPO) private readonly tempo: Tempo,
   ) {
-    this.#tools = { instances, hosts, bus, tempo, reachable: () => bus.connected && source.reachable };
+    this.#tools = { instances, hosts, departures: source.departures, moves: source.moves, bus, tempo, reachable: () => bus.connected && source.reachable };
     this.#loop = new Reconciler({
       name: 'instances', owner: bell.owner, source, concurrency: LIMITS.loopConcurrency, pollMs: tempo.loopPollMs, leaseMs: tempo.leaseMs,
       reconcile: (id, signal) => this.pass(id, signal),
@@ -61,7 +63,7 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
 
   /** One pass over one instance: as many steps as can be taken now. */
   async pass(id: string, signal: AbortSignal): Promise<void> {
-    let row = await this.instances.find(id);
+    let row = this.bell.takeRow(id) ?? await this.instances.find(id);
     let now: PassFacts = {};
     for (let steps = 0; row !== undefined && steps < LIMITS.stepsPerPass && !signal.aborted; steps += 1) {
       const step = nextStep(factsOf(row, now), this.tempo);
@@ -94,6 +96,7 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
       case 'hand-to-host': return handToHostStep(tools, row, step.claim);
       case 'look-at-host': return lookAtHostStep(tools, row);
       case 'wait-host': return waitHostStep(tools, row, step);
+      case 'leave-host': return leaveHostStep(tools, row);
       case 'withdraw': return withdrawStep(tools, row);
       case 'release-claim': return releaseClaimStep(tools, row);
       case 'unassign': return unassignStep(tools, row);
@@ -102,6 +105,7 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
       case 'settle': return settleStep(tools, row);
       case 'fail': return failStep(tools, row, step.fault);
       case 'rest': return restStep(tools, row);
+      default: return performMoveStep(tools, row, step);
     }
   }
 
@@ -115,6 +119,8 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
       set: { attempts: row.attempts + 1, last_error: text, waiting_for: `${outOfReach ? 'what is out of reach now' : 'another try'} (${text})` },
       wind: { atMostMs: outOfReach ? 0 : this.tempo.retryMaxMs + this.tempo.loopPollMs },
       reconcileInMs: againMs, release: true, quiet: true,
+      // Each reason is told once, however often it is tried.
+      ...(row.last_error !== text && { events: [{ kind: 'wait', message: `${outOfReach ? 'for what is out of reach' : 'for another try'}: ${error.message}`, detail: text }] }),
     }));
   }
 }

@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DATABASE, type Database } from '#libs/db';
+import { DATABASE, HOT, type Database } from '#libs/db';
 import type { ReconcileSource } from '#libs/reconcile';
+import { DeparturesRepository } from '../hosts/departures.repository.js';
+import { MigrationsRepository } from '../moves/migrations.repository.js';
 import { LoopBell } from './loop-bell.js';
 
 /**
@@ -9,14 +11,14 @@ import { LoopBell } from './loop-bell.js';
  */
 @Injectable()
 export class LifecycleRepository implements ReconcileSource {
-  constructor(@Inject(DATABASE) private readonly db: Database, private readonly bell: LoopBell) {}
+  constructor(@Inject(DATABASE) private readonly db: Database, private readonly bell: LoopBell, readonly departures: DeparturesRepository, readonly moves: MigrationsRepository) {}
 
   async lease(limit: number, owner: string, leaseMs: number, only?: string[]): Promise<string[]> {
     const held = only === undefined ? [] : this.bell.takeHeld(only);
     const asked = only?.filter((id) => !held.includes(id));
     if (asked !== undefined && asked.length === 0) return held;
     // A key that was woken is not being worked on here: a lease of our own that a failed pass left behind does not hold it back.
-    const { rows } = await this.db.pool.query<{ id: string }>(`
+    const { rows } = await this.db.pool.query<{ id: string }>(`${HOT}
       UPDATE compute.instances SET lease_owner = $1, lease_until = now() + $2 * interval '1 millisecond'
       WHERE id IN (
         SELECT id FROM compute.instances

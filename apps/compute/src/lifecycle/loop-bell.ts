@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import type { InstanceRow } from '../instances/instance-row.js';
+import { LIMITS } from '../limits.js';
 import { TEMPO, type Tempo } from '../tempo.js';
 
 /** The part of a lease during which it is trusted without asking the database again. */
@@ -15,17 +17,27 @@ export class LoopBell {
   /** This process in lease columns. */
   readonly owner = randomUUID();
   readonly #held = new Map<string, number>();
+  readonly #rows = new Map<string, InstanceRow>();
   #listener: ((id: string) => void) | undefined;
 
   constructor(@Inject(TEMPO) private readonly tempo: Tempo) {}
 
   listen(listener: (id: string) => void): void { this.#listener = listener; }
 
-  /** Something about this instance changed. `leased`: the change's commit leased it to `owner`, just now. */
-  ring(id: string, options: { leased?: boolean } = {}): void {
+  /** Something about this instance changed. `leased`: the change's commit leased it to `owner`, just now; `row`: as that commit left it. */
+  ring(id: string, options: { leased?: boolean; row?: InstanceRow } = {}): void {
     if (this.#listener === undefined) return;
+    if (options.row !== undefined && this.#rows.size < LIMITS.rowsKept) this.#rows.set(id, options.row);
+    else this.#rows.delete(id);
     if (options.leased === true) this.#held.set(id, performance.now() + this.tempo.leaseMs * TRUSTED);
     this.#listener(id);
+  }
+
+  /** The row as the last ring brought it, once. It may be old by now: every write compares its version. */
+  takeRow(id: string): InstanceRow | undefined {
+    const row = this.#rows.get(id);
+    this.#rows.delete(id);
+    return row;
   }
 
   /** Those of `ids` whose lease we hold for long enough; each is handed out once. */

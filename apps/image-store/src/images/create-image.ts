@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { enforce } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { conflict, forbidden, overQuota } from '#libs/errors';
+import { randomIds, type Ids } from '#libs/http';
 import { LIMITS } from '../limits.js';
 import type { Image, ImageSpec } from './image.js';
 import { ImagesRepository } from './images.repository.js';
@@ -13,16 +13,18 @@ import { newDocument, readDocument, type CreateImageBody } from './images.schema
 export class CreateImage {
   constructor(private readonly images: ImagesRepository) {}
 
-  async run(caller: Caller, body: CreateImageBody): Promise<Image> {
+  async run(caller: Caller, body: CreateImageBody, ids: Ids = randomIds): Promise<Image> {
     const spec = readDocument(newDocument(body, caller));
     if (spec.owner !== caller.projectId && !caller.isAdmin) throw forbidden(`You are not permitted to create images owned by '${spec.owner}'.`);
     enforceVisibility(spec, caller);
     // Counted beside the insert, not under a lock: a burst may exceed this guard by its own width, which harms nobody.
     if (await this.images.countOf(spec.owner) >= LIMITS.imagesPerProject) throw overQuota(`The project has ${LIMITS.imagesPerProject} images, which is the most it may have.`);
-    const id = body.id ?? randomUUID();
+    const id = body.id ?? ids.uuid('image');
     const image = await this.images.create(id, spec);
-    if (image === undefined) throw conflict(`Image ID ${id} already exists!`);
-    return image;
+    if (image !== undefined) return image;
+    const made = ids.repeat ? await this.images.find(id) : undefined;
+    if (made === undefined || made.owner !== spec.owner || made.name !== spec.name) throw conflict(`Image ID ${id} already exists!`);
+    return made;
   }
 }
 

@@ -2,7 +2,7 @@ import { Controller, Delete, Get, Header, HttpCode, Inject, Param, Patch, Post, 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CallerParam, Policy } from '#libs/auth';
 import { Caller } from '#libs/contracts';
-import { ZodBody } from '#libs/http';
+import { IdsParam, ZodBody, type Ids } from '#libs/http';
 import { IMAGE_CONFIG, linkBase, type ImageConfig } from '../config.js';
 import { CreateImage } from './create-image.js';
 import type { PatchOperation } from './decide/patch.js';
@@ -31,8 +31,8 @@ export class ImagesController {
   @Post()
   @Policy('image:images:create')
   @Header('OpenStack-image-store-ids', 'file')
-  async create(@CallerParam() caller: Caller, @ZodBody(CreateImageBody) body: CreateImageBody, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<Record<string, unknown>> {
-    const image = await this.createImage.run(caller, body);
+  async create(@CallerParam() caller: Caller, @ZodBody(CreateImageBody) body: CreateImageBody, @IdsParam() ids: Ids, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<Record<string, unknown>> {
+    const image = await this.createImage.run(caller, body, ids);
     void reply.header('location', `${linkBase(this.config, request)}/image/v2/images/${image.id}`);
     return imageView(image);
   }

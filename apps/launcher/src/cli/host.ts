@@ -3,13 +3,14 @@ import { ConfigError } from '#libs/config';
 import type { HostView } from '#libs/contracts';
 import type { ApiClient } from '../client.js';
 import { baseUrlOf, type Settings } from '../up/home.js';
+import { stateOf } from './lost-hosts.js';
 import { table } from './table.js';
 
 export async function hostList(api: ApiClient): Promise<number> {
   const { hosts } = await api.call<{ hosts: HostView[] }>('GET', '/v1/hosts');
   process.stdout.write(`${table(['NAME', 'ZONE', 'STATE', 'VIRT', 'SERVERS', 'VCPUS', 'MEMORY MiB', 'DISK GiB', 'ID'], hosts.map((host) => [
     host.name, host.availabilityZone,
-    `${host.alive ? 'alive' : host.hypervisorUp ? 'silent' : 'hypervisor down'}${host.enabled ? '' : `, disabled (${host.disabledReason ?? 'no reason given'})`}`,
+    stateOf(host),
     host.simulated ? 'simulated' : (host.virtType ?? '?'), String(host.used.instances),
     `${host.used.vcpus}/${host.inventory?.vcpus ?? '?'}x${host.ratios.cpu}`, `${host.used.memoryMib}/${host.inventory?.memoryMib ?? '?'}`, `${host.used.diskGib}/${host.inventory?.diskGib ?? '?'}`, host.id,
   ]))}\n`);

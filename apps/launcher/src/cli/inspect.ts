@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import type { inspectServer as contract } from '#libs/contracts';
+import type { inspectServer as contract, TimelineEntry } from '#libs/contracts';
 import { ApiClient, ApiError } from '../client.js';
+import { timelineText } from './timeline.js';
 
 type Inspection = z.output<typeof contract.output>;
 
@@ -25,8 +26,8 @@ export async function inspectServer(api: ApiClient, idOrName: string, full: bool
       for (const host of filter.hosts.slice(0, 10)) process.stdout.write(`    ${host.name}: needed ${host.needed}, free ${host.free}\n`);
     }
   }
-  process.stdout.write('\nevents\n');
-  for (const event of found.events) process.stdout.write(`  ${event.at}  ${event.kind.padEnd(18)} ${event.message}${event.requestId ? `  [${event.requestId}]` : ''}\n`);
+  const { timeline } = await api.call<{ timeline: TimelineEntry[] }>('GET', `/v1/servers/${instance.id}/timeline`);
+  process.stdout.write(`\ntimeline\n${timelineText(timeline, Date.now())}\n`);
   process.stdout.write(`\nhost's view\n${found.host ? hostView(found.host, full) : `  ${found.hostError ?? 'not on a host'}`}\n`);
   return 0;
 }

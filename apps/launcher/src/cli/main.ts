@@ -5,14 +5,32 @@ import { ApiClient, credentialsFrom } from '../client.js';
 import { baseUrlOf, Home, repository } from '../up/home.js';
 import { UpError } from '../up/progress.js';
 import { doctor } from './doctor.js';
+import { clean, drift } from './drift.js';
 import { hostEnroll, hostList } from './host.js';
 import { inspectServer } from './inspect.js';
+import { hostEvacuate, hostFence, hostPowerSet, hostRestart, hostShow, hostUnfence } from './lost-hosts.js';
+import { adopt, restored } from './restore.js';
 
 const HELP = `usage: skylite COMMAND
 
   host list                      hosts: zone, state, what is used of what there is
   host enroll [--zone Z] [--ttl S]
                                  prints a one-time token; on the new machine: skylite-agent join URL TOKEN
+  host show HOST                 since when and why it is not there, its fence, its servers, what happened
+  host fence HOST --confirm "how it was verified that it is off" [--machine [--force]]
+                                 gives a lost host up, so that its servers may be rebuilt elsewhere or deleted
+                                 (--machine: cuts its power first, as told by power-set)
+  host evacuate HOST             rebuilds the servers of a fenced host elsewhere
+  host unfence HOST              takes it back: it is told what is gone from it
+  host power-set HOST --kind ipmi|redfish --address A --username U --password-file F [--remove]
+  host restart HOST auto|alone|leased
+                                 may it start servers after a boot before it has heard from the cloud?
+  restored                       says that the database was restored from a backup: hosts only report from then on
+  adopt [HOST...] [--confirm "why this database is the right one"]
+                                 what hosts remember against what the database says; with --confirm it follows them
+  drift [HOST]                   what differs between intent, hosts' memory, hypervisors and disks
+  clean ORPHAN [--host H] --confirm "why nobody needs it"
+                                 has its host remove a domain or files that belong to no server
   inspect server ID|NAME [--full]
                                  intent, step, what it waits for, last error, and the host's own view
                                  (--full: its ledger and the domain's XML too)
@@ -33,6 +51,15 @@ async function run(args: string[]): Promise<number> {
   const settings = home.readSettings();
   if (!settings) throw new UpError(`there is no Skylite in ${home.dir}.`, 'Start one with `npm run up`, or set SKYLITE_HOME.');
   const api = new ApiClient(baseUrlOf(settings), () => credentialsFrom(home.openrc));
+  if (first === 'restored' && second === undefined) return restored(home);
+  if (first === 'drift') return drift(api, args.slice(1));
+  if (first === 'clean') return clean(api, args.slice(1));
+  if (first === 'adopt') return adopt(api, args.slice(1));
+  if (first === 'host' && second === 'fence') return hostFence(api, rest);
+  if (first === 'host' && second === 'power-set') return hostPowerSet(api, rest);
+  if (first === 'host' && second === 'restart') return hostRestart(api, rest);
+  const onHost = { show: hostShow, unfence: hostUnfence, evacuate: hostEvacuate }[second ?? ''];
+  if (first === 'host' && onHost && rest.length === 1 && rest[0]) return onHost(api, rest[0]);
   if (first === 'host' && second === 'list' && rest.length === 0) return hostList(api);
   if (first === 'host' && second === 'enroll') return hostEnroll(api, settings, rest);
   if (first === 'inspect' && second === 'server') {

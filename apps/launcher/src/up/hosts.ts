@@ -83,7 +83,7 @@ export async function untilHostsAlive(base: Base, api: ApiClient): Promise<numbe
   const want = base.settings.hosts.length + base.settings.fleet;
   const names = new Set(base.settings.hosts.map((host) => host.name));
   const words = [...base.settings.hosts.map((host) => base.home.ready(`agent-${host.name}`)), ...(base.settings.fleet > 0 ? [base.home.ready('fleet')] : [])];
-  return until('not every host came alive', `Run \`npx skylite doctor\`; agents log to ${base.home.logs}.`, 60_000 + base.settings.fleet * 100, async () => {
+  return until('not every host came alive', `Run \`npx skylite doctor\`; agents log to ${base.home.logs}.`, 60_000 + base.settings.fleet * 200, async () => {
     if (!words.every((word) => existsSync(word))) return undefined;
     const { hosts } = await listHosts(api);
     const alive = hosts.filter((host) => host.alive && (names.has(host.name) || host.simulated)).length;

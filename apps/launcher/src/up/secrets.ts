@@ -17,18 +17,21 @@ export async function ensureSecrets(home: Home, settings: Settings, databaseUrl:
   if (!existsSync(home.secretsFile)) {
     const made: LauncherSecrets = {
       databaseUrl: databaseUrl(databasePassword),
-      databasePasswords: { identity: secret(), image: secret(), scheduler: secret(), compute: secret() },
+      databasePasswords: { identity: secret(), image: secret(), scheduler: secret(), compute: secret(), api: secret() },
       adminPassword: secret(18), demoPassword: secret(18),
-      imageUrlSecret: randomBytes(32).toString('hex'),
+      imageUrlSecret: randomBytes(32).toString('hex'), idempotencySecret: randomBytes(32).toString('hex'),
       natsAccountPublicKey: authority.accountPublicKey, natsSigningSeed: authority.signingSeed,
     };
     writeAtomically(home.secretsFile, JSON.stringify(made, null, 1));
   }
-  const secrets = LauncherSecrets.parse(JSON.parse(readFileSync(home.secretsFile, 'utf8')));
-  if (secrets.databaseUrl !== databaseUrl(databasePassword)) {
-    secrets.databaseUrl = databaseUrl(databasePassword);
-    writeAtomically(home.secretsFile, JSON.stringify(secrets, null, 1));
-  }
+  const kept = JSON.parse(readFileSync(home.secretsFile, 'utf8')) as Partial<LauncherSecrets>;
+  const secrets = LauncherSecrets.parse({
+    ...kept, databaseUrl: databaseUrl(databasePassword),
+    // What a home of an earlier version does not have yet.
+    databasePasswords: { ...kept.databasePasswords, api: kept.databasePasswords?.api ?? secret() },
+    idempotencySecret: kept.idempotencySecret ?? randomBytes(32).toString('hex'),
+  });
+  if (JSON.stringify(secrets) !== JSON.stringify(kept)) writeAtomically(home.secretsFile, JSON.stringify(secrets, null, 1));
   if (!existsSync(home.natsCreds)) {
     const key = createUserNkey();
     writeAtomically(home.natsCreds, credsFile(await signServiceUser(authority, key.publicNkey, 'launcher', ['api', 'identity', 'image', 'scheduler', 'compute']), key.seed));

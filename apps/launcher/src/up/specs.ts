@@ -14,7 +14,7 @@ const SMALL_HEAP = ['--max-semi-space-size=2'];
 const node = process.execPath;
 const dist = (path: string): string => join(repository, 'dist', path);
 
-export interface Base { home: Home; settings: Settings; path: string; logLevel: string }
+export interface Base { home: Home; settings: Settings; path: string; logLevel: string; launcherEnv?: Readonly<Record<string, string>> }
 
 const child = (base: Base, spec: Pick<ChildSpec, 'name' | 'order' | 'command' | 'args'> & Partial<ChildSpec>): ChildSpec => ({
   cwd: base.home.dir, env: { PATH: base.path }, logFile: join(base.home.logs, `${spec.name}.log`),
@@ -32,6 +32,7 @@ export function launcherSpec(base: Base, setting: { region: string }): ChildSpec
     name: 'launcher', order: 2, command: node,
     args: ['--no-warnings', '--enable-source-maps', ...SMALL_HEAP, dist('apps/launcher/src/main.js')],
     env: {
+      ...base.launcherEnv,
       PATH: base.path, SKYLITE_PORT: String(base.settings.port), SKYLITE_BIND: base.settings.bind, SKYLITE_REGION: setting.region, SKYLITE_SECRETS_FILE: base.home.secretsFile,
       SKYLITE_IMAGES_DIR: join(base.home.dir, 'images'), SKYLITE_NATS_URLS: natsUrlOf(base.settings), SKYLITE_NATS_CREDS: base.home.natsCreds,
       SKYLITE_READY_FILE: base.home.ready('launcher'), SKYLITE_LOG_LEVEL: base.logLevel, NODE_ENV: 'production',

@@ -73,8 +73,8 @@ export class ClaimHost implements BeforeApplicationShutdown {
     const began = performance.now();
     const placement = place(fleet, {
       vcpus: request.vcpus, memoryMib: request.memoryMib, diskGib: request.diskGib,
-      availabilityZone: request.availabilityZone, requestedHost: request.requestedHost,
-      now: began, aliveTimeoutMs: this.config.aliveTimeoutMs, seed: Math.trunc(Math.random() * 0x1_0000_0000),
+      availabilityZone: request.availabilityZone, requestedHost: request.requestedHost, notHosts: request.notHosts,
+      now: this.liveness.clock.now(), aliveTimeoutMs: this.config.aliveTimeoutMs, seed: Math.trunc(Math.random() * 0x1_0000_0000),
     }, this.#policy);
     meters.placing.observe((performance.now() - began) / 1000);
     if ('explanation' in placement) return { hostId: null, explanation: placement.explanation, atMs, readBegan };
@@ -88,7 +88,7 @@ export class ClaimHost implements BeforeApplicationShutdown {
     this.snapshot.assumed += 1;
     try {
       return await this.claims.claim(entries.map(({ item }, at): Wanted => ({
-        instanceId: item.instanceId, generation: item.generation, projectId: item.projectId, hostId: choices[at]!.hostId,
+        instanceId: item.instanceId, purpose: item.purpose, generation: item.generation, projectId: item.projectId, hostId: choices[at]!.hostId,
         vcpus: item.vcpus, memoryMib: item.memoryMib, diskGib: item.diskGib,
       })));
     } catch (error) {

@@ -1,16 +1,17 @@
 import { Controller, UseFilters } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import type { z } from 'zod';
-import { claimHost, releaseClaim, type ClaimRequest } from '#libs/contracts';
+import { claimHost, releaseClaim, settleMove, type ClaimRequest } from '#libs/contracts';
 import { Handles, type BusContext } from '#libs/messaging';
 import { DatabaseErrorFilter } from '../database-error.js';
 import { ClaimHost } from './claim-host.js';
 import { ReleaseClaim } from './release-claim.js';
+import { SettleMove } from './settle-move.js';
 
 @Controller()
 @UseFilters(DatabaseErrorFilter)
 export class ClaimsController {
-  constructor(private readonly claimHost: ClaimHost, private readonly releaseClaim: ReleaseClaim) {}
+  constructor(private readonly claimHost: ClaimHost, private readonly releaseClaim: ReleaseClaim, private readonly settleMove: SettleMove) {}
 
   @Handles(claimHost)
   claim(@Payload() request: ClaimRequest, @Ctx() context: BusContext): Promise<z.output<typeof claimHost.output>> {
@@ -20,5 +21,10 @@ export class ClaimsController {
   @Handles(releaseClaim)
   release(@Payload() input: z.output<typeof releaseClaim.input>, @Ctx() context: BusContext): Promise<z.output<typeof releaseClaim.output>> {
     return this.releaseClaim.execute(input, context.signal);
+  }
+
+  @Handles(settleMove)
+  settle(@Payload() input: z.output<typeof settleMove.input>): Promise<z.output<typeof settleMove.output>> {
+    return this.settleMove.execute(input);
   }
 }

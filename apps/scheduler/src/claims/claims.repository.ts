@@ -5,6 +5,8 @@ import { LIMITS } from '../limits.js';
 
 export interface Wanted extends Amounts {
   instanceId: string;
+  /** run, or move: the second claim of an instance that is on its way to another place. Both count. */
+  purpose: string;
   generation: number;
   projectId: string;
   /** Where to; null: only look what is there already. */
@@ -74,11 +76,22 @@ export class ClaimsRepository {
    * Frees a batch in one statement and raises tombstones; each instance at most once in it. Usage falls by the trigger,
    * exactly when a live claim became a tombstone. A claim of a newer generation is left alone. Answers what was freed.
    */
-  async release(wanted: readonly { instanceId: string; generation: number }[]): Promise<Released[]> {
+  async release(wanted: readonly { instanceId: string; purpose: string; generation: number }[]): Promise<Released[]> {
     const { rows } = await this.db.pool.query<{ instance_id: string; released_from: string }>({
-      name: 'scheduler-release', text: RELEASE, values: [wanted.map((want) => want.instanceId), wanted.map((want) => want.generation)],
+      name: 'scheduler-release', text: RELEASE, values: [wanted.map((want) => want.instanceId), wanted.map((want) => want.generation), wanted.map((want) => want.purpose)],
     });
     return rows.map((row) => ({ instanceId: row.instance_id, hostId: row.released_from }));
+  }
+
+  /**
+   * The claim for `move` of this generation becomes the one for `run`, in one statement, and leaves a tombstone under its own
+   * name. The old one goes, or stays counted under `keepOldAs`: its row is renamed, so that usage never rises on the way and
+   * a host that is over its limit hinders nobody. `none`: there is no such claim, and there was none.
+   */
+  async settleMove(instanceId: string, generation: number, keepOldAs: string | null): Promise<'settled' | 'was settled' | 'none'> {
+    const { rows } = await this.db.transaction((client) => client.query<{ settled: boolean; known: boolean }>(SETTLE, [instanceId, generation, keepOldAs]));
+    if (rows[0]?.settled === true) return 'settled';
+    return rows[0]?.known === true ? 'was settled' : 'none';
   }
 
   /** Drops tombstones that no late message can meet any more. Answers how many; call again while it is the batch. */
@@ -94,10 +107,10 @@ export class ClaimsRepository {
 
 const CLAIM = `
   WITH want AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::integer[], $6::integer[], $7::integer[])
-      WITH ORDINALITY AS w(instance_id, generation, host_id, project_id, vcpus, memory_mib, disk_gib, place)
+    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::integer[], $6::integer[], $7::integer[], $8::text[])
+      WITH ORDINALITY AS w(instance_id, generation, host_id, project_id, vcpus, memory_mib, disk_gib, purpose, place)
   ), known AS MATERIALIZED (
-    SELECT c.instance_id, c.generation, c.host_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = 'run'
+    SELECT c.instance_id, c.generation, c.host_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = want.purpose
   ), locked AS MATERIALIZED (
     SELECT * FROM scheduler.host_capacity WHERE host_id = ANY ($3::uuid[]) ORDER BY host_id FOR NO KEY UPDATE
   ), counted AS (
@@ -108,7 +121,7 @@ const CLAIM = `
     WINDOW before AS (PARTITION BY want.host_id ORDER BY want.place)
   ), taken AS (
     INSERT INTO scheduler.claims AS c (instance_id, purpose, generation, host_id, project_id, vcpus, memory_mib, disk_gib)
-    SELECT n.instance_id, 'run', n.generation, n.host_id, n.project_id, n.vcpus, n.memory_mib, n.disk_gib
+    SELECT n.instance_id, n.purpose, n.generation, n.host_id, n.project_id, n.vcpus, n.memory_mib, n.disk_gib
     FROM counted n JOIN locked USING (host_id)
     WHERE locked.used_vcpus + n.vcpus_to <= locked.limit_vcpus AND locked.used_memory_mib + n.memory_to <= locked.limit_memory_mib
       AND (n.disk_gib = 0 OR locked.used_disk_gib + n.disk_to <= locked.limit_disk_gib)
@@ -130,14 +143,14 @@ const CLAIM = `
 // The host's row first, as a claim does, so that the two never wait for each other crosswise.
 const RELEASE = `
   WITH want AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::integer[]) AS w(instance_id, generation)
+    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS w(instance_id, generation, purpose)
   ), locked AS MATERIALIZED (
     SELECT host_id FROM scheduler.host_capacity WHERE host_id IN (
-      SELECT c.host_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = 'run' WHERE c.generation <= want.generation)
+      SELECT c.host_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = want.purpose WHERE c.generation <= want.generation)
     ORDER BY host_id FOR NO KEY UPDATE
   ), released AS (
     INSERT INTO scheduler.claims AS c (instance_id, purpose, generation, released_at)
-    SELECT want.instance_id, 'run', want.generation, now() FROM want, (SELECT count(*) FROM locked) locks
+    SELECT want.instance_id, want.purpose, want.generation, now() FROM want, (SELECT count(*) FROM locked) locks
     ORDER BY want.instance_id
     ON CONFLICT (instance_id, purpose) DO UPDATE
       SET generation = excluded.generation, released_at = now(), released_from = c.host_id, host_id = NULL,
@@ -147,9 +160,42 @@ const RELEASE = `
   )
   SELECT instance_id, released_from FROM released WHERE released_from IS NOT NULL`;
 
+// Hosts' rows first, then both claims as they are once nobody else has them, then one update of the two. The row of the move
+// takes over what the row of the run held when that is to be kept: for each host the sum stays as it was or falls.
+const SETTLE = `
+  WITH locked AS MATERIALIZED (
+    SELECT host_id FROM scheduler.host_capacity
+    WHERE host_id IN (SELECT c.host_id FROM scheduler.claims c WHERE c.instance_id = $1 AND c.purpose IN ('run', 'move')) ORDER BY host_id FOR NO KEY UPDATE
+  ), held AS MATERIALIZED (
+    SELECT c.* FROM scheduler.claims c, (SELECT count(*) FROM locked) locks WHERE c.instance_id = $1 AND c.purpose IN ('run', 'move') ORDER BY c.purpose FOR UPDATE OF c
+  ), run AS (SELECT * FROM held WHERE purpose = 'run'),
+  moving AS (SELECT * FROM held WHERE purpose = 'move' AND generation = $2 AND host_id IS NOT NULL AND EXISTS (SELECT FROM run WHERE run.generation < $2)),
+  settled AS (
+    UPDATE scheduler.claims c SET
+      purpose = coalesce(CASE WHEN c.purpose = 'move' THEN $3::text END, c.purpose),
+      generation = becomes.generation, host_id = becomes.host_id, project_id = becomes.project_id,
+      vcpus = becomes.vcpus, memory_mib = becomes.memory_mib, disk_gib = becomes.disk_gib, created_at = becomes.created_at,
+      released_at = becomes.released_at, released_from = becomes.released_from
+    FROM (
+      SELECT 'run' AS was, generation, host_id, project_id, vcpus, memory_mib, disk_gib, created_at, released_at, released_from FROM moving
+      UNION ALL
+      SELECT 'move', run.generation, run.host_id, run.project_id, run.vcpus, run.memory_mib, run.disk_gib, run.created_at, run.released_at, run.released_from
+        FROM run, moving WHERE $3::text IS NOT NULL
+      UNION ALL
+      SELECT 'move', moving.generation, NULL, moving.project_id, 0, 0, 0, moving.created_at, now(), coalesce(run.host_id, run.released_from)
+        FROM run, moving WHERE $3::text IS NULL
+    ) becomes
+    WHERE c.instance_id = $1 AND c.purpose = becomes.was
+    RETURNING c.purpose
+  ), tombstone AS (
+    INSERT INTO scheduler.claims (instance_id, purpose, generation, released_at) SELECT $1, 'move', $2, now() FROM settled WHERE purpose = $3::text
+  )
+  SELECT EXISTS (SELECT FROM settled) AS settled, EXISTS (SELECT FROM run WHERE generation >= $2) AS known`;
+
 const columns = (wanted: readonly Wanted[]): unknown[] => [
   wanted.map((want) => want.instanceId), wanted.map((want) => want.generation), wanted.map((want) => want.hostId), wanted.map((want) => want.projectId),
   wanted.map((want) => want.vcpus), wanted.map((want) => want.memoryMib), wanted.map((want) => want.diskGib),
+  wanted.map((want) => want.purpose),
 ];
 
 function outcome(want: Wanted, row: Raw): Taken {

@@ -10,7 +10,7 @@ import { Snapshot } from '../snapshot/snapshot.js';
 import { ClaimsRepository } from './claims.repository.js';
 import { MicroBatch, type Entry } from './micro-batch.js';
 
-interface Release { instanceId: string; generation: number }
+interface Release { instanceId: string; generation: number; /** run, move, or what a move's end kept it as. */ purpose: string }
 
 @Injectable()
 export class ReleaseClaim implements BeforeApplicationShutdown {

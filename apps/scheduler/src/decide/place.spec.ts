@@ -40,6 +40,7 @@ const explanationOf = (placement: ReturnType<typeof place>): Explanation => {
 describe('what each filter says', () => {
   const refused: [string, Host, Partial<PlacementRequest>, string, string | number, string | number][] = [
     ['requested-host', host('a'), { requestedHost: 'b' }, "No host is named 'b'.", 'b', 'a'],
+    ['not-hosts', host('a'), { notHosts: ['id-b', 'id-a'] }, '1 host is where the server is, or may have left something.', 'another host', 'has the server, or something of it'],
     ['availability-zone', host('a', { zone: 'az1' }), { availabilityZone: 'az2' }, "1 host is not in availability zone 'az2'.", 'az2', 'az1'],
     ['availability-zone', host('a', { zone: 'fleet', onlyWhenAsked: true }), {}, '1 host is in a zone that is used only when asked for.', 'a zone for everyone', 'fleet'],
     ['enabled', host('a', { enabled: false, disabledReason: 'new disks' }), {}, '1 host is disabled by an operator.', 'enabled', 'disabled: new disks'],

@@ -8,6 +8,8 @@ export interface PlacementRequest extends Amounts {
   availabilityZone: string | null;
   /** A host's name; null: any. */
   requestedHost: string | null;
+  /** Never these, by id: where the server is or may have left something. Left out: none. */
+  notHosts?: readonly string[];
   /** Now, on the clock of Fleet.heardAt, ms. */
   now: number;
   /** A host that was silent for longer is not alive, ms. */

@@ -53,12 +53,12 @@ export class EnrolmentRepository {
   async enrol(client: PoolClient, joining: Joining & { agentVersion: string }, token: TokenFacts, ratios: Ratios): Promise<void> {
     await client.query(
       `WITH host AS (
-        INSERT INTO scheduler.hosts (id, cell_id, name, availability_zone, only_when_asked, public_nkey, simulated, agent_version, cpu_ratio, ram_ratio, disk_ratio)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        INSERT INTO scheduler.hosts (id, cell_id, name, availability_zone, only_when_asked, public_nkey, simulated, agent_version, cpu_ratio, ram_ratio, disk_ratio, adopted_incarnation)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
       ), capacity AS (
         INSERT INTO scheduler.host_capacity (host_id) VALUES ($1)
       ) INSERT INTO scheduler.host_beats (host_id) VALUES ($1)`,
-      [joining.hostId, this.db.cellId, joining.name, token.availabilityZone, token.onlyWhenAsked, joining.publicNkey, joining.simulated, joining.agentVersion, ratios.cpu, ratios.ram, ratios.disk],
+      [joining.hostId, this.db.cellId, joining.name, token.availabilityZone, token.onlyWhenAsked, joining.publicNkey, joining.simulated, joining.agentVersion, ratios.cpu, ratios.ram, ratios.disk, this.db.incarnation],
     );
     await book(client, { hostId: joining.hostId, kind: 'joined', message: `as ${joining.name} in zone ${token.availabilityZone}` });
   }

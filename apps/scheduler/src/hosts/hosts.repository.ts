@@ -11,27 +11,32 @@ export interface HostRecord {
   capabilities: string[]; inventory: HostInventory | null;
   used_vcpus: number; used_memory_mib: number; used_disk_gib: number; used_instances: number;
   cpu_ratio: number; ram_ratio: number; disk_ratio: number; last_seen_at: Date | null; updated_at: Date;
+  fenced_at: Date | null; adopted_incarnation: number; knows: Knows | null; restart: 'alone' | 'leased';
 }
 
+/** What the host has on disk of the control plane's words. */
+export interface Knows { incarnation: number; epoch: number; upTo: number }
+
 export interface Session {
-  epoch: number; simulated: boolean; bootId: string | null; inventoryGeneration: number; generation: number; ratios: Ratios;
+  epoch: number; simulated: boolean; bootId: string | null; inventoryGeneration: number; generation: number; ratios: Ratios; knows: Knows | null;
   /** Since the stored beat, by the database's clock; null: never. A session that begins is stored as heard. */
   storedSilentMs: number | null;
 }
 
 export interface SessionReport {
   bootId: string; protocol: number; agentVersion: string; capabilities: string[]; inventory: HostInventory;
-  limit: Amounts; largest: Capacity['largest'];
+  limit: Amounts; largest: Capacity['largest']; knows: Knows | null;
 }
 
 export interface HostEvent { hostId: string | null; kind: string; message: string; requestId?: string | undefined; userId?: string | undefined }
 
-const SELECT_HOST = `SELECT h.id, h.number, h.name, h.availability_zone, h.only_when_asked, h.simulated, c.enabled, h.disabled_reason, h.epoch, h.boot_id,
+const SELECT_HOST = `SELECT h.id, h.number, h.name, h.availability_zone, h.only_when_asked, h.simulated, h.open AS enabled, h.disabled_reason, h.epoch, h.boot_id,
     h.agent_version, h.capabilities, h.inventory, c.used_vcpus, c.used_memory_mib, c.used_disk_gib, c.used_instances,
-    h.cpu_ratio, h.ram_ratio, h.disk_ratio, b.last_seen_at, h.updated_at
+    h.cpu_ratio, h.ram_ratio, h.disk_ratio, b.last_seen_at, h.updated_at, h.fenced_at, h.adopted_incarnation, h.knows,
+    CASE WHEN h.restart <> 'auto' THEN h.restart WHEN EXISTS (SELECT FROM scheduler.hosts o WHERE o.id <> h.id AND o.simulated = h.simulated) THEN 'leased' ELSE 'alone' END AS restart
   FROM scheduler.hosts h JOIN scheduler.host_capacity c ON c.host_id = h.id LEFT JOIN scheduler.host_beats b ON b.host_id = h.id`;
 
-const SELECT_SESSION = `SELECT h.epoch, h.simulated, h.boot_id AS "bootId", h.inventory_generation::float8 AS "inventoryGeneration", h.generation::float8 AS generation,
+const SELECT_SESSION = `SELECT h.epoch, h.simulated, h.boot_id AS "bootId", h.inventory_generation::float8 AS "inventoryGeneration", h.generation::float8 AS generation, h.knows,
     json_build_object('cpu', h.cpu_ratio, 'ram', h.ram_ratio, 'disk', h.disk_ratio) AS ratios,
     (extract(epoch FROM clock_timestamp() - b.last_seen_at) * 1000)::float8 AS "storedSilentMs"
   FROM scheduler.hosts h LEFT JOIN scheduler.host_beats b ON b.host_id = h.id WHERE h.id = $1`;
@@ -70,9 +75,9 @@ export class HostsRepository {
       if (!report) return { epoch: session.epoch, generation: session.generation, stored: false, began: false };
       const began = session.bootId !== report.bootId;
       const updated = await client.query<{ generation: number }>(
-        `UPDATE scheduler.hosts SET boot_id = $2, protocol = $3, agent_version = $4, capabilities = $5, inventory = $6, inventory_generation = $7
+        `UPDATE scheduler.hosts SET boot_id = $2, protocol = $3, agent_version = $4, capabilities = $5, inventory = $6, inventory_generation = $7, knows = $8
          WHERE id = $1 RETURNING generation::float8 AS generation`,
-        [hostId, report.bootId, report.protocol, report.agentVersion, report.capabilities, JSON.stringify(report.inventory), report.inventory.generation],
+        [hostId, report.bootId, report.protocol, report.agentVersion, report.capabilities, JSON.stringify(report.inventory), report.inventory.generation, report.knows && JSON.stringify(report.knows)],
       );
       const { limit, largest } = report;
       await client.query(
@@ -88,17 +93,40 @@ export class HostsRepository {
     });
   }
 
+  /** Newest first. */
+  async events(hostId: string, limit: number): Promise<{ at: string; kind: string; message: string; userId: string | null; requestId: string | null }[]> {
+    const { rows } = await this.db.pool.query<{ at: Date; kind: string; message: string; user_id: string | null; request_id: string | null }>(
+      'SELECT at, kind, message, user_id, request_id FROM scheduler.host_events WHERE host_id = $1 ORDER BY at DESC, id DESC LIMIT $2', [hostId, limit]);
+    return rows.map(({ at, kind, message, user_id: userId, request_id: requestId }) => ({ at: at.toISOString(), kind, message, userId, requestId }));
+  }
+
+  async setRestart(hostId: string, restart: string, by: { requestId: string; userId: string }): Promise<HostRecord | null> {
+    return this.db.transaction(async (client) => {
+      const known = await client.query('UPDATE scheduler.hosts SET restart = $2 WHERE id = $1', [hostId, restart]);
+      if (known.rowCount === 0) return null;
+      await book(client, { hostId, kind: 'restart-set', message: restart, ...by });
+      return (await client.query<HostRecord>(`${SELECT_HOST} WHERE h.id = $1`, [hostId])).rows[0] ?? null;
+    });
+  }
+
   /** Opens or closes a host to new claims; what it runs stays. Answers null when there is no such host. */
   async setEnabled(hostId: string, enabled: boolean, reason: string | null, by: { requestId: string; userId: string }): Promise<HostRecord | null> {
     return this.db.transaction(async (client) => {
-      const known = await client.query('UPDATE scheduler.hosts SET disabled_reason = $2 WHERE id = $1', [hostId, enabled ? null : reason]);
+      const known = await client.query('UPDATE scheduler.hosts SET disabled_reason = $2, open = $3 WHERE id = $1', [hostId, enabled ? null : reason, enabled]);
       if (known.rowCount === 0) return null;
-      await client.query('UPDATE scheduler.host_capacity SET enabled = $2 WHERE host_id = $1', [hostId, enabled]);
+      await openOrShut(client, hostId, this.db.incarnation);
       await book(client, { hostId, kind: enabled ? 'enabled' : 'disabled', message: (enabled ? null : reason) ?? '', ...by });
       const { rows } = await client.query<HostRecord>(`${SELECT_HOST} WHERE h.id = $1`, [hostId]);
       return rows[0] ?? null;
     });
   }
+}
+
+/** Placement takes a host that its operator opened, and that is neither fenced nor waiting to be adopted. */
+export async function openOrShut(client: PoolClient, hostId: string, incarnation: number): Promise<void> {
+  await client.query(
+    `UPDATE scheduler.host_capacity c SET enabled = h.open AND h.fenced_at IS NULL AND h.adopted_incarnation = $2
+     FROM scheduler.hosts h WHERE h.id = $1 AND c.host_id = h.id AND c.enabled <> (h.open AND h.fenced_at IS NULL AND h.adopted_incarnation = $2)`, [hostId, incarnation]);
 }
 
 /** Books what happened in the transaction in which it happens. */

@@ -1,8 +1,6 @@
 import type { HostView } from '#libs/contracts';
+import type { LiveFacts } from '../snapshot/liveness.js';
 import type { HostRecord } from './hosts.repository.js';
-
-/** What memory knows of a host right now. */
-export interface LiveFacts { alive: boolean; hypervisorUp: boolean; lastSeenMs: number | null }
 
 /** The later of what is stored (seldom) and what this process heard. */
 export function lastSeenAt(stored: Date | null, heardMs: number | null): string | null {
@@ -20,5 +18,7 @@ export function hostView(record: HostRecord, live: LiveFacts): HostView {
     used: { vcpus: record.used_vcpus, memoryMib: record.used_memory_mib, diskGib: record.used_disk_gib, instances: record.used_instances },
     ratios: { cpu: record.cpu_ratio, ram: record.ram_ratio, disk: record.disk_ratio },
     bootId: record.boot_id, epoch: record.epoch, updatedAt: record.updated_at.toISOString(),
+    condition: { state: live.condition.state, since: live.condition.sinceMs === null ? null : new Date(live.condition.sinceMs).toISOString(), reason: live.condition.reason },
+    fenced: record.fenced_at !== null, adoptedIncarnation: record.adopted_incarnation, restart: record.restart,
   };
 }

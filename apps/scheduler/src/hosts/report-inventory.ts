@@ -14,6 +14,7 @@ import { admitSession } from '../decide/session.js';
 import { CONFIG, type SchedulerConfig } from '../deps.js';
 import { Liveness } from '../snapshot/liveness.js';
 import { Snapshot } from '../snapshot/snapshot.js';
+import { DisownHost } from './disown-host.js';
 import { HostsRepository, type Session, type SessionReport } from './hosts.repository.js';
 
 type Report = z.output<typeof reportInventory.input>;
@@ -21,7 +22,7 @@ type Report = z.output<typeof reportInventory.input>;
 @Injectable()
 export class ReportInventory {
   constructor(
-    private readonly hosts: HostsRepository, private readonly liveness: Liveness, private readonly snapshot: Snapshot,
+    private readonly hosts: HostsRepository, private readonly liveness: Liveness, private readonly snapshot: Snapshot, private readonly disown: DisownHost,
     @Inject(DATABASE) private readonly db: Database, @Inject(CONFIG) private readonly config: SchedulerConfig, @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -29,11 +30,12 @@ export class ReportInventory {
     const protocol = negotiate(PROTOCOL, report.protocol);
     if (protocol === null) throw unsupported(noCommonProtocol(PROTOCOL, report.protocol));
     const known = await this.hosts.session(hostId);
+    if (known && report.knows !== undefined && report.knows.incarnation > this.db.incarnation) await this.disown.execute({ hostId: hostId as never, reason: `it knows incarnation ${report.knows.incarnation} of the database, this one is ${this.db.incarnation}: an older state was restored` });
     if (!known) throw notFound(`Host ${hostId} is not enrolled here. Join it with a token from \`skylite host enroll\`.`);
     // Most reports repeat what is stored: those take no lock and write nothing.
     const stored = this.#admit(hostId, known, report, protocol) === null ? null : await this.hosts.storeReport(hostId, (session) => this.#admit(hostId, session, report, protocol));
     if (stored?.began) {
-      this.liveness.began(hostId, report.bootId, stored.generation);
+      this.liveness.began(hostId, report.bootId, stored.generation, report.capabilities.includes('ECHO'));
       this.logger.info({ hostId, bootId: report.bootId, agentVersion: report.agentVersion }, 'a host began a session');
     } else {
       this.liveness.heard(hostId, report.bootId, true);
@@ -55,6 +57,6 @@ export class ReportInventory {
     }
     if (admission.admit === 'same' && !admission.store) return null;
     const { agentVersion, capabilities, inventory, bootId } = report;
-    return { bootId, protocol, agentVersion, capabilities, inventory, ...capacityOf(inventory, session.ratios) };
+    return { bootId, protocol, agentVersion, capabilities, inventory, knows: report.knows ?? null, ...capacityOf(inventory, session.ratios) };
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Which hosts are alive. Owns the last beat of each host, in memory; stores it seldom and in batches, so that ten
- * thousand beating hosts cost a handful of statements. Every replica hears every beat. A host is alive when its session
- * was heard within the alive timeout and its hypervisor answers.
+ * Which hosts are alive. Owns the last beat and the last echo of each host, in memory; stores beats seldom and in batches,
+ * so that ten thousand beating hosts cost a handful of statements. Every replica hears every beat. A host is alive when
+ * its session was heard within the alive timeout, echoes come back from it, and its hypervisor answers.
  *
- * Silence proves something only to one who listened. Right after a start, while the bus is away, and for one timeout
- * after it came back (or after this process itself stood still), the silence of hosts is *uncertain*: nothing may be
- * refused because of it. After a start, a host that was stored alive lately counts as alive for one timeout.
+ * Silence proves something only to one who listened: it is counted by a clock that stands while we could not hear
+ * (listening-clock.ts). Right after a start, while the bus is away, and for one timeout after it came back (or after this
+ * process itself stood still), the silence of hosts is *uncertain*: nothing may be refused because of it. After a start, a
+ * host that was stored alive lately counts as alive for one timeout.
  *
  * If the process dies here, the next one starts from what was stored and from the beats it hears.
  */
@@ -14,45 +15,76 @@ import { hostBeat } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 import { BUS, type Bus, type Subscription } from '#libs/messaging';
 import { LOGGER, type Logger } from '#libs/observability';
+import { conditionOf, type Condition, type Patience } from '../decide/condition.js';
 import { CONFIG, type SchedulerConfig } from '../deps.js';
 import { LIMITS } from '../limits.js';
 import { meters } from '../metrics.js';
 import { Periodic } from '../periodic.js';
+import { ListeningClock } from './listening-clock.js';
 
-interface Beat {
+export interface Beat {
   bootId: string | null;
   /** Generation of the host's row that named the boot id. */
   generation: number;
+  /** On the listening clock. */
   heardAt: number;
+  /** Wall clock, epoch ms, for people; null: not by this process. */
+  heardWallMs: number | null;
   hypervisorUp: boolean;
   storedAt: number;
   storedUp: boolean;
+  /** Its agent answers echoes. */
+  echoes: boolean;
+  /** Listening clock: the next routine echo. */
+  echoAt: number;
+  unanswered: number;
+  unansweredWhy: string | null;
+  asking: boolean;
+  /** Since when (wall clock) it has been in the condition that it was last seen in. */
+  state: Condition['state'];
+  stateSinceMs: number;
+  lostBooked: boolean;
 }
 
 /** What the feed knows of a host's session. */
-export interface SessionRow { id: string; bootId: string | null; generation: number; hypervisorUp: boolean; silentMs: number | null }
+export interface SessionRow { id: string; bootId: string | null; generation: number; hypervisorUp: boolean; silentMs: number | null; echoes?: boolean; lostBooked?: boolean }
 
 /** Told whenever a host is heard, or first known: keeps the fleet's columns. */
-export type HeardListener = (hostId: string, heardAt: number, hypervisorUp: boolean) => void;
+export type HeardListener = (hostId: string, heardAt: number, answers: boolean) => void;
+
+export interface LiveFacts { alive: boolean; hypervisorUp: boolean; lastSeenMs: number | null; condition: { state: Condition['state']; sinceMs: number | null; reason: string } }
 
 @Injectable()
 export class Liveness implements OnModuleInit, OnApplicationShutdown {
-  readonly #beats = new Map<string, Beat>();
+  readonly clock = new ListeningClock();
+  readonly beats = new Map<string, Beat>();
+  readonly patience: Patience;
   readonly #timeoutMs: number;
   readonly #store: Periodic;
   #certainFrom = Infinity;
   #lastTick = performance.now();
   #listener: HeardListener = () => {};
   #subscription: Subscription | undefined;
+  /** Listening clock: when anybody at all was heard. */
+  #anybodyAt = 0;
+  #massSilence = false;
 
-  constructor(@Inject(BUS) private readonly bus: Bus, @Inject(DATABASE) private readonly db: Database, @Inject(CONFIG) config: SchedulerConfig, @Inject(LOGGER) logger: Logger) {
+  constructor(@Inject(BUS) private readonly bus: Bus, @Inject(DATABASE) private readonly db: Database, @Inject(CONFIG) config: SchedulerConfig, @Inject(LOGGER) private readonly logger: Logger) {
     this.#timeoutMs = config.aliveTimeoutMs;
+    this.patience = { aliveTimeoutMs: config.aliveTimeoutMs, suspectMs: config.aliveTimeoutMs / 2, echoesWhenSilent: LIMITS.echoesWhenSilent, echoesWhenHeard: LIMITS.echoesWhenHeard };
     this.#store = new Periodic('beats', Math.min(LIMITS.beatsTickMs, config.aliveTimeoutMs / 2), () => this.#tick(), logger);
   }
 
   onModuleInit(): void {
     this.#listenAnew();
-    this.bus.onConnection((connected) => { if (connected) this.#listenAnew(); });
+    if (!this.bus.connected) this.clock.deafen();
+    this.bus.onConnection((connected) => {
+      if (!connected) this.clock.deafen();
+      else {
+        this.#listenAnew();
+        this.clock.hearAgain(this.#timeoutMs);
+      }
+    });
     this.#subscription = this.bus.onHint(hostBeat, (beat, { hostId }) => { if (hostId) this.heard(hostId, beat.bootId, beat.hypervisorUp); });
     this.#store.start();
   }
@@ -68,70 +100,122 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
 
   /** The feed read this host. */
   adopt(row: SessionRow): void {
-    const known = this.#beats.get(row.id);
+    const known = this.beats.get(row.id);
+    if (known) {
+      known.echoes = row.echoes ?? false;
+      known.lostBooked = row.lostBooked ?? known.lostBooked;
+    }
     if (known && (row.generation < known.generation || row.bootId === known.bootId)) {
       known.generation = Math.max(known.generation, row.generation);
-      this.#listener(row.id, known.heardAt, known.hypervisorUp);
+      this.tell(row.id, known);
       return;
     }
-    const now = performance.now();
+    const now = this.clock.now();
     const silent = row.silentMs ?? Infinity;
     const lately = silent <= this.#timeoutMs + LIMITS.beatsStoreMs + LIMITS.beatsTickMs;
-    const heardAt = lately ? now : now - silent;
-    this.#beats.set(row.id, { bootId: row.bootId, generation: row.generation, heardAt, hypervisorUp: row.hypervisorUp, storedAt: now - silent, storedUp: row.hypervisorUp });
-    this.#listener(row.id, heardAt, row.hypervisorUp);
+    const beat = this.#fresh(row.bootId, row.generation, lately ? now : now - silent, row.hypervisorUp);
+    Object.assign(beat, { storedAt: now - silent, echoes: row.echoes ?? false, lostBooked: row.lostBooked ?? false, heardWallMs: silent === Infinity ? null : Date.now() - silent });
+    this.beats.set(row.id, beat);
+    this.tell(row.id, beat);
   }
 
   /** A new session was admitted here: from now on its beats count. Its inventory came from a hypervisor that answers. */
-  began(hostId: string, bootId: string, generation: number): void {
-    const heardAt = performance.now();
-    this.#beats.set(hostId, { bootId, generation, heardAt, hypervisorUp: true, storedAt: heardAt, storedUp: true });
-    this.#listener(hostId, heardAt, true);
+  began(hostId: string, bootId: string, generation: number, echoes = false): void {
+    const lostBooked = this.beats.get(hostId)?.lostBooked ?? false;
+    const beat = { ...this.#fresh(bootId, generation, this.clock.now(), true), heardWallMs: Date.now(), echoes, lostBooked };
+    this.beats.set(hostId, beat);
+    this.#anybodyAt = beat.heardAt;
+    this.tell(hostId, beat);
   }
 
   /** A sign of life; that of a session which does not hold the host is none. */
   heard(hostId: string, bootId: string, hypervisorUp: boolean): void {
-    const beat = this.#beats.get(hostId);
+    const beat = this.beats.get(hostId);
     if (!beat) return;
     if (beat.bootId !== bootId) {
       meters.foreignBeats.inc();
       return;
     }
-    beat.heardAt = performance.now();
+    beat.heardAt = this.clock.now();
+    beat.heardWallMs = Date.now();
     beat.hypervisorUp = hypervisorUp;
-    this.#listener(hostId, beat.heardAt, hypervisorUp);
+    this.#anybodyAt = beat.heardAt;
+    this.#massSilence = false;
+    this.tell(hostId, beat);
   }
 
   forget(hostId: string): void {
-    this.#beats.delete(hostId);
+    this.beats.delete(hostId);
   }
 
-  /** Milliseconds since the host's session was heard; Infinity: never. */
+  /** Milliseconds since the host's session was heard, counted while we listened; Infinity: never. */
   silentMs(hostId: string): number {
-    const beat = this.#beats.get(hostId);
-    return beat ? performance.now() - beat.heardAt : Infinity;
+    const beat = this.beats.get(hostId);
+    return beat ? this.clock.now() - beat.heardAt : Infinity;
   }
 
   /** What is known of a host now; `lastSeenMs`: epoch milliseconds, null when it was never heard. */
-  of(hostId: string): { alive: boolean; hypervisorUp: boolean; lastSeenMs: number | null } {
-    const beat = this.#beats.get(hostId);
-    const silent = this.silentMs(hostId);
-    if (!beat || silent === Infinity) return { alive: false, hypervisorUp: false, lastSeenMs: null };
-    return { alive: silent <= this.#timeoutMs && beat.hypervisorUp, hypervisorUp: beat.hypervisorUp, lastSeenMs: Date.now() - silent };
+  of(hostId: string): LiveFacts {
+    const beat = this.beats.get(hostId);
+    if (!beat || beat.heardAt === -Infinity) return { alive: false, hypervisorUp: false, lastSeenMs: null, condition: { state: 'unknown', sinceMs: null, reason: 'it was never heard' } };
+    const condition = this.look(beat);
+    return {
+      alive: condition.state === 'alive', hypervisorUp: beat.hypervisorUp, lastSeenMs: beat.heardWallMs,
+      condition: { ...condition, sinceMs: condition.state === 'lost' ? beat.heardWallMs : beat.stateSinceMs },
+    };
   }
 
   /** Does silence prove anything now? Else: seconds after which it may. */
   certainty(): { certain: true } | { certain: false; retryAfterS: number } {
     const missing = this.#certainFrom - performance.now();
-    if (this.bus.connected && missing <= 0) return { certain: true };
+    if (this.bus.connected && missing <= 0 && !this.clock.deaf) return { certain: true };
     return { certain: false, retryAfterS: Math.min(Math.max(1, Math.ceil(missing / 1000)), 5) };
   }
 
   counts(): { known: number; alive: number } {
-    const now = performance.now();
     let alive = 0;
-    for (const beat of this.#beats.values()) if (beat.hypervisorUp && now - beat.heardAt <= this.#timeoutMs) alive += 1;
-    return { known: this.#beats.size, alive };
+    for (const beat of this.beats.values()) if (this.look(beat).state === 'alive') alive += 1;
+    return { known: this.beats.size, alive };
+  }
+
+  /** The condition it is in, and since when. */
+  look(beat: Beat): Condition {
+    const condition = conditionOf({ silentMs: this.clock.now() - beat.heardAt, hypervisorUp: beat.hypervisorUp, unanswered: beat.unanswered, unansweredWhy: beat.unansweredWhy }, this.patience);
+    if (condition.state !== beat.state) [beat.state, beat.stateSinceMs] = [condition.state, Date.now()];
+    return condition;
+  }
+
+  tell(hostId: string, beat: Beat): void {
+    const state = this.look(beat).state;
+    this.#listener(hostId, beat.heardAt, beat.hypervisorUp && state !== 'unresponsive' && !(state === 'lost' && beat.unanswered > 0));
+  }
+
+  /** This process stood still: beats may lie unread, their age is ours. */
+  stoodStill(ms: number): void {
+    this.#listenAnew();
+    this.clock.deafen(ms);
+    this.clock.hearAgain(Math.min(ms, this.#timeoutMs));
+  }
+
+  /** Everybody silent at once: more likely it is us. Once, and not for long. */
+  watchForMassSilence(): void {
+    const now = this.clock.now();
+    if (this.#massSilence || this.clock.deaf || this.#anybodyAt === 0 || now - this.#anybodyAt <= this.patience.suspectMs) return;
+    let before = 0;
+    for (const beat of this.beats.values()) if (now - beat.heardAt <= this.#timeoutMs) before += 1;
+    if (before < 2) return;
+    this.#massSilence = true;
+    this.logger.warn({ hosts: before }, 'all hosts fell silent at once: the bus or this process may be at fault; nobody is called lost yet');
+    this.clock.hearAgain(Math.min(LIMITS.massSilenceMs, 2 * this.#timeoutMs));
+  }
+
+  #fresh(bootId: string | null, generation: number, heardAt: number, hypervisorUp: boolean): Beat {
+    return {
+      bootId, generation, heardAt, heardWallMs: null, hypervisorUp, storedAt: heardAt, storedUp: hypervisorUp, echoes: false,
+      // Spread from the first one on: hosts that were read together are not asked together.
+      echoAt: this.clock.now() + Math.random() * LIMITS.echoEveryMs, unanswered: 0, unansweredWhy: null, asking: false,
+      state: 'unknown', stateSinceMs: Date.now(), lostBooked: false,
+    };
   }
 
   #listenAnew(): void {
@@ -140,19 +224,19 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
 
   async #tick(): Promise<void> {
     const now = performance.now();
-    // This process stood still (suspended, starved): beats may lie unread, their age is ours.
-    if (now - this.#lastTick > this.#timeoutMs) this.#listenAnew();
+    if (now - this.#lastTick > this.#timeoutMs) this.stoodStill(now - this.#lastTick);
     this.#lastTick = now;
     const { known, alive } = this.counts();
     meters.hosts.set({ state: 'known' }, known);
     meters.hosts.set({ state: 'alive' }, alive);
-    const due = [...this.#beats].filter(([, beat]) => beat.heardAt !== -Infinity && (beat.hypervisorUp !== beat.storedUp || beat.heardAt - beat.storedAt >= LIMITS.beatsStoreMs));
+    const due = [...this.beats].filter(([, beat]) => beat.heardAt !== -Infinity && (beat.hypervisorUp !== beat.storedUp || beat.heardAt - beat.storedAt >= LIMITS.beatsStoreMs));
     for (let from = 0; from < due.length; from += LIMITS.beatsBatch) await this.#storeSome(due.slice(from, from + LIMITS.beatsBatch));
+    await this.#bookLosses();
   }
 
   /** Skips rows that another replica writes right now: it writes the same. */
   async #storeSome(due: [string, Beat][]): Promise<void> {
-    const now = performance.now();
+    const now = this.clock.now();
     const taken = due.map(([id, beat]) => ({ id, beat, heardAt: beat.heardAt, up: beat.hypervisorUp }));
     await this.db.pool.query({
       name: 'scheduler-beats',
@@ -167,6 +251,28 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
     for (const { beat, heardAt, up } of taken) {
       beat.storedAt = heardAt;
       beat.storedUp = up;
+    }
+  }
+
+  /** Books who got lost and who came back, once whatever the number of replicas; nothing while nothing changes. */
+  async #bookLosses(): Promise<void> {
+    if (!this.certainty().certain) return;
+    const changed = [...this.beats].flatMap(([id, beat]) => {
+      const { state, reason } = this.look(beat);
+      const lost = state !== 'alive' && state !== 'unknown';
+      return state === 'unknown' || lost === beat.lostBooked ? [] : [{ id, beat, lost, text: lost ? `${state}: ${reason}` : 'it answers again', sinceMs: state === 'lost' ? Math.max(0, Date.now() - (beat.heardWallMs ?? Date.now())) : 0 }];
+    });
+    if (changed.length === 0) return;
+    await this.db.pool.query(`
+      WITH seen AS (SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::text[], $4::float8[]) AS s(id, lost, text, silent_ms)),
+        booked AS (
+          UPDATE scheduler.host_beats b SET lost_since = CASE WHEN seen.lost THEN now() - make_interval(secs => seen.silent_ms / 1000) END, lost_reason = CASE WHEN seen.lost THEN seen.text END
+          FROM seen WHERE seen.id = b.host_id AND (b.lost_since IS NOT NULL) <> seen.lost RETURNING b.host_id, seen.lost, seen.text)
+      INSERT INTO scheduler.host_events (host_id, kind, message) SELECT host_id, CASE WHEN lost THEN 'lost' ELSE 'back' END, text FROM booked`,
+    [changed.map(({ id }) => id), changed.map(({ lost }) => lost), changed.map(({ text }) => text), changed.map(({ sinceMs }) => sinceMs)]);
+    for (const { id, beat, lost, text } of changed) {
+      beat.lostBooked = lost;
+      this.logger[lost ? 'warn' : 'info']({ hostId: id, why: text }, lost ? 'a host is lost' : 'a host is back');
     }
   }
 }

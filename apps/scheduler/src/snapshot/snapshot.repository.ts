@@ -4,6 +4,10 @@ import type { HostRow } from '../decide/fleet.js';
 
 export interface FeedRow extends HostRow {
   hypervisorUp: boolean;
+  /** Its agent answers echoes. */
+  echoes: boolean;
+  /** Since when it has been booked as not there; null: it is there. */
+  lostBooked: boolean;
   /** Milliseconds since the stored beat, on the database's clock; null: never seen. */
   silentMs: number | null;
 }
@@ -18,7 +22,7 @@ export interface FeedRead {
 
 interface Raw {
   next: string; at_ms: number; id: string | null; name: string; availability_zone: string; only_when_asked: boolean; enabled: boolean;
-  disabled_reason: string | null; boot_id: string | null; generation: number; hypervisor_up: boolean | null; silent_ms: number | null;
+  disabled_reason: string | null; boot_id: string | null; generation: number; hypervisor_up: boolean | null; silent_ms: number | null; echoes: boolean; lost_booked: boolean | null;
   limit_vcpus: number; limit_memory_mib: number; limit_disk_gib: number; largest_vcpus: number; largest_memory_mib: number;
   used_vcpus: number; used_memory_mib: number; used_disk_gib: number; version: number;
 }
@@ -53,10 +57,10 @@ const feed = (which: string): string => `
   SELECT s.next, s.at_ms, r.*
   FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS next, (extract(epoch FROM now()) * 1000)::float8 AS at_ms) s
   LEFT JOIN (
-    SELECT h.id, h.name, h.availability_zone, h.only_when_asked, c.enabled, h.disabled_reason, h.boot_id, h.generation::float8 AS generation,
+    SELECT h.id, h.name, h.availability_zone, h.only_when_asked, c.enabled, CASE WHEN h.fenced_at IS NOT NULL THEN 'fenced' WHEN h.open AND NOT c.enabled THEN 'not adopted since the database was restored' ELSE h.disabled_reason END AS disabled_reason, h.boot_id, h.generation::float8 AS generation,
       c.limit_vcpus, c.limit_memory_mib, c.limit_disk_gib, c.largest_vcpus, c.largest_memory_mib,
       c.used_vcpus, c.used_memory_mib, c.used_disk_gib, c.version::float8 AS version,
-      b.hypervisor_up, (extract(epoch FROM now() - b.last_seen_at) * 1000)::float8 AS silent_ms
+      b.hypervisor_up, 'ECHO' = ANY(h.capabilities) AS echoes, b.lost_since IS NOT NULL AS lost_booked, (extract(epoch FROM now() - b.last_seen_at) * 1000)::float8 AS silent_ms
     FROM scheduler.hosts h ${which}
     JOIN scheduler.host_capacity c ON c.host_id = h.id LEFT JOIN scheduler.host_beats b ON b.host_id = h.id
   ) r ON true`;
@@ -64,7 +68,7 @@ const feed = (which: string): string => `
 const toRow = (raw: Raw): FeedRow => ({
   id: raw.id!, name: raw.name, zone: raw.availability_zone, onlyWhenAsked: raw.only_when_asked,
   enabled: raw.enabled, disabledReason: raw.disabled_reason, bootId: raw.boot_id, generation: raw.generation,
-  hypervisorUp: raw.hypervisor_up ?? false, silentMs: raw.silent_ms,
+  hypervisorUp: raw.hypervisor_up ?? false, echoes: raw.echoes, lostBooked: raw.lost_booked ?? false, silentMs: raw.silent_ms,
   capacity: {
     limit: { vcpus: raw.limit_vcpus, memoryMib: raw.limit_memory_mib, diskGib: raw.limit_disk_gib },
     used: { vcpus: raw.used_vcpus, memoryMib: raw.used_memory_mib, diskGib: raw.used_disk_gib },

@@ -1,17 +1,21 @@
-import { randomUUID } from 'node:crypto';
-import { Body, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Body, Delete, Get, HttpCode, Inject, Param, Post, Put } from '@nestjs/common';
 import { allows, Policy } from '#libs/auth';
-import { createFlavor, deleteFlavor, getFlavor, listFlavors, type Flavor } from '#libs/contracts';
-import { badRequest, notFound } from '#libs/errors';
+import { createFlavor, deleteFlavor, getFlavor, listFlavors, updateFlavor, type Flavor } from '#libs/contracts';
+import { badRequest } from '#libs/errors';
+import { unlessRepeated, type Ids } from '#libs/http';
 import { BUS, type Bus } from '#libs/messaging';
-import { flavorDetail, flavorList } from '#libs/openstack';
+import { flavorDetail, flavorList, has } from '#libs/openstack';
 import { asking, CallParam, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
+import { onlyIn } from '../../http/only-in.js';
 import { pagingOf, withMarker } from '../../http/paging.js';
 import { last, readBody, readFlag, readQuery } from '../../http/read-input.js';
-import { ExtraSpecs, FlavorAnswer, FlavorDetailList, FlavorList, MetadataAnswer } from '../answers.js';
-import { CreateFlavorBody, ListFlavorsQuery } from './flavors.schema.js';
+import { FlavorAnswer, FlavorDetailList, FlavorList } from '../answers.js';
+import { flavorIdOf } from './flavor-id.js';
+import { CreateFlavorBody, ListFlavorsQuery, UpdateFlavorBody } from './flavors.schema.js';
+
+const WITH_DESCRIPTION = { since: '2.55' } as const;
 
 @ComputeController('flavors')
 export class FlavorsController {
@@ -44,7 +48,8 @@ export class FlavorsController {
   @Describe({ summary: 'Create a flavor', body: CreateFlavorBody, answers: { 200: FlavorAnswer } })
   async create(@CallParam() call: Call, @Body() body: unknown) {
     const asked = readBody(CreateFlavorBody(call.version), body);
-    const flavor = await asking(this.bus, call.caller)(createFlavor, { flavor: newFlavor(asked.flavor) });
+    const wanted = newFlavor(asked.flavor, call.ids);
+    const flavor = await unlessRepeated(call.ids, asking(this.bus, call.caller)(createFlavor, { flavor: wanted }), () => this.flavor(call, wanted.id), (made) => made.name === wanted.name);
     return { flavor: flavorDetail(flavor, call) };
   }
 
@@ -56,20 +61,13 @@ export class FlavorsController {
     await asking(this.bus, caller)(deleteFlavor, { flavorId: flavorIdOf(id) });
   }
 
-  @Get(':id/os-extra_specs')
-  @Policy('compute:flavor-extra-specs:list')
-  @Describe({ summary: 'A flavor’s extra specs', answers: { 200: ExtraSpecs } })
-  async extraSpecs(@CallParam() call: Call, @Param('id') id: string) {
-    return { extra_specs: (await this.flavor(call, id)).extraSpecs };
-  }
-
-  @Get(':id/os-extra_specs/:key')
-  @Policy('compute:flavor-extra-specs:get')
-  @Describe({ summary: 'One of a flavor’s extra specs', answers: { 200: MetadataAnswer.shape.metadata } })
-  async extraSpec(@CallParam() call: Call, @Param('id') id: string, @Param('key') key: string) {
-    const { extraSpecs } = await this.flavor(call, id);
-    if (!Object.hasOwn(extraSpecs, key)) throw notFound(`Flavor ${id} has no extra specs with key ${key}.`);
-    return { [key]: extraSpecs[key] };
+  @Put(':id')
+  @Policy('compute:flavors:update')
+  @Describe({ summary: 'Change a flavor’s description', ...WITH_DESCRIPTION, body: UpdateFlavorBody, answers: { 200: FlavorAnswer } })
+  async update(@CallParam() call: Call, @Param('id') id: string, @Body() body: unknown) {
+    onlyIn(call.version, WITH_DESCRIPTION);
+    const { flavor: { description } } = readBody(UpdateFlavorBody, body);
+    return { flavor: flavorDetail(await asking(this.bus, call.caller)(updateFlavor, { flavorId: flavorIdOf(id), description }), call) };
   }
 
   private flavor({ caller }: Call, id: string): Promise<Flavor> {
@@ -77,29 +75,21 @@ export class FlavorsController {
   }
 
   private async listAs(call: Call, detail: boolean) {
-    const values = readQuery(ListFlavorsQuery, call.query);
+    const values = readQuery(ListFlavorsQuery, call.query, has(call.version, 'query.strict'));
     const paging = pagingOf(call.query, values);
-    const sortKey = last(values.sort_key) ?? 'flavorid';
-    if ((sortKey !== 'flavorid' && sortKey !== 'id') || last(values.sort_dir) === 'desc') throw badRequest('Flavors are sorted by flavorid, ascending; sorting them otherwise is not supported by this cloud.');
     const minRam = wholeNumber('minRam', last(values.minRam));
     const minDisk = wholeNumber('minDisk', last(values.minDisk));
     const isPublic = allows('compute:flavors:list-hidden', call.caller) ? readPublic(last(values.is_public)) : true;
     const { flavors } = paging.limit === 0 ? { flavors: [] } : await withMarker(paging.marker, asking(this.bus, call.caller)(listFlavors, {
-      isPublic, limit: paging.limit, ...(paging.marker !== undefined && { marker: paging.marker }),
+      isPublic, limit: paging.limit, sortKey: values.sort_key?.at(-1) ?? 'flavorid', sortDirection: values.sort_dir?.at(-1) === 'desc' ? 'desc' : 'asc', ...(paging.marker !== undefined && { marker: paging.marker }),
       ...(minRam !== undefined && { minRamMib: minRam }), ...(minDisk !== undefined && { minDiskGib: minDisk }),
     }));
     return flavorList(flavors, detail, paging, call);
   }
 }
 
-/** What is longer than any id is no flavor's. */
-function flavorIdOf(text: string): string {
-  if (text.length > 255) throw notFound(`Flavor ${text.slice(0, 255)} could not be found.`);
-  return text;
-}
-
-const newFlavor = (asked: CreateFlavorBody['flavor']): Flavor => ({
-  id: asked.id === undefined || asked.id === null ? randomUUID() : String(asked.id),
+const newFlavor = (asked: CreateFlavorBody['flavor'], ids: Ids): Flavor => ({
+  id: asked.id === undefined || asked.id === null ? ids.uuid('flavor') : String(asked.id),
   name: asked.name, vcpus: asked.vcpus, ramMib: asked.ram, diskGib: asked.disk,
   ephemeralGib: asked['OS-FLV-EXT-DATA:ephemeral'] ?? 0, swapMib: asked.swap ?? 0, rxtxFactor: asked.rxtx_factor ?? 1,
   isPublic: asked['os-flavor-access:is_public'] ?? true, disabled: false,

@@ -1,4 +1,4 @@
-import { listHosts, listServers, type Caller, type HostView } from '#libs/contracts';
+import { listHosts, listServers, type Caller, type HostView, type InstanceView } from '#libs/contracts';
 import type { Bus } from '#libs/messaging';
 import type { HypervisorServer } from '#libs/openstack';
 import { asking } from '../../http/call.js';
@@ -10,19 +10,28 @@ export async function hypervisorHosts(bus: Bus, { requestId }: Caller): Promise<
   return hosts.filter(({ inventory }) => inventory !== null).sort((a, b) => a.number - b.number);
 }
 
-/** Names and ids of the servers on each host (or on one), by host name. */
-export async function serversByHost(bus: Bus, caller: Caller, hostName?: string): Promise<Map<string, HypervisorServer[]>> {
-  const found = new Map<string, HypervisorServer[]>();
+/** Servers that are on a host: on this one, or on any. */
+export async function serversOnHost(bus: Bus, caller: Caller, hostName?: string): Promise<InstanceView[]> {
+  const found: InstanceView[] = [];
   let marker: string | undefined;
   for (let page = 0; page < LIMITS.hypervisorServerPages; page += 1) {
     const { instances, more } = await asking(bus, caller)(listServers, {
       projectId: null, filters: hostName === undefined ? {} : { hostName }, sort: [], limit: LIMITS.page, ...(marker !== undefined && { marker }),
     });
-    for (const { id, name, hostName: on } of instances) {
-      if (on !== null) found.set(on, [...(found.get(on) ?? []), { id, name }]);
-    }
+    found.push(...instances.filter((instance) => instance.hostName !== null));
     marker = instances.at(-1)?.id;
     if (!more || marker === undefined) break;
+  }
+  return found;
+}
+
+/** Names and ids of the servers on each host (or on one), by host name. */
+export async function serversByHost(bus: Bus, caller: Caller, hostName?: string): Promise<Map<string, HypervisorServer[]>> {
+  const found = new Map<string, HypervisorServer[]>();
+  for (const { id, name, hostName: on } of await serversOnHost(bus, caller, hostName)) {
+    const there = found.get(on ?? '') ?? [];
+    there.push({ id, name });
+    found.set(on ?? '', there);
   }
   return found;
 }

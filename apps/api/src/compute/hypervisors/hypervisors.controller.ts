@@ -8,16 +8,22 @@ import { has, hypervisorBrief, hypervisorDetail, hypervisorId, hypervisorList, h
 import { CallParam, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
-import { many, nonNegative } from '../../http/input-types.js';
+import { flag, many, nonNegative } from '../../http/input-types.js';
 import { onlyIn } from '../../http/only-in.js';
 import { pageOf, pagingOf } from '../../http/paging.js';
-import { last, readFlag, readQuery } from '../../http/read-input.js';
+import { last, readQuery } from '../../http/read-input.js';
 import { HypervisorAnswer, HypervisorDetailList, HypervisorList, HypervisorStatistics } from '../answers.js';
 import { hypervisorHosts, serversByHost } from './hypervisor-hosts.js';
 
-const ListQuery = z.object({ limit: nonNegative, marker: many, hypervisor_hostname_pattern: many, with_servers: many }).partial();
-const ShowQuery = z.object({ with_servers: many }).partial();
+const EarlyQuery = z.object({ limit: nonNegative, marker: many }).partial();
+const withServers = z.array(flag).max(1);
+const ListQuery = z.object({
+  limit: nonNegative.max(1), marker: many.max(1), with_servers: withServers,
+  hypervisor_hostname_pattern: z.array(z.string().min(1).max(255).regex(/^[a-zA-Z0-9-._]*$/)).max(1),
+}).partial();
+const ShowQuery = z.object({ with_servers: withServers }).partial();
 const BEFORE_UUIDS = { until: '2.52' } as const;
+const BEFORE_LEAN = { until: '2.87' } as const;
 
 @ComputeController('os-hypervisors')
 export class HypervisorsController {
@@ -39,8 +45,9 @@ export class HypervisorsController {
 
   @Get('statistics')
   @Policy('compute:hypervisors:list')
-  @Describe({ summary: 'Sums over all hypervisors', answers: { 200: HypervisorStatistics } })
-  async statistics(@CallParam() { caller }: Call) {
+  @Describe({ summary: 'Sums over all hypervisors', ...BEFORE_LEAN, answers: { 200: HypervisorStatistics } })
+  async statistics(@CallParam() { caller, version }: Call) {
+    onlyIn(version, BEFORE_LEAN);
     return hypervisorStatistics(await hypervisorHosts(this.bus, caller));
   }
 
@@ -49,14 +56,16 @@ export class HypervisorsController {
   @Describe({ summary: 'One hypervisor', query: ShowQuery, answers: { 200: HypervisorAnswer } })
   async get(@CallParam() call: Call, @Param('id') id: string) {
     const host = await this.host(call, id);
-    const servers = wantsServers(call, readQuery(ShowQuery, call.query).with_servers) ? await serversByHost(this.bus, call.caller, host.name) : undefined;
-    return { hypervisor: hypervisorDetail(host, call.version, servers?.get(host.name)) };
+    const wanted = has(call.version, 'hypervisor.uuid') && readQuery(ShowQuery, call.query, true).with_servers?.[0] === true;
+    const servers = wanted ? ((await serversByHost(this.bus, call.caller, host.name)).get(host.name) ?? []) : undefined;
+    return { hypervisor: hypervisorDetail(host, call.version, servers) };
   }
 
   @Get(':id/uptime')
   @Policy('compute:hypervisors:get')
-  @Describe({ summary: 'Not offered', answers: { 501: null } })
+  @Describe({ summary: 'Not offered', ...BEFORE_LEAN, answers: { 501: null } })
   async uptime(@CallParam() call: Call, @Param('id') id: string): Promise<never> {
+    onlyIn(call.version, BEFORE_LEAN);
     await this.host(call, id);
     throw unsupported('The requested functionality is not supported.');
   }
@@ -88,10 +97,10 @@ export class HypervisorsController {
 
   private async listAs(call: Call, detail: boolean) {
     const { version, query, caller } = call;
-    const values = readQuery(ListQuery, query);
+    const values = readListing(call);
     const paging = has(version, 'hypervisor.paging') ? pagingOf(query, values) : null;
-    const pattern = has(version, 'hypervisor.uuid') ? last(values.hypervisor_hostname_pattern) : undefined;
-    const serverMap = wantsServers(call, values.with_servers) ? await serversByHost(this.bus, caller) : undefined;
+    const pattern = last(values.hypervisor_hostname_pattern);
+    const serverMap = values.with_servers?.[0] === true ? await serversByHost(this.bus, caller) : undefined;
     const options = { detail, ...(serverMap && { serversByHost: serverMap }) };
     const hosts = await hypervisorHosts(this.bus, caller);
     if (pattern !== undefined) {
@@ -103,7 +112,11 @@ export class HypervisorsController {
   }
 }
 
-const wantsServers = ({ version }: Call, asked: string[] | undefined): boolean => has(version, 'hypervisor.uuid') && asked !== undefined && readFlag(last(asked) ?? '');
+/** Before 2.33 a query says nothing; from 2.53 on it says each thing once, and nothing unknown. */
+function readListing({ version, query }: Call): z.output<typeof ListQuery> {
+  if (has(version, 'hypervisor.uuid')) return readQuery(ListQuery, query, true);
+  return has(version, 'hypervisor.paging') ? readQuery(EarlyQuery, query) : {};
+}
 
 function matching(hosts: readonly HostView[], pattern: string): HostView[] {
   const found = hosts.filter(({ name }) => name.includes(pattern));

@@ -1,15 +1,15 @@
 import { Body, Delete, Get, Inject, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import type { z } from 'zod';
 import { enforce, Policy } from '#libs/auth';
 import { createKeypair, deleteKeypair, getKeypair, listKeypairs } from '#libs/contracts';
-import { unsupported } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
 import { has, keypairCreated, keypairDetail, keypairList } from '#libs/openstack';
 import { asking, CallParam, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
 import { pagingOf, withMarker } from '../../http/paging.js';
-import { last, readBody, readQuery } from '../../http/read-input.js';
+import { readBody, readQuery } from '../../http/read-input.js';
 import { LIMITS } from '../../limits.js';
 import { KeypairAnswer, KeypairCreated, KeypairList } from '../answers.js';
 import { CreateKeypairBody, KeypairQuery, ListKeypairsQuery } from './keypairs.schema.js';
@@ -25,7 +25,7 @@ export class KeypairsController {
     const paged = has(call.version, 'keypair.paging');
     const paging = pagingOf(call.query, paged ? readQuery(ListKeypairsQuery, call.query) : {});
     const { keypairs } = paging.limit === 0 ? { keypairs: [] } : await withMarker(paging.marker, asking(this.bus, call.caller)(listKeypairs, {
-      userId: userOf(call), limit: paged ? paging.limit : LIMITS.page, ...(paging.marker !== undefined && { marker: paging.marker }),
+      userId: userOf(call, ListKeypairsQuery), limit: paged ? paging.limit : LIMITS.page, ...(paging.marker !== undefined && { marker: paging.marker }),
     }));
     return keypairList(keypairs, paging, call);
   }
@@ -38,9 +38,8 @@ export class KeypairsController {
     const { type, user_id: userId } = keypair as { type?: 'ssh' | 'x509'; user_id?: string };
     if (userId !== undefined && userId !== call.caller.userId) {
       enforce('compute:keypairs:any-user', call.caller);
-      throw unsupported('Creating a keypair for another user is not supported by this cloud.');
     }
-    const made = await asking(this.bus, call.caller)(createKeypair, { name: keypair.name, type: type ?? 'ssh', publicKey: keypair.public_key ?? null });
+    const made = await asking(this.bus, call.caller)(createKeypair, { ...(userId !== undefined && { userId }), name: keypair.name, type: type ?? 'ssh', publicKey: keypair.public_key ?? null });
     void reply.code(has(call.version, 'keypair.type') ? 201 : 200);
     return keypairCreated(made.keypair, made.privateKey, call.version);
   }
@@ -61,9 +60,10 @@ export class KeypairsController {
   }
 }
 
-/** Oneself, or from 2.10 on another user, for admins. */
-function userOf(call: Call): string {
-  const asked = has(call.version, 'keypair.user-id') ? last(readQuery(KeypairQuery, call.query).user_id) : undefined;
+/** Oneself, or from 2.10 on another user, for admins. The first of several counts. */
+function userOf(call: Call, query: z.ZodType<{ user_id?: string[] | undefined }> = KeypairQuery): string {
+  const strict = has(call.version, 'query.strict');
+  const asked = has(call.version, 'keypair.user-id') ? readQuery(query, call.query, strict).user_id?.[0] : undefined;
   if (asked === undefined || asked === call.caller.userId) return call.caller.userId;
   enforce('compute:keypairs:any-user', call.caller);
   return asked;

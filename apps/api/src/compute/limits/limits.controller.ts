@@ -2,7 +2,7 @@ import { Get, Inject } from '@nestjs/common';
 import { z } from 'zod';
 import { enforce, Policy } from '#libs/auth';
 import { BUS, type Bus } from '#libs/messaging';
-import { limitsView } from '#libs/openstack';
+import { has, limitsView } from '#libs/openstack';
 import { CallParam, projectOf, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
@@ -22,7 +22,7 @@ export class LimitsController {
   @Describe({ summary: 'A project’s limits and what it uses of them', query: LimitsQuery, answers: { 200: LimitsAnswer } })
   async get(@CallParam() { caller, version, query }: Call) {
     const own = projectOf(caller);
-    const projectId = last(readQuery(LimitsQuery, query).tenant_id) ?? own;
+    const projectId = last(readQuery(LimitsQuery, query, has(version, 'query.strict')).tenant_id) ?? own;
     if (projectId !== own) enforce('compute:limits:get-any', caller);
     const [limits, usage] = await Promise.all([projectLimits(this.bus, caller, projectId), projectUsage(this.bus, caller, projectId)]);
     return limitsView(limits, usage, version);

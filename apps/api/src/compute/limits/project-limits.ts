@@ -17,4 +17,7 @@ export async function projectLimits(bus: Bus, { requestId }: Caller, projectId: 
   }
 }
 
+/** Refuses an id that is no project's. */
+export const checkProject = async (bus: Bus, caller: Caller, projectId: string): Promise<void> => void (await projectLimits(bus, caller, projectId));
+
 export const projectUsage = (bus: Bus, caller: Caller, projectId: string): Promise<ProjectUsage> => asking(bus, caller)(getUsage, { projectId });

@@ -1,13 +1,19 @@
 import { Get, Inject, Param } from '@nestjs/common';
+import { z } from 'zod';
 import { enforce, Policy } from '#libs/auth';
-import type { Caller } from '#libs/contracts';
+import { getDefaultLimits, type Caller } from '#libs/contracts';
 import { BUS, type Bus } from '#libs/messaging';
-import { quotaSetDetail, quotaSetView } from '#libs/openstack';
+import { has, quotaSetDetail, quotaSetView } from '#libs/openstack';
 import { CallParam, projectOf, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
+import { many } from '../../http/input-types.js';
+import { readQuery } from '../../http/read-input.js';
 import { QuotaSet, QuotaSetDetail } from '../answers.js';
-import { projectLimits, projectUsage } from '../limits/project-limits.js';
+import { checkProject, projectLimits, projectUsage } from '../limits/project-limits.js';
+
+/** One user's share of a project's quotas is asked for by user_id: here users have none of their own, so it is the project's. */
+const QuotaQuery = z.object({ user_id: many }).partial();
 
 @ComputeController('os-quota-sets')
 export class QuotaSetsController {
@@ -15,19 +21,30 @@ export class QuotaSetsController {
 
   @Get(':projectOfQuota')
   @Policy('compute:quota-sets:get')
-  @Describe({ summary: 'A project’s quotas', answers: { 200: QuotaSet } })
-  async get(@CallParam() { caller, version }: Call, @Param('projectOfQuota') projectId: string) {
+  @Describe({ summary: 'A project’s quotas', query: QuotaQuery, answers: { 200: QuotaSet } })
+  async get(@CallParam() { caller, version, query }: Call, @Param('projectOfQuota') projectId: string) {
+    readQuery(QuotaQuery, query, has(version, 'query.strict'));
     mayRead(caller, projectId);
     return quotaSetView(projectId, await projectLimits(this.bus, caller, projectId), version);
   }
 
   @Get(':projectOfQuota/detail')
   @Policy('compute:quota-sets:get')
-  @Describe({ summary: 'A project’s quotas and what it uses of them', answers: { 200: QuotaSetDetail } })
-  async detail(@CallParam() { caller, version }: Call, @Param('projectOfQuota') projectId: string) {
+  @Describe({ summary: 'A project’s quotas and what it uses of them', query: QuotaQuery, answers: { 200: QuotaSetDetail } })
+  async detail(@CallParam() { caller, version, query }: Call, @Param('projectOfQuota') projectId: string) {
+    readQuery(QuotaQuery, query, has(version, 'query.strict'));
     mayRead(caller, projectId);
     const [limits, usage] = await Promise.all([projectLimits(this.bus, caller, projectId), projectUsage(this.bus, caller, projectId)]);
     return quotaSetDetail(projectId, limits, usage, version);
+  }
+
+  @Get(':projectOfQuota/defaults')
+  @Policy('compute:quota-sets:get')
+  @Describe({ summary: 'The quotas of projects that have none of their own', answers: { 200: QuotaSet } })
+  async defaults(@CallParam() { caller, version }: Call, @Param('projectOfQuota') projectId: string) {
+    mayRead(caller, projectId);
+    await checkProject(this.bus, caller, projectId);
+    return quotaSetView(projectId, (await this.bus.ask(getDefaultLimits, {}, { requestId: caller.requestId })).limits, version);
   }
 }
 

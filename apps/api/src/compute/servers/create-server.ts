@@ -1,44 +1,50 @@
 /**
  * A create request as the cloud's own question: what is not offered is refused with words before anything is written,
- * and a name that its owner does not know is the client's mistake. Owns no state; a repeat makes other servers.
+ * and a name that its owner does not know is the client's mistake. Owns no state. Ids and passwords come from the
+ * request's `ids`: a repeat under its Idempotency-Key is the same write, and is answered with the same servers.
  */
-import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { enforce } from '#libs/auth';
 import { createServers, ImageId, InstanceId, listHosts, type Caller, type InputOf } from '#libs/contracts';
 import { badRequest, SkyError } from '#libs/errors';
 import type { Bus } from '#libs/messaging';
-import { has, type Microversion } from '#libs/openstack';
-import { asking } from '../../http/call.js';
+import { has } from '#libs/openstack';
+import { asking, type Call } from '../../http/call.js';
 import { LIMITS } from '../../limits.js';
 import type { CreateServerBody } from './servers.schema.js';
 
 type Server = CreateServerBody['server'];
 type Input = Omit<InputOf<typeof createServers>, 'caller'>;
 
+/** What only newer microversions have. */
+interface NewerFields {
+  description?: string | null; tags?: string[]; personality?: unknown[]; trusted_image_certificates?: string[] | null;
+  host?: string; hypervisor_hostname?: string; hostname?: string;
+}
+
 export interface CreatedServer { readonly id: string; readonly adminPass: string; readonly reservationId: string }
 
-export async function createServer(bus: Bus, caller: Caller, version: Microversion, body: CreateServerBody): Promise<CreatedServer> {
+export async function createServer(bus: Bus, { caller, version, ids }: Pick<Call, 'caller' | 'version' | 'ids'>, body: CreateServerBody): Promise<CreatedServer> {
   refuseWhatIsNotOffered(body);
   const { server } = body;
   const { minCount, maxCount } = countsOf(server);
-  const place = placeOf(server.availability_zone);
-  if (place.host !== null) {
-    enforce('compute:servers:create-on-host', caller);
-    await checkHost(bus, place.host);
-  }
+  const { hostname } = server as NewerFields;
+  if (hostname !== undefined && maxCount > 1) throw badRequest('Unable to allocate a single hostname to multiple instances');
+  const place = destinationOf(caller, server);
+  if (place.host !== null) await checkHost(bus, place.host);
   const input: Input = {
-    instanceIds: Array.from({ length: maxCount }, () => InstanceId.parse(randomUUID())),
+    instanceIds: Array.from({ length: maxCount }, (_, n) => InstanceId.parse(ids.uuid(`server ${n}`))),
     minCount,
-    name: server.name, hostname: null,
-    description: has(version, 'server.description') ? ((server as { description?: string | null }).description ?? null) : server.name,
+    name: server.name, hostname: hostname ?? null,
+    description: has(version, 'server.description') ? ((server as NewerFields).description ?? null) : server.name,
     flavorId: String(server.flavorRef).split('/').at(-1) ?? '',
     imageId: imageOf(server), keyName: server.key_name ?? null, userData: server.user_data ?? null,
-    metadata: server.metadata ?? {}, tags: [...new Set((server as { tags?: string[] }).tags ?? [])],
+    metadata: server.metadata ?? {}, tags: [...new Set((server as NewerFields).tags ?? [])],
     availabilityZone: place.zone, requestedHost: place.host,
-    reservationId: `r-${word(8)}`,
+    groupId: groupOf(body),
+    reservationId: `r-${word(ids.bytes('reservation', 8))}`,
   };
   const { instances } = await asking(bus, caller)(createServers, input).catch(blameTheRequest);
-  return { id: instances[0]?.id ?? input.instanceIds[0] as string, adminPass: server.adminPass ?? password(), reservationId: input.reservationId };
+  return { id: instances[0]?.id ?? input.instanceIds[0] as string, adminPass: server.adminPass ?? password(ids.bytes('password', 9)), reservationId: input.reservationId };
 }
 
 /** An image, flavor or key that is not there is a wrong request, not a missing resource. */
@@ -56,7 +62,7 @@ function countsOf(server: Server): { minCount: number; maxCount: number } {
 }
 
 function imageOf(server: Server): ImageId {
-  if (server.imageRef === undefined || server.imageRef === '') throw badRequest('Invalid imageRef provided.');
+  if (server.imageRef === undefined || server.imageRef === '') throw badRequest('Missing imageRef attribute');
   const id = ImageId.safeParse(server.imageRef);
   if (!id.success) throw badRequest('Can not find requested image');
   return id.data;
@@ -68,11 +74,33 @@ interface Place { readonly zone: string | null; readonly host: string | null }
 function placeOf(text: string | undefined): Place {
   if (text === undefined) return { zone: null, host: null };
   const parts = text.split(':');
-  if (parts.length > 3) throw badRequest('Unable to parse availability_zone');
+  if (parts.length > 3) throw badRequest('Invalid input received: Unable to parse availability_zone');
   const [zone = '', host = '', node = ''] = parts;
   if (host !== '' && node !== '' && host !== node) throw badRequest(`Compute host ${node} could not be found.`);
   return { zone: zone === '' ? null : zone, host: (host || node) === '' ? null : host || node };
 }
+
+/** Where an admin wants it: named with the zone, or from 2.74 on by `host` and `hypervisor_hostname`, never both. */
+function destinationOf(caller: Caller, server: Server): Place {
+  const place = placeOf(server.availability_zone);
+  if (place.host !== null) enforce('compute:servers:create-on-host', caller);
+  const { host, hypervisor_hostname: node } = server as NewerFields;
+  if (host === undefined && node === undefined) return place;
+  enforce('compute:servers:create-on-host', caller);
+  if (place.host !== null) throw badRequest('One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are mutually exclusive.');
+  if (host !== undefined && node !== undefined && host !== node) throw badRequest(`Compute host ${node} could not be found.`);
+  return { zone: place.zone, host: host ?? node ?? null };
+}
+
+/** The server group they join: one, by its id. */
+function groupOf(body: CreateServerBody): string | null {
+  const { group } = hintsOf(body);
+  const groups = group === undefined ? [] : [group].flat();
+  if (groups.length > 1) throw badRequest('A server can be in one server group only.');
+  return groups[0] ?? null;
+}
+
+const hintsOf = (body: CreateServerBody) => body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {};
 
 /** A host that is not there is refused (the owner looks the zone up itself); when nobody can say, placement will. */
 async function checkHost(bus: Bus, host: string): Promise<void> {
@@ -85,15 +113,16 @@ async function checkHost(bus: Bus, host: string): Promise<void> {
 }
 
 /** Hints that choose a host; others are free text which no filter reads, in Nova too. */
-const PLACING_HINTS = ['group', 'same_host', 'different_host', 'query', 'target_cell', 'different_cell', 'build_near_host_ip'];
+const PLACING_HINTS = ['same_host', 'different_host', 'query', 'target_cell', 'different_cell', 'build_near_host_ip'];
 
 function refuseWhatIsNotOffered(body: CreateServerBody): void {
   const { server } = body;
   refuseNetworks(server.networks);
-  const hints = body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {};
+  const hints = hintsOf(body);
   const hint = PLACING_HINTS.find((name) => Object.hasOwn(hints, name));
   if (hint !== undefined) throw badRequest(`The scheduler hint '${hint}' is not supported by this cloud.`);
-  const personality = (server as { personality?: unknown[] }).personality;
+  const { personality, trusted_image_certificates: certificates } = server as NewerFields;
+  if ((certificates ?? null) !== null) throw badRequest('trusted_image_certificates are not supported by this cloud: it does not verify signatures of images.');
   if (personality !== undefined && personality.length > 0) throw badRequest("Injecting files with 'personality' is not supported by this cloud; use user_data.");
   const group = server.security_groups?.find(({ name }) => name !== undefined && name !== 'default');
   if (group !== undefined) throw badRequest(`Security group ${group.name} not found: this cloud offers no networks, so there is only 'default'.`);
@@ -122,7 +151,7 @@ function refuseDevices(server: Server): void {
 }
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
-const word = (length: number): string => Array.from({ length }, () => LETTERS[randomInt(LETTERS.length)]).join('');
+const word = (bytes: Buffer): string => [...bytes].map((byte) => LETTERS[byte % LETTERS.length]).join('');
 
 /** Shown once; nothing sets it in the guest, as with any cloud whose images log in by key. */
-const password = (): string => randomBytes(9).toString('base64url');
+export const password = (bytes: Buffer): string => bytes.toString('base64url');

@@ -1,13 +1,12 @@
 import { Get, Inject, Param } from '@nestjs/common';
 import { Policy } from '#libs/auth';
 import { getServer, type InstanceView } from '#libs/contracts';
-import { notFound } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
 import { asking, CallParam, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
 import { onlyIn } from '../../http/only-in.js';
-import { AddressesAnswer, InterfacesAnswer, MetadataAnswer, MetadataItem, SecurityGroupsAnswer, TagsAnswer, VolumesAnswer } from '../answers.js';
+import { AddressesAnswer, InterfacesAnswer, SecurityGroupsAnswer, TopologyAnswer, VolumesAnswer } from '../answers.js';
 import { serverIdOf } from './server-id.js';
 
 /** Parts of one server under addresses of their own, which clients read beside the server. Without networks and volumes, their lists are empty. */
@@ -15,36 +14,21 @@ import { serverIdOf } from './server-id.js';
 export class ServerFacetsController {
   constructor(@Inject(BUS) private readonly bus: Bus) {}
 
-  @Get('metadata')
-  @Policy('compute:server-metadata:list')
-  @Describe({ summary: 'A server’s metadata', answers: { 200: MetadataAnswer } })
-  async metadata(@CallParam() call: Call, @Param('id') id: string) {
-    return { metadata: (await this.server(call, id)).metadata };
-  }
-
-  @Get('metadata/:key')
-  @Policy('compute:server-metadata:get')
-  @Describe({ summary: 'One item of a server’s metadata', answers: { 200: MetadataItem } })
-  async metadataItem(@CallParam() call: Call, @Param('id') id: string, @Param('key') key: string) {
-    const { metadata } = await this.server(call, id);
-    if (!Object.hasOwn(metadata, key)) throw notFound('Metadata item was not found');
-    return { meta: { [key]: metadata[key] } };
-  }
-
-  @Get('tags')
-  @Policy('compute:server-tags:list')
-  @Describe({ summary: 'A server’s tags', since: '2.26', answers: { 200: TagsAnswer } })
-  async tags(@CallParam() call: Call, @Param('id') id: string) {
-    onlyIn(call.version, { since: '2.26' });
-    return { tags: (await this.server(call, id)).tags };
-  }
-
   @Get('ips')
   @Policy('compute:server-addresses:list')
   @Describe({ summary: 'A server’s addresses', answers: { 200: AddressesAnswer } })
   async addresses(@CallParam() call: Call, @Param('id') id: string) {
     await this.server(call, id);
     return { addresses: {} };
+  }
+
+  @Get('topology')
+  @Policy('compute:server-topology:get')
+  @Describe({ summary: 'A server’s NUMA topology: none is asked for here', since: '2.78', answers: { 200: TopologyAnswer } })
+  async topology(@CallParam() call: Call, @Param('id') id: string) {
+    onlyIn(call.version, { since: '2.78' });
+    await this.server(call, id);
+    return { nodes: [], pagesize_kb: null };
   }
 
   @Get('os-interface')

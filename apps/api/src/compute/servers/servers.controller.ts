@@ -1,22 +1,24 @@
 import { Body, Delete, Get, HttpCode, Inject, Param, Post, Put, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Policy } from '#libs/auth';
-import { deleteServer, getServer, listServers, updateServer, type InstanceView } from '#libs/contracts';
+import { deleteServer, getServer, updateServer, type InstanceView } from '#libs/contracts';
 import { badRequest } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
-import { serverCreated, serverDetail, serverList, serverUpdated } from '#libs/openstack';
+import { has, serverCreated, serverDetail, serverList, serverUpdated } from '#libs/openstack';
 import { asking, CallParam, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
 import { withMarker } from '../../http/paging.js';
 import { readBody } from '../../http/read-input.js';
-import { ConsoleOutput, ServerAnswer, ServerCreated, ServerDetailList, ServerList, ServerUpdated } from '../answers.js';
+import { ActionResult, ServerAnswer, ServerCreated, ServerDetailList, ServerList, ServerRebuilt, ServerUpdated } from '../answers.js';
 import { createServer } from './create-server.js';
 import { performAction } from './server-actions.js';
 import { ServerContexts } from './server-contexts.js';
 import { serverIdOf } from './server-id.js';
+import { collectPage } from './server-pages.js';
+import { BODIES, ServerActionBody } from './server-actions.schema.js';
 import { ListServersQuery, readServerListing } from './servers.query.js';
-import { CreateServerBody, ServerActionBody, UpdateServerBody } from './servers.schema.js';
+import { CreateServerBody, UpdateServerBody } from './servers.schema.js';
 
 @ComputeController('servers')
 export class ServersController {
@@ -42,7 +44,7 @@ export class ServersController {
   @Describe({ summary: 'Create one server or several', body: CreateServerBody, answers: { 202: ServerCreated } })
   async create(@CallParam() call: Call, @Body() body: unknown, @Res({ passthrough: true }) reply: FastifyReply) {
     const asked = readBody(CreateServerBody(call.version), body);
-    const { id, adminPass, reservationId } = await createServer(this.bus, call.caller, call.version, asked);
+    const { id, adminPass, reservationId } = await createServer(this.bus, call, asked);
     if (asked.server.return_reservation_id === true) return { reservation_id: reservationId };
     const answer = serverCreated(id, call.links, adminPass, (asked.server.security_groups ?? []).map(({ name }) => ({ name: name ?? 'default' })));
     void reply.header('location', answer.server.links[0]?.href);
@@ -59,16 +61,16 @@ export class ServersController {
 
   @Put(':id')
   @Policy('compute:servers:update')
-  @Describe({ summary: 'Change a server’s name or description', body: UpdateServerBody, answers: { 200: ServerUpdated } })
+  @Describe({ summary: 'Change a server’s name, description or hostname', body: UpdateServerBody, answers: { 200: ServerUpdated } })
   async update(@CallParam() call: Call, @Param('id') id: string, @Body() body: unknown) {
     const { server } = readBody(UpdateServerBody(call.version), body);
     if (server.accessIPv4 !== undefined || server.accessIPv6 !== undefined) throw badRequest('accessIPv4 and accessIPv6 are not supported by this cloud.');
     if (server['OS-DCF:diskConfig'] === 'AUTO') throw badRequest('OS-DCF:diskConfig AUTO is not supported by this cloud.');
-    const { name, description } = server as { name?: string; description?: string | null };
+    const { name, description, hostname } = server as { name?: string; description?: string | null; hostname?: string };
     const instance = await asking(this.bus, call.caller)(updateServer, {
-      instanceId: serverIdOf(id), ...(name !== undefined && { name }), ...(description !== undefined && { description }),
+      instanceId: serverIdOf(id), ...(name !== undefined && { name }), ...(description !== undefined && { description }), ...(hostname !== undefined && { hostname }),
     });
-    return { server: serverUpdated(instance, await this.contexts.for(call, [])) };
+    return { server: serverUpdated(instance, await this.contexts.for(call, has(call.version, 'server.same-everywhere') ? [instance] : [])) };
   }
 
   @Delete(':id')
@@ -82,16 +84,16 @@ export class ServersController {
   @Post(':id/action')
   @HttpCode(202)
   @Policy('compute:servers:action')
-  @Describe({ summary: 'os-start, os-stop, reboot, os-getConsoleOutput', body: ServerActionBody, answers: { 200: ConsoleOutput, 202: null } })
+  @Describe({ summary: `Act on a server: ${Object.keys(BODIES).join(', ')}`, body: ServerActionBody, answers: { 200: ActionResult, 202: ServerRebuilt, 204: null } })
   async act(@CallParam() call: Call, @Param('id') id: string, @Body() body: unknown, @Res({ passthrough: true }) reply: FastifyReply) {
-    const answer = await performAction(this.bus, call, () => serverIdOf(id), body);
-    void reply.code(answer.status);
+    const answer = await performAction({ bus: this.bus, contexts: this.contexts }, call, () => serverIdOf(id), body);
+    void reply.code(answer.status).headers(answer.headers ?? {});
     return answer.body;
   }
 
   private async listAs(call: Call, detail: boolean) {
     const { ask, paging } = readServerListing(call, detail);
-    const instances: InstanceView[] = ask === undefined ? [] : (await withMarker(paging.marker, asking(this.bus, call.caller)(listServers, ask))).instances;
+    const instances: InstanceView[] = ask === undefined ? [] : await withMarker(paging.marker, collectPage(this.bus, call, ask));
     return serverList(instances, detail, paging, await this.contexts.for(call, detail ? instances : []));
   }
 }

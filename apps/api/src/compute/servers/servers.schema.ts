@@ -1,13 +1,14 @@
 import { z } from 'zod';
-import { has, pythonRepr, type Microversion } from '#libs/openstack';
+import { has, type Microversion } from '#libs/openstack';
 import { base64, description, flag, integer, metadata, name, uuid, uuidOrEmpty } from '../../http/input-types.js';
 import { versioned } from '../../http/read-input.js';
 import { LIMITS } from '../../limits.js';
+import { certificates, diskConfig, hostname, hostOrDomain, Tag as tag } from './server-parts.schema.js';
 
 const address = z.union([z.ipv4(), z.ipv6()]);
-const diskConfig = z.enum(['AUTO', 'MANUAL']);
-const tag = z.string().min(1).max(LIMITS.tagChars).regex(/^[^,/]*$/);
 const volumeSize = integer(1);
+
+const groupHint = { group: z.union([uuid, z.array(uuid)]).optional() };
 
 const withTags = (version: Microversion, from: '2.32' | '2.42', until?: '2.33' | '2.37') => (version.atLeast(from) && (until === undefined || version.below(until)) ? { tag: tag.optional() } : {});
 
@@ -22,6 +23,7 @@ const deviceMappingV2 = (version: Microversion) => z.strictObject({
   destination_type: z.enum(['local', 'volume']).optional(), guest_format: z.string().max(255).optional(), device_type: z.string().max(255).optional(), disk_bus: z.string().max(255).optional(),
   boot_index: z.union([z.int(), z.string().regex(/^-?[0-9]+$/), z.null()]).optional(),
   ...withTags(version, '2.32', '2.33'), ...withTags(version, '2.42'),
+  ...(has(version, 'server-create.volume-type') && { volume_type: z.string().max(255).nullable().optional() }),
 });
 
 /** From 2.37 it must be there and may be a word; how its networks are named is checked although none can be had yet. */
@@ -35,7 +37,7 @@ function networks(version: Microversion) {
 }
 
 export const CreateServerBody = versioned((version) => {
-  const hints = z.looseObject({}).optional();
+  const hints = z.looseObject(groupHint).optional();
   return z.strictObject({
     server: z.strictObject({
       name,
@@ -43,7 +45,7 @@ export const CreateServerBody = versioned((version) => {
       /** Empty only together with a volume to boot from. */
       imageRef: uuidOrEmpty.optional(),
       networks: networks(version),
-      adminPass: z.string().max(255).optional(),
+      adminPass: z.string().optional(),
       metadata: metadata.optional(),
       'OS-DCF:diskConfig': diskConfig.optional(),
       accessIPv4: z.ipv4().optional(), accessIPv6: z.ipv6().optional(),
@@ -59,6 +61,9 @@ export const CreateServerBody = versioned((version) => {
       ...(!has(version, 'server-create.no-personality') && { personality: z.array(z.strictObject({ path: z.string().optional(), contents: base64(65_535).optional() })).optional() }),
       ...(has(version, 'server.description') && { description: description(255).optional() }),
       ...(has(version, 'server-create.tags') && { tags: z.array(tag).max(LIMITS.tags).optional() }),
+      ...certificates(version),
+      ...(has(version, 'server-create.host') && { host: hostOrDomain.optional(), hypervisor_hostname: hostOrDomain.optional() }),
+      ...hostname(version),
     }),
     'os:scheduler_hints': hints,
     'OS-SCH-HNT:scheduler_hints': hints,
@@ -72,17 +77,14 @@ export const UpdateServerBody = versioned((version) => z.strictObject({
     'OS-DCF:diskConfig': diskConfig.optional(),
     accessIPv4: z.ipv4().optional(), accessIPv6: z.ipv6().optional(),
     ...(has(version, 'server.description') && { description: description(255).optional() }),
+    ...hostname(version),
   }),
 }));
 
-/** Any one action; which one decides what is in it. */
-export const ServerActionBody = z.record(z.string(), z.unknown());
-export const RebootBody = z.strictObject({ reboot: z.strictObject({ type: z.enum(['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft']) }) });
-export const ConsoleOutputBody = z.strictObject({
-  'os-getConsoleOutput': z.strictObject({
-    length: z.union([z.int().min(-1), z.string().regex(/^-?[0-9]+$/), z.null()])
-      .transform((value) => (value === null ? -1 : Number(value)))
-      .refine((value) => value >= -1, { error: (issue) => `${pythonRepr(issue.input)} is less than the minimum of -1` })
-      .optional(),
-  }),
+export const MetadataBody = z.strictObject({ metadata });
+export const MetadataItemBody = z.strictObject({
+  meta: metadata
+    .refine((items) => Object.keys(items).length > 0, { error: '{} does not have enough properties' })
+    .refine((items) => Object.keys(items).length < 2, { error: 'it has too many properties' }),
 });
+export const TagsBody = z.strictObject({ tags: z.array(tag).max(LIMITS.tags) });

@@ -2,7 +2,7 @@ import { Body, Get, Inject, Param, Put } from '@nestjs/common';
 import { z } from 'zod';
 import { Policy } from '#libs/auth';
 import { listHosts, updateHost, type HostView } from '#libs/contracts';
-import { badRequest, notFound, unsupported } from '#libs/errors';
+import { badRequest, notFound } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
 import { COMPUTE_BINARY, has, serviceStatusView, serviceView } from '#libs/openstack';
 import { asking, CallParam, type Call } from '../../http/call.js';
@@ -24,7 +24,7 @@ export class ServicesController {
   @Policy('compute:services:list')
   @Describe({ summary: 'List compute services', query: ListQuery, answers: { 200: ServiceList } })
   async list(@CallParam() { version, query, caller }: Call) {
-    const values = readQuery(ListQuery, query);
+    const values = readQuery(ListQuery, query, has(version, 'query.strict'));
     const host = filterOf(values.host);
     const binary = filterOf(values.binary);
     const { hosts } = binary !== undefined && binary !== COMPUTE_BINARY ? { hosts: [] } : await this.bus.ask(listHosts, host === undefined ? {} : { name: host }, { requestId: caller.requestId });
@@ -42,11 +42,14 @@ export class ServicesController {
   private async updateById(call: Call, id: string, body: unknown) {
     if (!z.guid().safeParse(id).success) throw badRequest(`Invalid uuid ${id.slice(0, 100)}`);
     const asked = readBody(UpdateServiceByIdBody, body);
-    if (asked.forced_down === true) throw forcedDown();
     if (asked.status === undefined && asked.forced_down === undefined) throw badRequest("No updates were requested. Fields 'status' or 'forced_down' should be specified.");
     if (asked.status === 'enabled' && asked.disabled_reason !== undefined) throw badRequest("Specifying 'disabled_reason' with status 'enabled' is invalid.");
     const host = await this.find(call, (each) => each.id === id.toLowerCase(), `Service ${id} could not be found.`);
-    return { service: serviceView(asked.status === undefined ? host : await this.set(call, host, asked.status === 'enabled', asked.disabled_reason ?? null), call.version) };
+    const change = {
+      ...(asked.status !== undefined && { enabled: asked.status === 'enabled', disabledReason: asked.disabled_reason ?? null }),
+      ...(asked.forced_down !== undefined && { forcedDown: asked.forced_down }),
+    };
+    return { service: serviceView(await this.set(call, host, change), call.version) };
   }
 
   private async updateByName(call: Call, action: string, body: unknown) {
@@ -59,11 +62,11 @@ export class ServicesController {
     if (action === 'force-down') {
       const { forced_down: down } = asked as { forced_down?: boolean };
       if (down === undefined) throw badRequest('Missing forced_down field');
-      if (down) throw forcedDown();
-      return { service: { host: host.name, binary: COMPUTE_BINARY, forced_down: false } };
+      await this.set(call, host, { forcedDown: down });
+      return { service: { host: host.name, binary: COMPUTE_BINARY, forced_down: down } };
     }
     const reason = action === 'disable-log-reason' ? (asked.disabled_reason ?? null) : null;
-    return serviceStatusView(await this.set(call, host, action === 'enable', reason));
+    return serviceStatusView(await this.set(call, host, { enabled: action === 'enable', disabledReason: reason }));
   }
 
   private async find({ caller }: Call, is: (host: HostView) => boolean, missing: string): Promise<HostView> {
@@ -73,13 +76,10 @@ export class ServicesController {
     return host;
   }
 
-  private set({ caller }: Call, host: HostView, enabled: boolean, disabledReason: string | null): Promise<HostView> {
-    return asking(this.bus, caller)(updateHost, { hostId: host.id, enabled, disabledReason });
+  private set({ caller }: Call, host: HostView, change: { enabled?: boolean; disabledReason?: string | null; forcedDown?: boolean }): Promise<HostView> {
+    return asking(this.bus, caller)(updateHost, { hostId: host.id, ...change });
   }
 }
-
-/** Saying that a host is down does not make it so: that takes a fence. */
-const forcedDown = () => unsupported('Forcing a service down is not supported by this cloud: a host is given up by fencing it.');
 
 /** Some clients write out None where they mean no filter. */
 function filterOf(values: string[] | undefined): string | undefined {

@@ -2,13 +2,13 @@ import { Controller, Get, HttpCode, Inject, Param, Patch, Post, Req } from '@nes
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { CallerParam, Policy } from '#libs/auth';
-import { createEnrolToken, HostId, joinHost, listHosts, updateHost, type Caller } from '#libs/contracts';
-import { notFound } from '#libs/errors';
+import { createEnrolToken, joinHost, listHosts, updateHost, type Caller } from '#libs/contracts';
 import { ZodBody } from '#libs/http';
 import { BUS, type Bus } from '#libs/messaging';
 import { asking } from '../../http/call.js';
 import { Describe } from '../../http/describe.js';
 import { EnrolTokensAnswer, EnrolTokensBody, HostAnswer, HostList, JoinAnswer, JoinBody, UpdateHostBody } from '../v1.schema.js';
+import { findHost } from './find-host.js';
 import { JoinBrake } from './join-brake.js';
 
 /** Hosts: how they come to be, and what is known of them. */
@@ -44,22 +44,14 @@ export class HostsController {
   @Policy('skylite:hosts:get')
   @Describe({ summary: 'One host, by id or name', answers: { 200: HostAnswer } })
   async get(@CallerParam() { requestId }: Caller, @Param('id') id: string) {
-    return { host: await this.find(id, requestId) };
+    return { host: await findHost(this.bus, id, requestId) };
   }
 
   @Patch(':id')
   @Policy('skylite:hosts:update')
   @Describe({ summary: 'Let a host take new servers, or not', body: UpdateHostBody, answers: { 200: HostAnswer } })
   async update(@CallerParam() caller: Caller, @Param('id') id: string, @ZodBody(UpdateHostBody) body: z.output<typeof UpdateHostBody>) {
-    const { id: hostId } = await this.find(id, caller.requestId);
+    const { id: hostId } = await findHost(this.bus, id, caller.requestId);
     return { host: await asking(this.bus, caller)(updateHost, { hostId, enabled: body.enabled, disabledReason: body.disabledReason ?? null }) };
-  }
-
-  private async find(idOrName: string, requestId: string) {
-    const id = HostId.safeParse(idOrName);
-    const { hosts } = await this.bus.ask(listHosts, id.success ? { id: id.data } : { name: idOrName }, { requestId });
-    const host = hosts[0];
-    if (host === undefined) throw notFound(`There is no host ${idOrName}.`);
-    return host;
   }
 }

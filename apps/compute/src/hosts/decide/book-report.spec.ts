@@ -7,7 +7,7 @@ import { tempoOf } from '../../tempo.js';
 import { bookReport, type Verdict } from './book-report.js';
 
 const building: InstanceFacts = {
-  intent: 'running', generation: 2, specGeneration: 1, rebootCount: 0, step: 'wait-host', launched: false, finished: false, withdrawn: false,
+  intent: 'running', generation: 2, specGeneration: 1, rebootCount: 0, step: 'wait-host', launched: false, finished: false, withdrawn: false, diskGeneration: 1, rebuilding: false, hold: null, move: null, elsewhere: 0,
   host: { id: 'h', name: 'host-1' }, observed: { state: null, generation: 0, rebootCount: 0, doing: null, error: null }, waitedMs: 0, attempts: 0, lastError: null, now: {},
 };
 const saw = (change: Partial<ObservedInstance>): ObservedInstance => ({
@@ -58,6 +58,19 @@ describe('bookReport', () => {
   });
   it('takes an error back when the server came right by itself', () => {
     expect(book({ step: 'failed', launched: true }, {})).toMatchObject({ book: { step: 'settled', fault: null } });
+  });
+
+  it('leaves to the loop what a report means for a move, and wakes it when a phase may be over', () => {
+    const moving = (phase: 'stop' | 'arrive' | 'revert' | 'verify', hold: 'off' | 'gone' | null = null): Partial<InstanceFacts> => ({ launched: true, hold, move: { kind: 'resize', phase } });
+    const built = { specGeneration: 1, diskGeneration: 1 };
+    expect(book(moving('stop', 'off'), { state: 'running', built, doing: 'power-off' })).toMatchObject({ book: { loop: 'keep', step: 'wait-host' } });
+    expect(book(moving('stop', 'off'), { state: 'stopped', built })).toMatchObject({ book: { loop: 'now', step: 'wait-host', event: null } });
+    expect(book(moving('arrive'), { built })).toMatchObject({ book: { loop: 'now', step: 'wait-host', launched: false } });
+    expect(book(moving('arrive'), { state: 'failed', built: null, error: gaveUp })).toMatchObject({ book: { loop: 'now', step: 'wait-host', fault: undefined } });
+    expect(book(moving('revert', 'gone'), { state: 'absent', built: null })).toMatchObject({ forget: true, book: { loop: 'now' } });
+    expect(book({ ...moving('verify'), step: 'settled' }, { state: 'stopped', built })).toMatchObject({ book: { loop: 'now' } });
+    // Deleted meanwhile: as any deletion.
+    expect(book({ ...moving('arrive'), intent: 'deleted' }, { state: 'absent', built: null })).toMatchObject({ forget: true, book: { loop: 'now' } });
   });
 
   it('leaves nothing waiting for nobody: after any report the loop sleeps only where it would rest', () => {

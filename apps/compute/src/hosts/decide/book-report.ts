@@ -29,7 +29,7 @@ export type Verdict =
 export function bookReport(facts: InstanceFacts, stored: { frozen: ObservedInstance['frozen'] | undefined }, seen: ObservedInstance): Verdict {
   if (seen.generation !== facts.generation) return { ignore: 'old', forget: false };
   const then: InstanceFacts = {
-    ...facts, observed: { state: seen.state, generation: seen.generation, rebootCount: seen.rebootCount, doing: seen.doing, error: seen.error },
+    ...facts, observed: { state: seen.state, generation: seen.generation, rebootCount: seen.rebootCount, doing: seen.doing, error: seen.error, built: seen.built },
   };
   const wanted = wantedOnHost(facts);
   const gone = wanted === 'deleted' && isMet(then);
@@ -39,6 +39,9 @@ export function bookReport(facts: InstanceFacts, stored: { frozen: ObservedInsta
     observed: seen, step: facts.step, loop: 'keep', waitingFor: doing(facts, seen), lastError: seen.error?.message ?? null,
     restartClock: false, launched: false, fault: undefined, event: null,
   } as const;
+
+  // What it means for a move is the loop's to say.
+  if (facts.move !== null && facts.move.phase !== 'verify' && facts.intent !== 'deleted') return bookMoveReport(then, base, gone);
 
   if (wanted === 'deleted') {
     return gone
@@ -78,7 +81,10 @@ export function bookReport(facts: InstanceFacts, stored: { frozen: ObservedInsta
 
 const metKind = (facts: InstanceFacts): string => {
   if (!facts.launched) return 'launched';
+  if (facts.rebuilding) return 'rebuilt';
   if (facts.intent === 'stopped') return 'stopped';
+  if (facts.intent === 'paused') return 'paused';
+  if (facts.intent === 'suspended') return 'suspended';
   return facts.observed.rebootCount < facts.rebootCount ? 'rebooted' : 'started';
 };
 
@@ -86,6 +92,7 @@ function isSame(facts: InstanceFacts, stored: { frozen: ObservedInstance['frozen
   const { observed } = facts;
   return observed.state === seen.state && observed.generation === seen.generation && observed.rebootCount === seen.rebootCount
     && observed.doing === seen.doing && canonical(observed.error) === canonical(seen.error)
+    && canonical(observed.built) === canonical(seen.built)
     && (seen.frozen === undefined || canonical(stored.frozen) === canonical(seen.frozen));
 }
 
@@ -95,3 +102,12 @@ const canonical = (flat: object | null | undefined): string =>
 
 const doing = (facts: InstanceFacts, seen: ObservedInstance): string =>
   `host ${facts.host?.name ?? '(none)'}${seen.doing === null ? '' : `: ${seen.doing}`}${seen.error === null ? '' : ` (went wrong ${seen.error.attempts} times: ${seen.error.message})`}`;
+
+/** While it moves: noted, and the loop woken when the phase may be over. */
+const bookMoveReport = (then: InstanceFacts, base: Booking, gone: boolean): Verdict => ({
+  forget: gone,
+  book: {
+    ...base, loop: isMet(then) || then.observed.error?.final === true ? 'now' : 'keep',
+    event: gone ? { kind: 'absent', message: 'nothing is left on the host' } : null,
+  },
+});

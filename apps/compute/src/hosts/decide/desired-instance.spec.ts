@@ -27,6 +27,13 @@ describe('desiredInstance', () => {
     const gzip = btoa('\x1f\x8b\x08\x00\xff');
     expect(configDrive({ ...row, user_data: gzip })).toHaveProperty(['openstack/latest/user_data;base64'], gzip);
   });
+  it('tells the host of a move what it must know, and no other', () => {
+    expect(desiredInstance(row)).toMatchObject({ diskFrom: null, previous: null });
+    expect(desiredInstance({ ...row, transfer_id: '22222222-2222-4222-8222-222222222222', transfer_key: 'k' })).toMatchObject({ diskFrom: { transferId: '22222222-2222-4222-8222-222222222222', key: 'k' } });
+    expect(desiredInstance({ ...row, previous_generation: 1, previous_then: 'keep' })).toMatchObject({ previous: { specGeneration: 1, then: 'keep' } });
+    expect(desiredInstance({ ...row, hold: 'off' })).toMatchObject({ intent: 'stopped' });
+    expect(desiredInstance({ ...row, hold: 'gone' })).toMatchObject({ intent: 'deleted', configDrive: {} });
+  });
   it('tells a host to remove a failed build, whatever people want', () => {
     expect(desiredInstance({ ...row, withdrawn: true })).toMatchObject({ intent: 'deleted', configDrive: {} });
   });

@@ -1,17 +1,24 @@
 /** A row as its host gets it: levels only, and the files of its config drive as Nova writes them. Pure. */
 import type { DesiredInstance, OutputOf, pullDesired } from '#libs/contracts';
 import type { InstanceRow } from '../../instances/instance-row.js';
+import { wantedOnHost } from '../../lifecycle/decide/facts.js';
 import { decodeUserData } from './user-data.js';
 
 /** What a host's entry is made from. */
 export type FeedRow = Pick<InstanceRow,
-  'id' | 'project_id' | 'name' | 'hostname' | 'intent' | 'withdrawn' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type' | 'spec' | 'vcpus' | 'ram_mib'
-  | 'metadata' | 'key_name' | 'user_data' | 'launch_index' | 'availability_zone'> & { host_sequence: string };
+  'id' | 'project_id' | 'user_id' | 'flavor_id' | 'name' | 'hostname' | 'intent' | 'withdrawn' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type' | 'spec' | 'vcpus' | 'ram_mib'
+  | 'disk_generation' | 'hold' | 'metadata' | 'key_name' | 'user_data' | 'launch_index' | 'availability_zone'> & {
+    host_sequence: string;
+    /** The disk comes from another host under this key. */
+    transfer_id?: string | null; transfer_key?: string | null;
+    /** What of before the host has beside it, and is to keep or to restore. */
+    previous_generation?: number | null; previous_then?: string | null;
+  };
 
 type Entry = OutputOf<typeof pullDesired>['entries'][number]['instance'];
 
 export function desiredInstance(row: FeedRow): Entry {
-  const intent: DesiredInstance['intent'] = row.withdrawn ? 'deleted' : row.intent;
+  const intent: DesiredInstance['intent'] = wantedOnHost(row);
   const { image } = row.spec;
   return {
     id: row.id as Entry['id'], projectId: row.project_id, name: row.name, hostname: row.hostname,
@@ -20,8 +27,15 @@ export function desiredInstance(row: FeedRow): Entry {
     image: { id: image.id as Entry['image']['id'], sha512: image.sha512, sizeBytes: image.sizeBytes, virtualSizeBytes: image.virtualSizeBytes, format: image.format },
     // What is to vanish needs no files.
     configDrive: intent === 'deleted' ? {} : configDrive(row),
+    diskGeneration: row.disk_generation, powerOffTimeoutS: row.spec.powerOffTimeoutS ?? null, ...moving(row),
+    userId: row.user_id, flavorId: row.flavor_id,
   };
 }
+
+const moving = ({ transfer_id: transferId, transfer_key: key, previous_generation: before, previous_then: then }: FeedRow): Pick<Entry, 'diskFrom' | 'previous'> => ({
+  diskFrom: transferId && key ? { transferId, key } : null,
+  previous: before && then ? { specGeneration: before, then } : null,
+});
 
 /** Path on the config drive → content, as cloud-init and cloudbase-init read it. */
 export function configDrive(row: FeedRow): Record<string, string> {

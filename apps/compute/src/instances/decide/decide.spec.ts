@@ -1,8 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Flavor, ImageSummary } from '#libs/contracts';
-import { deriveStatus, type DerivedStatus, type TaskState, type VmState } from '#libs/openstack';
-import { ALLOWED, whyNotAllowed, type Operation } from './allowed.js';
 import { claimedDiskGib, whyNotBootable } from './fits.js';
 import { hostnameFor, nameOf } from './hostname.js';
 import { withinQuota } from './quota.js';
@@ -57,34 +55,4 @@ describe('whyNotBootable', () => {
   ])('%s', (_name, imageChange, flavorChange, expected) => expect(whyNotBootable({ ...image, ...imageChange }, { ...flavor, ...flavorChange })).toBe(expected));
 
   it('claims the image’s own size when the flavor has none', () => expect(claimedDiskGib({ ...image, virtualSizeBytes: 2 * GIB + 1 }, { ...flavor, diskGib: 0 })).toBe(3));
-});
-
-describe('whyNotAllowed: every operation in every state', () => {
-  const vmStates: VmState[] = ['building', 'active', 'stopped', 'error'];
-  const tasks: (TaskState | null)[] = [null, 'scheduling', 'spawning', 'powering-off', 'powering-on', 'rebooting', 'rebooting_hard'];
-  const state = (vmState: VmState, taskState: TaskState | null): DerivedStatus => ({ ...deriveStatus({
-    intent: 'running', step: 'settled', rebootCount: 0, rebootType: 'soft', hostId: null, observedState: 'running', observedRebootCount: 0, launchedAt: 'x', terminatedAt: null,
-  }), vmState, taskState });
-  /** vm_state/task_state in which the operation may go on. */
-  const expected: Record<Operation, string[]> = {
-    start: ['stopped/-', 'error/-'],
-    stop: ['active/-', 'error/-'],
-    'reboot-soft': ['active/-'],
-    'reboot-hard': ['active/-', 'active/rebooting', 'active/rebooting_hard', 'stopped/-', 'stopped/rebooting', 'stopped/rebooting_hard', 'error/-', 'error/rebooting', 'error/rebooting_hard'],
-    update: vmStates.flatMap((vm) => tasks.map((task) => `${vm}/${task ?? '-'}`)),
-    delete: vmStates.flatMap((vm) => tasks.map((task) => `${vm}/${task ?? '-'}`)),
-  };
-  it.each(Object.keys(ALLOWED) as Operation[])('%s', (operation) => {
-    const allowed = vmStates.flatMap((vm) => tasks.filter((task) =>
-      whyNotAllowed(operation, { id: 'x', locked: false, launched: true, state: state(vm, task) }, false) === undefined).map((task) => `${vm}/${task ?? '-'}`));
-    expect(allowed.sort()).toEqual([...expected[operation]].sort());
-  });
-
-  it('says it as Nova does', () => {
-    expect(whyNotAllowed('stop', { id: 'x', locked: false, launched: false, state: state('building', 'spawning') }, false)).toBe("Cannot 'stop' instance x while it is in vm_state building");
-    expect(whyNotAllowed('start', { id: 'x', locked: false, launched: true, state: state('stopped', 'powering-on') }, false)).toBe("Cannot 'start' instance x while it is in task_state powering-on");
-    expect(whyNotAllowed('stop', { id: 'x', locked: false, launched: false, state: state('error', null) }, false)).toBe('Instance x is not ready');
-    expect(whyNotAllowed('delete', { id: 'x', locked: true, launched: true, state: state('active', null) }, false)).toBe('Instance x is locked');
-    expect(whyNotAllowed('delete', { id: 'x', locked: true, launched: true, state: state('active', null) }, true)).toBeUndefined();
-  });
 });

@@ -24,8 +24,15 @@ export function whyNotBootable(image: ImageSummary, flavor: Flavor): string | un
 }
 
 /** What is claimed of a host's disk, GiB. */
-export const claimedDiskGib = (image: ImageSummary, flavor: Flavor): number =>
+export const claimedDiskGib = (image: Pick<ImageSummary, 'virtualSizeBytes' | 'sizeBytes'>, flavor: Flavor): number =>
   (flavor.diskGib > 0 ? flavor.diskGib : Math.ceil(bootBytes(image) / GIB)) + flavor.ephemeralGib + Math.ceil(flavor.swapMib / 1024);
 
+/** Seconds a guest of this image has to power off, as Nova's image property says; what is no such number does not count. */
+export function powerOffTimeoutOf({ properties }: Pick<ImageSummary, 'properties'>): number | undefined {
+  const text = properties['os_shutdown_timeout'];
+  if (text === undefined || !/^\d{1,5}$/.test(text)) return undefined;
+  return Math.min(Number(text), 86_400);
+}
+
 /** The disk inside: a qcow2's virtual size; a raw image is its own. */
-const bootBytes = (image: ImageSummary): number => image.virtualSizeBytes ?? image.sizeBytes ?? 0;
+const bootBytes = (image: Pick<ImageSummary, 'virtualSizeBytes' | 'sizeBytes'>): number => image.virtualSizeBytes ?? image.sizeBytes ?? 0;

@@ -3,16 +3,22 @@
  * An instance that has a host takes a new place in the host's feed in the same write, so it needs no pass of the loop;
  * the loop only watches over it.
  */
+import type { InstanceView } from '#libs/contracts';
 import type { Change, ChangeEvent } from '../change.js';
 import type { InstanceRow } from '../instance-row.js';
 
 export interface Who { requestId: string; userId: string }
 
 /** The level that is wanted now. */
-export interface Wish { intent?: 'running' | 'stopped' | 'deleted'; reboot?: 'soft' | 'hard' }
+export interface Wish {
+  intent?: InstanceView['intent']; reboot?: 'soft' | 'hard';
+  /** What else changes in the same write. */
+  set?: Change['set'];
+}
 
 export function intentChange(row: InstanceRow, wish: Wish, event: Pick<ChangeEvent, 'kind' | 'message'>, who: Who, tempo: { waitTickMs: number }): Change {
   const set = {
+    ...wish.set,
     ...(wish.intent !== undefined && { intent: wish.intent }),
     ...(wish.reboot !== undefined && { reboot_count: row.reboot_count + 1, reboot_type: wish.reboot }),
     generation: Number(row.generation) + 1,
@@ -23,7 +29,9 @@ export function intentChange(row: InstanceRow, wish: Wish, event: Pick<ChangeEve
   const fault = wish.intent === 'deleted' ? {} : { fault: null };
   if (row.host_id !== null) {
     const where = row.host_name ?? row.host_id;
-    return { set: { ...set, ...fault, step: 'wait-host', waiting_for: `host ${where}` }, feedOf: row.host_id, reconcileInMs: tempo.waitTickMs, events };
+    // Other hosts have something of it, and are told by the loop: at once.
+    const elsewhere = wish.intent === 'deleted' && row.elsewhere > 0;
+    return { set: { ...set, ...fault, step: 'wait-host', waiting_for: `host ${where}` }, feedOf: row.host_id, reconcileInMs: elsewhere ? 0 : tempo.waitTickMs, events };
   }
   if (wish.intent === 'deleted') return { set: { ...set, step: 'release-claim', waiting_for: null }, reconcileInMs: 0, events };
   return { set: { ...set, ...fault, placement: null, step: 'claim-host', waiting_for: 'a host that can take it' }, reconcileInMs: 0, events };

@@ -21,7 +21,8 @@ export class ServersReader {
     if (!caller.isAdmin && projectId !== caller.projectId) throw forbidden("Only an administrator may list other projects' servers.");
     if (filters.deleted === true && !caller.isAdmin) throw forbidden('Only administrators may list deleted instances');
     const rows = await this.lists.list(input);
-    return { instances: rows.slice(0, input.limit).map(viewOf), more: rows.length > input.limit };
+    const instances = fitting(rows.slice(0, input.limit).map(viewOf));
+    return { instances, more: rows.length > instances.length };
   }
 
   async get({ caller, instanceId }: ReceivedBy<typeof getServer>): Promise<InstanceView> {
@@ -55,8 +56,10 @@ export class ServersReader {
 
   async usage({ caller, projectId }: ReceivedBy<typeof getUsage>): Promise<OutputOf<typeof getUsage>> {
     if (!caller.isAdmin && projectId !== caller.projectId) throw forbidden("Only an administrator may see another project's usage.");
-    const [usage, keypairs] = await Promise.all([this.instances.usage(projectId), this.instances.keypairCount(caller.userId)]);
-    return { ...usage, keypairs };
+    const [usage, keypairs, serverGroups] = await Promise.all([
+      this.instances.usage(projectId), this.instances.keypairCount(caller.userId), this.instances.serverGroupCount(projectId),
+    ]);
+    return { ...usage, keypairs, serverGroups };
   }
 
   async #onHost(hostId: string | null, instanceId: InstanceView['id']): Promise<{ host: Record<string, unknown> | null; hostError: string | null }> {
@@ -68,3 +71,31 @@ export class ServersReader {
     }
   }
 }
+
+/** As many as fit one message, and at least one. What may be long is measured; the rest of a server is about as long as the first one's. */
+function fitting(views: InstanceView[]): InstanceView[] {
+  const [first] = views;
+  if (first === undefined) return views;
+  const rest = Buffer.byteLength(JSON.stringify(first)) - longPartsOf(first) + LIMITS.listedSlackBytes;
+  let bytes = 0;
+  const end = views.findIndex((view) => (bytes += rest + longPartsOf(view)) > LIMITS.answerBytes);
+  return end === -1 ? views : views.slice(0, Math.max(1, end));
+}
+
+/** Bytes of what is a text or null, as JSON; what is left are numbers, flags and ids that all have. */
+function longPartsOf(view: InstanceView): number {
+  const { flavor, metadata, tags, fault } = view;
+  let bytes = (view.userData?.length ?? 0) + (fault === null ? 0 : Buffer.byteLength(JSON.stringify(fault)));
+  for (const text of [
+    view.name, view.hostname, view.description, view.keyName, view.lockedReason, view.requestedZone, view.availabilityZone, view.hostId, view.hostName, view.groupId, view.step,
+    view.moveKind, view.movePhase, view.observedState, view.launchedAt, view.terminatedAt, flavor.id, flavor.name, flavor.description,
+  ]) bytes += textBytes(text);
+  for (const key in metadata) bytes += textBytes(key) + textBytes(metadata[key] ?? '') + 2;
+  for (const tag of tags) bytes += textBytes(tag) + 1;
+  for (const key in flavor.extraSpecs) bytes += textBytes(key) + textBytes(flavor.extraSpecs[key] ?? '') + 2;
+  return bytes;
+}
+
+/** Only what is plain counts as it is: escaped characters take up to six bytes. */
+const PLAIN = /^[\w .:/@+=-]*$/;
+const textBytes = (text: string | null): number => (text === null ? 4 : PLAIN.test(text) ? text.length + 2 : Buffer.byteLength(JSON.stringify(text)));

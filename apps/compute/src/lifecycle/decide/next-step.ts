@@ -7,6 +7,8 @@
  */
 import { deadlineFault, hostFault, refusedFault, type ExplainedFault } from './faults.js';
 import { isDownByItself, isMet, type Claim, type InstanceFacts } from './facts.js';
+import { nextMoveStep, type MoveStep } from './next-move-step.js';
+import { crosses, describeWait, type Deadlines } from './waits.js';
 
 export type Step =
   /** Ask the scheduler for a host. Repeats get the same answer. */
@@ -21,6 +23,8 @@ export type Step =
   | { do: 'wait-host'; waitingFor: string; wind: boolean; nudge: boolean; againMs: number }
   /** Tell the host `deleted` because the build failed; the instance itself stays. */
   | { do: 'withdraw' }
+  /** Give up a fenced host without its proof of absence. */
+  | { do: 'leave-host' }
   /** Free the claim, with a tombstone, so that late ones are refused. */
   | { do: 'release-claim' }
   /** A failed build left its host: the instance has none any more. */
@@ -31,21 +35,24 @@ export type Step =
   | { do: 'accept-power-off'; crashed: boolean }
   | { do: 'settle' }
   | { do: 'fail'; fault: ExplainedFault }
+  /** What a move needs: see next-move-step.ts. */
+  | MoveStep
   /** Nothing to do until something happens. */
   | { do: 'rest' };
 
-/** Milliseconds; see limits.ts for the reasons. */
-export interface Deadlines {
-  claimDeadlineMs: number; buildDeadlineMs: number; operateDeadlineMs: number;
-  waitTickMs: number; nudgeAfterMs: number; deleteTickMaxMs: number; powerOffGraceMs: number;
-}
+export type { Deadlines } from './waits.js';
 
 export function nextStep(facts: InstanceFacts, deadlines: Deadlines): Step {
   if (facts.finished) return { do: 'rest' };
 
+  // Two hosts know it, or are about to: what the move needs comes first. Often that is nothing now.
+  const moving = nextMoveStep(facts, deadlines);
+  if (moving !== undefined) return moving;
+
   // Leaving: a deletion, or a failed build being taken back. The claim goes only when nothing is left on the host.
   if (facts.intent === 'deleted' || facts.withdrawn) {
-    if (facts.host !== null && !isMet(facts)) return waitForAbsence(facts, facts.host, deadlines);
+    // A fenced host proves nothing any more, and need not: what it has left is told to go when it is taken back.
+    if (facts.host !== null && !isMet(facts)) return facts.now.hostGone === true ? { do: 'leave-host' } : waitForAbsence(facts, facts.host, deadlines);
     // Without a host too: a claim may be under way, and the tombstone refuses it.
     if (facts.now.claimReleased !== true) return { do: 'release-claim' };
     return facts.intent === 'deleted' ? { do: 'finish-delete' } : { do: 'unassign' };
@@ -105,17 +112,4 @@ function waitForAbsence(facts: InstanceFacts, host: { name: string }, deadlines:
     do: 'wait-host', waitingFor: `${describeWait(facts, host, hostAlive)} to show that nothing is left`, wind: hostAlive === true,
     nudge: hostAlive === true && crosses(facts.waitedMs, againMs, deadlines), againMs,
   };
-}
-
-/** Does the clock pass a multiple of the nudge interval with the coming tick? */
-const crosses = (waitedMs: number, tickMs: number, { nudgeAfterMs }: Deadlines): boolean =>
-  Math.floor((waitedMs + tickMs) / nudgeAfterMs) > Math.floor(waitedMs / nudgeAfterMs);
-
-function describeWait(facts: InstanceFacts, host: { name: string }, alive: boolean | null): string {
-  const { doing, error, generation } = facts.observed;
-  if (alive === null) return `host ${host.name} (whether it is alive cannot be found out now)`;
-  if (!alive) return `host ${host.name}, which does not answer`;
-  if (generation !== facts.generation) return `host ${host.name} to take note`;
-  const trouble = error === null ? '' : ` (went wrong ${error.attempts} times: ${error.message})`;
-  return `host ${host.name}${doing === null ? '' : `: ${doing}`}${trouble}`;
 }

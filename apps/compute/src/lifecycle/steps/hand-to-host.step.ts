@@ -3,11 +3,14 @@
  * A crash before it: the next pass claims again and gets the same host. A crash after it, before the hint: the host's
  * own polling finds the entry. Run twice: the second finds another version and changes nothing.
  */
+import { unavailable } from '#libs/errors';
 import type { InstanceRow } from '../../instances/instance-row.js';
 import type { Claim } from '../decide/facts.js';
 import { ends, type StepResult, type StepTools } from './step.js';
 
 export async function handToHostStep(tools: StepTools, row: InstanceRow, claim: Claim): Promise<StepResult> {
+  // It was somewhere before, and may have left a fenced host without taking its disk along: that goes first.
+  if (row.spec_generation > 1 && (await tools.departures.has(claim.hostId, row.id))) throw unavailable(`What this server left on host ${claim.hostName} while it was fenced has to be removed there first.`);
   const changed = await tools.instances.change(row.id, row.version, {
     set: {
       host_id: claim.hostId, host_name: claim.hostName, availability_zone: claim.availabilityZone, claim_generation: row.spec_generation,

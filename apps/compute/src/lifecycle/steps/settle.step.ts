@@ -8,7 +8,7 @@ import { ends, goesOn, type StepResult, type StepTools } from './step.js';
 
 export async function settleStep(tools: StepTools, row: InstanceRow): Promise<StepResult> {
   return ends(await tools.instances.change(row.id, row.version, {
-    set: { step: 'settled', waiting_for: null, attempts: 0, waited_ms: 0, last_error: null, fault: null },
+    set: { step: 'settled', waiting_for: null, attempts: 0, waited_ms: 0, last_error: null, fault: null, rebuilding: false },
     launched: true, reconcileInMs: null, release: true, events: [{ kind: row.step === 'failed' ? 'recovered' : 'settled', message: '' }],
   }));
 }
@@ -21,7 +21,7 @@ export async function failStep(tools: StepTools, row: InstanceRow, { placement, 
       step: 'failed', waiting_for: null, fault: { ...fault, createdAt: new Date().toISOString() },
       ...(placement !== undefined && { placement }),
     },
-    reconcileInMs: more ? 0 : null, release: !more, events: [{ kind: 'error', message: fault.message }],
+    reconcileInMs: more ? 0 : null, release: !more, events: [{ kind: 'error', message: fault.message, detail: fault.details }],
   });
   return more ? goesOn(changed) : ends(changed);
 }

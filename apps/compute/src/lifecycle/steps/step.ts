@@ -1,7 +1,9 @@
 import type { Bus } from '#libs/messaging';
+import type { DeparturesRepository } from '../../hosts/departures.repository.js';
 import type { HostDirectory } from '../../hosts/host-directory.js';
 import type { InstancesRepository } from '../../instances/instances.repository.js';
 import type { InstanceRow } from '../../instances/instance-row.js';
+import type { MigrationsRepository } from '../../moves/migrations.repository.js';
 import type { Tempo } from '../../tempo.js';
 import type { PassFacts } from '../decide/facts.js';
 
@@ -9,6 +11,8 @@ import type { PassFacts } from '../decide/facts.js';
 export interface StepTools {
   instances: InstancesRepository;
   hosts: HostDirectory;
+  departures: DeparturesRepository;
+  moves: MigrationsRepository;
   bus: Bus;
   tempo: Tempo;
   /** Database and bus can be reached now. */

@@ -14,6 +14,7 @@ export async function waitHostStep(tools: StepTools, row: InstanceRow, step: Ext
     // Time in which something was out of reach does not count: the clock is only set to now.
     wind: { atMostMs: step.wind ? step.againMs + tools.tempo.waitTickMs : 0 },
     reconcileInMs: step.againMs, release: true, quiet: true,
+    ...(step.waitingFor !== row.waiting_for && { events: [{ kind: 'wait', message: 'for its host', detail: step.waitingFor }] }),
     ...(step.nudge && { feedOf: hostId }),
   });
   if (changed) tools.hosts.hint(hostId);
@@ -25,7 +26,8 @@ export async function lookAtHostStep(tools: StepTools, row: InstanceRow): Promis
   if (!tools.reachable()) return { learned: { hostAlive: null } };
   try {
     const host = await tools.hosts.find(row.host_id as string);
-    return { learned: { hostAlive: host?.alive ?? false } };
+    const hostAlive = host?.alive ?? false;
+    return { learned: { hostAlive, hostGone: !hostAlive && (await tools.departures.isGone(row.host_id as string)) } };
   } catch (error) {
     const { kind } = asSkyError(error);
     if (kind === 'unavailable' || kind === 'timeout') return { learned: { hostAlive: null } };

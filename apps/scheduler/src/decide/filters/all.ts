@@ -8,9 +8,10 @@ import { availabilityZoneFilter } from './availability-zone.filter.js';
 import { diskFilter } from './disk.filter.js';
 import { enabledFilter } from './enabled.filter.js';
 import { memoryFilter } from './memory.filter.js';
+import { notHostsFilter } from './not-hosts.filter.js';
 import { requestedHostFilter } from './requested-host.filter.js';
 import { vcpusFilter } from './vcpus.filter.js';
 
 export const FILTERS: readonly Filter[] = [
-  requestedHostFilter, availabilityZoneFilter, enabledFilter, aliveFilter, vcpusFilter, memoryFilter, diskFilter,
+  requestedHostFilter, notHostsFilter, availabilityZoneFilter, enabledFilter, aliveFilter, vcpusFilter, memoryFilter, diskFilter,
 ];

@@ -1,0 +1,52 @@
+// What is said of things that somebody did behind the agent's back, through the whole loop, over the fake hypervisor.
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { desired, instanceId } from '../testing/builders.js';
+import { TestHost } from '../testing/test-host.js';
+
+const ID = instanceId();
+let host: TestHost;
+afterEach(() => host.close());
+const untilDrift = async (...kinds: string[]): Promise<void> => {
+  for (let wait = 0; wait < 200 && JSON.stringify(host.plane.drift.map(({ kind }) => kind)) !== JSON.stringify(kinds); wait += 1) await new Promise((resolve) => { setTimeout(resolve, 10); });
+  expect(host.plane.drift.map(({ kind }) => kind)).toEqual(kinds);
+};
+
+describe('drift', () => {
+  it('is said when it comes and when it goes', async () => {
+    host = new TestHost();
+    await host.start();
+    host.plane.want(desired());
+    await host.plane.settled(ID, 'running');
+    await untilDrift();
+    host.hypervisor.guestPowerOff(ID);
+    await untilDrift('ended-by-itself');
+    const { sinceMs, id } = host.plane.drift[0]!;
+    expect([id, Math.abs(Date.now() - sinceMs) < 5_000]).toEqual([ID, true]);
+    host.plane.want(desired({ generation: 2 }));
+    await host.plane.settled(ID, 'running', 2);
+    await untilDrift();
+  });
+
+  it('names an edited definition, strangers and what was forgotten above', async () => {
+    host = new TestHost();
+    await host.start();
+    host.plane.want(desired());
+    await host.plane.settled(ID, 'running');
+    const { libvirt } = host;
+    const xml = await libvirt.domainGetXmlDesc(await libvirt.domainLookupByUuid(ID), { inactive: true });
+    await libvirt.domainDefineXml(xml.replace(/<vcpu[^>]*>1</, '<vcpu placement=\'static\'>4<'));
+    await untilDrift('changed-definition');
+    await libvirt.domainDefineXml(xml);
+    await untilDrift();
+    const stranger = instanceId(7);
+    await libvirt.domainDefineXml(xml.replaceAll(ID, stranger));
+    await untilDrift('orphan-domain');
+    expect(host.plane.drift[0]?.id).toBe(stranger);
+    await new Promise((resolve) => { setTimeout(resolve, 60); });
+    expect(host.hypervisor.domain(stranger)).toBeDefined();
+    host.plane.want(desired({ id: stranger, generation: 1_000, intent: 'deleted' }));
+    await host.plane.settled(stranger, 'absent', 1_000);
+    expect(host.hypervisor.domain(stranger)).toBeUndefined();
+    await untilDrift();
+  });
+});

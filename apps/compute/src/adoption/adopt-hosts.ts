@@ -1,0 +1,107 @@
+/**
+ * After a restore the database follows its hosts. Asks every host what it remembers, compares (decide/compare.ts), shows; and
+ * when somebody says so, makes the rows follow, has the claims booked, and lets the host go on.
+ *
+ * Order per host: rows (one transaction here), then claims (the scheduler's pages), then "adopted" (with the last page): only
+ * then is the host fed again. A crash in between leaves a host that is not adopted; adopting it again finds what was done.
+ * Hosts that cannot be asked stay as they are and hold nobody up.
+ */
+import { Injectable, Inject } from '@nestjs/common';
+import { adoptClaims, listHosts, readLedger, type AdoptionView, type adoptHosts, type HostView, type ReceivedBy, type RememberedInstance, type viewAdoption } from '#libs/contracts';
+import { DATABASE, type Database } from '#libs/db';
+import { asSkyError, forbidden } from '#libs/errors';
+import { BUS, type Bus } from '#libs/messaging';
+import { FlavorsRepository } from '../flavors/flavors.repository.js';
+import { HostDirectory } from '../hosts/host-directory.js';
+import { LIMITS } from '../limits.js';
+import { AdoptionRepository } from './adoption.repository.js';
+import { compareHost, type Finding, type HostMemory } from './decide/compare.js';
+import { rowFromMemory } from './decide/row-from-memory.js';
+
+interface Asked extends HostMemory { host: HostView; incarnation: number; epoch: number; upTo: number; problem: string | null }
+interface Judged { asked: Asked; findings: Finding[] }
+
+@Injectable()
+export class AdoptHosts {
+  constructor(
+    private readonly repository: AdoptionRepository, private readonly flavors: FlavorsRepository, private readonly directory: HostDirectory,
+    @Inject(DATABASE) private readonly db: Database, @Inject(BUS) private readonly bus: Bus,
+  ) {}
+
+  async view({ caller }: ReceivedBy<typeof viewAdoption>): Promise<AdoptionView> {
+    if (!caller.isAdmin) throw forbidden('Only an admin may look at the adoption of hosts.');
+    return this.#show(await this.#judge());
+  }
+
+  async adopt({ caller, hostIds, statement }: ReceivedBy<typeof adoptHosts>): Promise<AdoptionView> {
+    if (!caller.isAdmin) throw forbidden('Only an admin may adopt hosts.');
+    const end = performance.now() + LIMITS.adoptMs;
+    const judged = await this.#judge();
+    const flavors = new Map((await this.flavors.list({ isPublic: null, hideDisabled: false, sortKey: 'flavorid', sortDirection: 'asc', limit: LIMITS.adoptFlavors }, null)).map((flavor) => [flavor.id, flavor]));
+    for (const { asked: { host, epoch, upTo, problem }, findings } of judged) {
+      if (problem !== null || this.#isAdopted(host) || (hostIds !== null && !hostIds.includes(host.id))) continue;
+      // Whoever asked asks again for the others.
+      if (performance.now() > end) break;
+      const claims = await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch }, findings, (entry) => rowFromMemory(entry, flavors), caller);
+      for (let from = 0; from === 0 || from < claims.length; from += LIMITS.adoptClaims) {
+        await this.bus.ask(adoptClaims, {
+          hostId: host.id, incarnation: this.db.incarnation, epoch, requestId: caller.requestId, userId: caller.userId, statement,
+          claims: claims.slice(from, from + LIMITS.adoptClaims).map((claim) => ({ ...claim, instanceId: claim.instanceId as never })), last: from + LIMITS.adoptClaims >= claims.length,
+        });
+      }
+      this.directory.hint(host.id);
+    }
+    return this.#show(judged, await this.#hosts());
+  }
+
+  #isAdopted(host: HostView): boolean {
+    return (host.adoptedIncarnation ?? this.db.incarnation) === this.db.incarnation;
+  }
+
+  async #hosts(): Promise<HostView[]> { return (await this.bus.ask(listHosts, {})).hosts; }
+
+  /** All that can be asked are asked, also adopted ones while another is not: what they have, the others have not. */
+  async #judge(): Promise<Judged[]> {
+    const hosts = await this.#hosts();
+    if (hosts.every((host) => this.#isAdopted(host))) return hosts.map((host) => ({ asked: { id: host.id, host, entries: [], incarnation: 0, epoch: 0, upTo: 0, problem: null }, findings: [] }));
+    const asked: Asked[] = [];
+    for (let from = 0; from < hosts.length; from += LIMITS.adoptAtOnce) asked.push(...(await Promise.all(hosts.slice(from, from + LIMITS.adoptAtOnce).map((host) => this.#ask(host)))));
+    const judged: Judged[] = [];
+    for (const one of asked) {
+      if (one.problem !== null || this.#isAdopted(one.host)) {
+        judged.push({ asked: one, findings: [] });
+        continue;
+      }
+      judged.push({ asked: one, findings: compareHost(one, await this.repository.rows(one.id, one.entries.map(({ desired }) => desired.id)), asked) });
+    }
+    return judged;
+  }
+
+  async #ask(host: HostView): Promise<Asked> {
+    const asked: Asked = { id: host.id, host, entries: [], incarnation: 0, epoch: 0, upTo: 0, problem: null };
+    const entries: RememberedInstance[] = [];
+    try {
+      for (let after = '', more = true; more;) {
+        const page = await this.bus.ask(readLedger, { after }, { hostId: host.id, timeoutMs: LIMITS.adoptAskMs });
+        entries.push(...page.entries);
+        Object.assign(asked, { incarnation: page.incarnation, epoch: page.epoch, upTo: Math.max(asked.upTo, page.upTo, ...page.entries.map(({ sequence }) => sequence)) });
+        const last = page.entries.at(-1)?.desired.id;
+        more = page.more && last !== undefined && last > after;
+        after = last ?? after;
+      }
+      return { ...asked, entries };
+    } catch (error) {
+      return { ...asked, problem: `It cannot be asked: ${asSkyError(error).message}` };
+    }
+  }
+
+  #show(judged: readonly Judged[], now?: readonly HostView[]): AdoptionView {
+    return {
+      incarnation: this.db.incarnation,
+      hosts: judged.map(({ asked: { host, problem }, findings }) => ({
+        id: host.id, name: host.name, adopted: this.#isAdopted(now?.find(({ id }) => id === host.id) ?? host), problem,
+        findings: findings.slice(0, LIMITS.adoptShown).map(({ id, name, is, detail }) => ({ instanceId: id as never, name, finding: is, detail })),
+      })),
+    };
+  }
+}

@@ -1,0 +1,113 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Caller, RememberedInstance } from '#libs/contracts';
+import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import type { Finding, KnownRow } from './decide/compare.js';
+import type { RememberedRow } from './decide/row-from-memory.js';
+
+export interface HeldClaim { instanceId: string; generation: number; projectId: string; vcpus: number; memoryMib: number; diskGib: number }
+
+/** Rows that follow their hosts after a restore. */
+@Injectable()
+export class AdoptionRepository {
+  constructor(@Inject(DATABASE) private readonly db: Database) {}
+
+  /** Rows of these ids, and all rows of this host. */
+  async rows(hostId: string, ids: readonly string[]): Promise<Map<string, KnownRow>> {
+    const { rows } = await this.db.pool.query<{ id: string; name: string; intent: string; generation: string; host_id: string | null; host_name: string | null; finished: boolean; seen: boolean }>(`
+      SELECT id, name, CASE WHEN withdrawn THEN 'deleted' ELSE intent END AS intent, generation, host_id, host_name, deleted_at IS NOT NULL AS finished,
+        launched_at IS NOT NULL OR observed_state NOT IN ('building', 'absent') AS seen
+      FROM compute.instances WHERE id = ANY($2::uuid[]) OR (host_id = $1 AND deleted_at IS NULL)`, [hostId, ids]);
+    return new Map(rows.map((row) => [row.id, {
+      id: row.id, name: row.name, intent: row.intent, generation: Number(row.generation), hostId: row.host_id, hostName: row.host_name, finished: row.finished, seen: row.seen === true,
+    }]));
+  }
+
+  /**
+   * Makes the rows follow this host, and its feed go on above everything it has heard: one transaction. Gives the claims that
+   * it holds then. A repeat finds agreement.
+   */
+  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<HeldClaim[]> {
+    return this.db.transaction(async (client) => {
+      await client.query(`
+        INSERT INTO compute.host_feeds AS f (host_id, sequence, epoch) VALUES ($1, $2, $3)
+        ON CONFLICT (host_id) DO UPDATE SET sequence = greatest(f.sequence, excluded.sequence), epoch = greatest(f.epoch, excluded.epoch)`, [host.id, host.upTo, host.epoch]);
+      for (const finding of findings) await this.#apply(client, host, finding, remembered, caller);
+      // Everything on it takes a new place, above what it has heard: it hears it all anew.
+      await client.query(`
+        WITH placed AS (SELECT id, row_number() OVER (ORDER BY host_sequence, id) AS place FROM compute.instances WHERE host_id = $1 AND deleted_at IS NULL),
+        moved AS (SELECT id, row_number() OVER (ORDER BY other_sequence, id) + (SELECT count(*) FROM placed) AS place FROM compute.migrations WHERE other_host_id = $1),
+        left_over AS (SELECT instance_id, row_number() OVER (ORDER BY sequence, instance_id) + (SELECT count(*) FROM placed) + (SELECT count(*) FROM moved) AS place FROM compute.departures WHERE host_id = $1),
+        feed AS (UPDATE compute.host_feeds SET sequence = sequence + (SELECT count(*) FROM placed) + (SELECT count(*) FROM moved) + (SELECT count(*) FROM left_over) WHERE host_id = $1
+          RETURNING sequence - (SELECT count(*) FROM placed) - (SELECT count(*) FROM moved) - (SELECT count(*) FROM left_over) AS base),
+        a AS (UPDATE compute.instances i SET host_sequence = feed.base + placed.place, version = i.version + 1, reconcile_at = coalesce(i.reconcile_at, now()) FROM placed, feed WHERE i.id = placed.id),
+        b AS (UPDATE compute.migrations m SET other_sequence = feed.base + moved.place, version = m.version + 1 FROM moved, feed WHERE m.id = moved.id)
+        UPDATE compute.departures d SET sequence = feed.base + left_over.place FROM left_over, feed WHERE d.host_id = $1 AND d.instance_id = left_over.instance_id`, [host.id]);
+      const { rows } = await client.query<HeldClaim>(`
+        SELECT id AS "instanceId", coalesce(claim_generation, spec_generation) AS generation, project_id AS "projectId", vcpus, ram_mib AS "memoryMib", (spec ->> 'claimDiskGib')::integer AS "diskGib"
+        FROM compute.instances WHERE host_id = $1 AND deleted_at IS NULL ORDER BY id`, [host.id]);
+      return rows;
+    });
+  }
+
+  async #apply(client: PoolClient, host: { id: string; name: string; zone: string }, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<void> {
+    switch (finding.is) {
+      case 'agrees': case 'conflict': return;
+      case 'unknown': await this.#create(client, host, remembered(finding.entry)); break;
+      case 'newer': case 'moved': await this.#advance(client, host, remembered(finding.entry)); break;
+      case 'missing': await this.#missing(client, finding.id); break;
+      case 'elsewhere': await this.#depart(client, host.id, finding); return;
+    }
+    await client.query(`
+      INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, kind, message, request_id, user_id, detail)
+      SELECT id, project_id, $2, $3, step, 'adopted', $4, $5, $6, $7 FROM compute.instances WHERE id = $1`,
+    [finding.id, host.id, host.name, `after a restore of the database: ${finding.is}`, caller.requestId, caller.userId, finding.detail]);
+  }
+
+  async #create(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
+    await client.query(`
+      INSERT INTO compute.instances (id, cell_id, project_id, user_id, name, hostname, metadata, intent, generation, spec_generation, disk_generation, reboot_count, reboot_type,
+        flavor_id, image_id, spec, vcpus, ram_mib, key_name, user_data, reservation_id, launch_index, host_id, host_name, availability_zone, claim_generation, host_sequence,
+        step, waiting_for, reconcile_at, checked_at, launched_at)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'r-adopted', $21, $22, $23, $24, $10, 0,
+        'wait-host', 'its host to report', now(), now(), CASE WHEN $25 THEN now() END)
+      ON CONFLICT (id) DO NOTHING`,
+    [row.id, this.db.cellId, row.projectId, row.userId, row.name, row.hostname, JSON.stringify(row.metadata), row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType,
+      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched]);
+  }
+
+  async #advance(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
+    await client.query(`UPDATE compute.migrations SET status = 'error', error = 'The database was restored to a state of before.', finished_at = coalesce(finished_at, now()), other_host_id = NULL, other_sequence = NULL, other_wanted = NULL, version = version + 1
+      WHERE instance_id = $1 AND (finished_at IS NULL OR other_host_id IS NOT NULL)`, [row.id]);
+    await client.query(`
+      UPDATE compute.instances SET name = $2, hostname = $3, intent = $4, generation = $5, spec_generation = $6, disk_generation = $7, reboot_count = greatest(reboot_count, $8), reboot_type = $9,
+        flavor_id = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN flavor_id ELSE $10 END, image_id = $11,
+        spec = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN spec || jsonb_build_object('image', $14::jsonb -> 'image', 'diskGib', $14::jsonb -> 'diskGib', 'claimDiskGib', $14::jsonb -> 'claimDiskGib') ELSE spec || $14::jsonb END,
+        vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0,
+        withdrawn = false, rebuilding = false, hold = NULL, move_id = NULL, move_kind = NULL, move_phase = NULL, elsewhere = 0, deleted_at = NULL, terminated_at = NULL,
+        observed_state = NULL, observed_generation = 0, observed = NULL, fault = NULL, step = 'wait-host', waiting_for = 'its host to report', attempts = 0, waited_ms = 0, checked_at = now(),
+        launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, reconcile_at = now(), version = version + 1, updated_at = now()
+      WHERE id = $1`,
+    [row.id, row.name, row.hostname, row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType, row.flavorId, row.imageId, row.vcpus, row.ramMib,
+      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched]);
+  }
+
+  /** It is taken back from its host as a failed build is, and rests in ERROR without one; nothing is built in its place. */
+  async #missing(client: PoolClient, id: string): Promise<void> {
+    const fault = {
+      code: 500, message: 'The server was not found on its host after the database was restored.', createdAt: new Date().toISOString(),
+      details: 'It was deleted, or moved to a host that did not answer, after the backup was made.\nWhat to do: delete it; or adopt the host that has it; or start it, which builds it anew from its image.',
+    };
+    await client.query(`
+      UPDATE compute.instances SET withdrawn = true, generation = generation + 1, step = 'failed', fault = $2, waiting_for = 'its host to show that nothing is left', attempts = 0, waited_ms = 0,
+        checked_at = now(), reconcile_at = now(), version = version + 1, updated_at = now()
+      WHERE id = $1 AND NOT withdrawn`, [id, JSON.stringify(fault)]);
+  }
+
+  async #depart(client: PoolClient, hostId: string, finding: Extract<Finding, { is: 'elsewhere' }>): Promise<void> {
+    const desired = { ...finding.entry.desired, intent: 'deleted', configDrive: {}, generation: finding.generation };
+    await client.query(`
+      INSERT INTO compute.departures AS d (host_id, instance_id, sequence, generation, desired) VALUES ($1, $2, 0, $3, $4)
+      ON CONFLICT (host_id, instance_id) DO UPDATE SET generation = greatest(d.generation, excluded.generation), desired = excluded.desired`, [hostId, finding.id, finding.generation, JSON.stringify(desired)]);
+  }
+}
+

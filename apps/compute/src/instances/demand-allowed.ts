@@ -1,0 +1,11 @@
+import type { Caller } from '#libs/contracts';
+import { conflict } from '#libs/errors';
+import { deriveStatus } from '#libs/openstack';
+import { whyNotAllowed, type Operation } from './decide/allowed.js';
+import { viewOf, type InstanceRow } from './instance-row.js';
+
+/** Throws Nova's 409 when the operation is not allowed in the instance's state, or its lock holds this caller back. */
+export function demandAllowed(operation: Operation, row: InstanceRow, caller: Caller): void {
+  const problem = whyNotAllowed(operation, { id: row.id, locked: row.locked, launched: row.launched_at !== null, state: deriveStatus(viewOf(row)) }, caller.isAdmin);
+  if (problem !== undefined) throw conflict(problem);
+}

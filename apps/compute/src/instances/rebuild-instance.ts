@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import type { Caller, InstanceView, rebuildServer, ReceivedBy } from '#libs/contracts';
+import { badRequest, notFound, overQuota } from '#libs/errors';
+import { ProjectLimitsCopy } from '../quota/project-limits.js';
+import { BootSources, checkUserData, imageSpec } from './boot-sources.js';
+import { visible } from './caller-project.js';
+import { Intents } from './intents.js';
+import { viewOf, type InstanceRow, type InstanceSpec } from './instance-row.js';
+import { InstancesRepository } from './instances.repository.js';
+
+type Request = ReceivedBy<typeof rebuildServer>;
+
+/**
+ * Wants the root disk made anew, of the same or another image: id, host, claim and address stay. A stopped server is stopped
+ * afterwards; any other runs. What never ran is simply built of the new image.
+ */
+@Injectable()
+export class RebuildInstance {
+  constructor(private readonly instances: InstancesRepository, private readonly sources: BootSources, private readonly limits: ProjectLimitsCopy, private readonly intents: Intents) {}
+
+  async rebuild(request: Request): Promise<InstanceView> {
+    const { caller, instanceId } = request;
+    checkUserData(request.userData ?? null);
+    const before = visible(await this.instances.find(instanceId), caller, instanceId);
+    await this.#checkMetadata(request, before.project_id);
+    const spec = await this.#spec(request, before);
+    // What is claimed of the host's disk was claimed when it was made.
+    if (before.host_id !== null && spec.claimDiskGib > before.spec.claimDiskGib) {
+      throw badRequest(`Image ${request.imageId} needs a disk of ${spec.claimDiskGib} GiB; this server has ${before.spec.claimDiskGib}. Resize it first.`);
+    }
+    const row = await this.intents.change(caller, instanceId, 'rebuild', (current) => ({
+      intent: current.intent === 'stopped' ? 'stopped' : 'running',
+      set: {
+        // Flavor and claim are the row's own: a resize may have come between.
+        spec: { ...current.spec, image: spec.image, publicKey: spec.publicKey, randomSeed: current.spec.randomSeed, powerOffTimeoutS: spec.powerOffTimeoutS },
+        image_id: request.imageId, disk_generation: current.disk_generation + 1, spec_generation: current.spec_generation + 1, rebuilding: current.launched_at !== null,
+        ...(request.name !== undefined && { name: request.name }), ...(request.description !== undefined && { description: request.description }),
+        ...(request.metadata !== undefined && { metadata: request.metadata }), ...(request.hostname !== undefined && { hostname: request.hostname }),
+        ...(request.keyName !== undefined && { key_name: request.keyName }), ...(request.userData !== undefined && { user_data: request.userData }),
+      },
+    }), { kind: 'rebuild', message: `of image ${request.imageId}` });
+    return viewOf(row);
+  }
+
+  async #spec({ caller, imageId, keyName }: Request, before: InstanceRow): Promise<InstanceSpec> {
+    const [image, publicKey] = await Promise.all([
+      this.sources.image(caller, imageId),
+      keyName === undefined ? before.spec.publicKey : this.#publicKey(caller, before, keyName),
+    ]);
+    return { ...before.spec, ...imageSpec(image, before.spec.flavor), publicKey };
+  }
+
+  /** Nova looks for the key among those of the server's user. */
+  async #publicKey(caller: Caller, before: InstanceRow, keyName: string | null): Promise<string | null> {
+    return this.sources.publicKey(before.user_id, keyName).catch((error: unknown) => {
+      throw caller.userId === before.user_id ? error : notFound(`Keypair ${keyName ?? ''} not found for user ${before.user_id}`);
+    });
+  }
+
+  async #checkMetadata({ metadata }: Request, projectId: string): Promise<void> {
+    if (metadata === undefined) return;
+    const { metadataItems } = await this.limits.of(projectId);
+    if (metadataItems >= 0 && Object.keys(metadata).length > metadataItems) throw overQuota(`Maximum number of metadata items exceeds ${metadataItems}`);
+  }
+}

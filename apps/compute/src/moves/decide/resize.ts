@@ -1,0 +1,37 @@
+/** May a server become one of another flavor? Nova's checks in Nova's words. Pure. */
+import type { Flavor } from '#libs/contracts';
+import type { InstanceSpec } from '../../instances/instance-row.js';
+import { claimedDiskGib } from '../../instances/decide/fits.js';
+import type { Limits, Usage } from '../../instances/decide/quota.js';
+
+const GIB = 1024 ** 3;
+
+/** Why not, or undefined. A disk never shrinks: what is on it would be lost. */
+export function whyNotResizable({ flavor: old, image, diskGib }: InstanceSpec, flavor: Flavor): string | undefined {
+  if (flavor.id === old.id) return 'When resizing, instances must change flavor!';
+  if (flavor.disabled) return `Flavor ${flavor.id} could not be found.`;
+  if (flavor.diskGib === 0) return diskGib === 0 ? undefined : 'Server disk was unable to be resized because: Resize to zero disk flavor is not allowed.';
+  const bytes = flavor.diskGib * GIB;
+  const imageBytes = image.virtualSizeBytes ?? image.sizeBytes;
+  if (imageBytes > bytes) return `Flavor's disk is too small for requested image. Flavor disk is ${bytes} bytes, image is ${imageBytes} bytes.`;
+  if (flavor.diskGib < diskGib) return `Server disk was unable to be resized because: Flavor's disk is too small: it has ${flavor.diskGib} GiB, the server's disk has ${diskGib} GiB.`;
+  return undefined;
+}
+
+/** The server as it will be. */
+export const resized = (spec: InstanceSpec, flavor: Flavor): InstanceSpec => ({ ...spec, flavor, diskGib: flavor.diskGib, claimDiskGib: claimedDiskGib(spec.image, flavor) });
+
+/** Only what grows is counted; -1 means no limit. Nova's words, or undefined. */
+export function overQuotaBy(limits: Limits, used: Usage, from: Flavor, to: Flavor): { refused: string; details: Record<string, unknown> } | undefined {
+  const over = [
+    { name: 'cores', limit: limits.cores, used: used.cores, requested: to.vcpus - from.vcpus },
+    { name: 'ram', limit: limits.ramMib, used: used.ramMib, requested: to.ramMib - from.ramMib },
+  ].filter(({ limit, used: taken, requested }) => limit >= 0 && requested > 0 && taken + requested > limit);
+  if (over.length === 0) return undefined;
+  const list = (of: (resource: (typeof over)[number]) => string | number): string => over.map(of).join(', ');
+  const names = list(({ name }) => name);
+  return {
+    refused: `Quota exceeded for ${names}: Requested ${list((r) => r.requested)}, but already used ${list((r) => r.used)} of ${list((r) => r.limit)} ${names}`,
+    details: Object.fromEntries(over.map(({ name, limit, used: taken, requested }) => [name, { limit, used: taken, requested: `${requested}` }])),
+  };
+}

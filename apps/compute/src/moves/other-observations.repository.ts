@@ -1,0 +1,49 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { ObservedInstance } from '#libs/contracts';
+import { DATABASE, type Database } from '#libs/db';
+import { LoopBell } from '../lifecycle/loop-bell.js';
+
+/**
+ * What a host saw of instances that are not its own (any more), and of which it still has something: the source of a
+ * move, or a host that an instance was rebuilt away from.
+ */
+@Injectable()
+export class OtherObservationsRepository {
+  constructor(@Inject(DATABASE) private readonly db: Database, private readonly bell: LoopBell) {}
+
+  /**
+   * Books what answers the word the host was told last, under its epoch; proof of absence wakes the instance's loop (its version
+   * rises, so that a pass under way decides anew). Rows are locked as moves lock them: instances first, in one order.
+   * Gives for each that is such an instance whether the host may forget it.
+   */
+  async book(hostId: string, epoch: number, seen: readonly ObservedInstance[]): Promise<Map<string, { forget: boolean }>> {
+    if (seen.length === 0) return new Map();
+    const { rows } = await this.db.pool.query<{ id: string; forget: boolean; wake: boolean }>(`
+      WITH b AS (SELECT * FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::jsonb[]) AS b (id, state, generation, observed)),
+      target AS MATERIALIZED (
+        SELECT i.id, i.deleted_at IS NOT NULL AS finished FROM compute.instances i
+        WHERE i.id = ANY ($3::uuid[]) AND EXISTS (SELECT 1 FROM compute.migrations m WHERE m.instance_id = i.id AND m.other_host_id = $1)
+          AND NOT EXISTS (SELECT 1 FROM compute.host_feeds f WHERE f.host_id = $1 AND f.epoch > $2)
+        ORDER BY i.id FOR UPDATE OF i),
+      known AS MATERIALIZED (
+        SELECT m.uuid, m.instance_id AS id, b.state, b.generation, b.observed, t.finished, b.generation = m.other_generation AS answers,
+          b.generation = m.other_generation AND b.state = 'absent' AND m.other_wanted = 'deleted' AS gone,
+          b.state IS DISTINCT FROM m.other_observed_state OR b.generation IS DISTINCT FROM m.other_observed_generation AS news
+        FROM target t JOIN b ON b.id = t.id JOIN compute.migrations m ON m.instance_id = t.id AND m.other_host_id = $1 FOR UPDATE OF m),
+      booked AS (
+        UPDATE compute.migrations m SET other_observed_state = k.state, other_observed_generation = k.generation, other_observed = k.observed, version = m.version + 1
+        FROM known k WHERE m.uuid = k.uuid AND k.answers AND k.news AND NOT (k.gone AND k.finished)),
+      over AS (
+        UPDATE compute.migrations m SET other_host_id = NULL, other_sequence = NULL, other_wanted = NULL, other_generation = NULL, other_spec_generation = NULL,
+          other_observed_state = NULL, other_observed_generation = NULL, other_observed = NULL, version = m.version + 1
+        FROM known k WHERE m.uuid = k.uuid AND k.gone AND k.finished),
+      woken AS (
+        UPDATE compute.instances i SET reconcile_at = now(), version = i.version + 1 FROM known k WHERE i.id = k.id AND k.gone AND k.news AND NOT k.finished RETURNING i.id)
+      SELECT k.id, k.gone AS forget, EXISTS (SELECT 1 FROM woken WHERE woken.id = k.id) AS wake FROM known k`, [
+      hostId, epoch, seen.map(({ id }) => id), seen.map(({ state }) => state), seen.map(({ generation }) => generation),
+      seen.map(({ doing, error, built }) => JSON.stringify({ doing, error, built })),
+    ]);
+    for (const { id, wake } of rows) if (wake) this.bell.ring(id);
+    return new Map(rows.map(({ id, forget }) => [id, { forget }]));
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * After a restore: books the claims of what a host really has, wherever they were booked and however full it is, and at
+ * the end that the host is adopted. Each page is one transaction; a repeat finds it done. A crash between pages: the host is
+ * not adopted yet, and adopting it again goes on.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import type { adoptClaims, ReceivedBy } from '#libs/contracts';
+import { DATABASE, type Database } from '#libs/db';
+import { notFound, stale } from '#libs/errors';
+import { book, openOrShut } from '../hosts/hosts.repository.js';
+import { Snapshot } from '../snapshot/snapshot.js';
+
+@Injectable()
+export class AdoptClaims {
+  constructor(@Inject(DATABASE) private readonly db: Database, private readonly snapshot: Snapshot) {}
+
+  async execute({ hostId, incarnation, epoch, claims, last, statement, userId, requestId }: ReceivedBy<typeof adoptClaims>): Promise<Record<string, never>> {
+    if (incarnation !== this.db.incarnation) throw stale(`The database is in incarnation ${this.db.incarnation}, not ${incarnation}.`);
+    await this.db.transaction(async (client) => {
+      await client.query("SELECT set_config('skylite.adopting', 'on', true)");
+      // Capacity first and in order, as every claim does.
+      const { rowCount } = await client.query(`
+        SELECT FROM scheduler.host_capacity WHERE host_id = $1 OR host_id IN (SELECT host_id FROM scheduler.claims WHERE instance_id = ANY($2::uuid[]) AND purpose = 'run')
+        ORDER BY host_id FOR NO KEY UPDATE`, [hostId, claims.map(({ instanceId }) => instanceId)]);
+      if (rowCount === 0) throw notFound(`No host has the id ${hostId}.`);
+      await client.query(`
+        INSERT INTO scheduler.claims AS c (instance_id, purpose, generation, host_id, project_id, vcpus, memory_mib, disk_gib)
+        SELECT e.instance_id, 'run', e.generation, $1, e.project_id, e.vcpus, e.memory_mib, e.disk_gib
+        FROM unnest($2::uuid[], $3::integer[], $4::text[], $5::integer[], $6::integer[], $7::integer[]) AS e(instance_id, generation, project_id, vcpus, memory_mib, disk_gib)
+        ORDER BY e.instance_id
+        ON CONFLICT (instance_id, purpose) DO UPDATE SET generation = greatest(c.generation, excluded.generation), host_id = excluded.host_id, project_id = excluded.project_id,
+          vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib, released_at = NULL, released_from = NULL
+        WHERE (c.host_id, c.generation, c.vcpus, c.memory_mib, c.disk_gib) IS DISTINCT FROM (excluded.host_id, greatest(c.generation, excluded.generation), excluded.vcpus, excluded.memory_mib, excluded.disk_gib)`,
+      [hostId, claims.map((claim) => claim.instanceId), claims.map((claim) => claim.generation), claims.map((claim) => claim.projectId), claims.map((claim) => claim.vcpus), claims.map((claim) => claim.memoryMib), claims.map((claim) => claim.diskGib)]);
+      if (!last) return;
+      const { rowCount: adopted } = await client.query('UPDATE scheduler.hosts SET adopted_incarnation = $2, epoch = greatest(epoch, $3) WHERE id = $1 AND adopted_incarnation <> $2', [hostId, incarnation, epoch]);
+      await openOrShut(client, hostId, incarnation);
+      if (adopted === 1) await book(client, { hostId, kind: 'adopted', message: `in incarnation ${incarnation}: ${statement}`, userId, requestId });
+    });
+    this.snapshot.distrust();
+    return {};
+  }
+}

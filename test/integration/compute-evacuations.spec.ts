@@ -1,0 +1,111 @@
+/** Servers of lost hosts: evacuated behind a fence, and what comes of them when their hosts are taken back. Real compute and scheduler services. */
+import { describe, expect, it } from '@jest/globals';
+import { confirmResize, evacuateServer, migrateServer } from '#libs/contracts';
+import { eventually } from '../support/compute-service.js';
+import { as, client, expectGone, migrations, open, resize, server, useMoves, world } from '../support/moves-test.js';
+
+useMoves();
+
+describe('lost hosts', () => {
+  it('evacuates behind a fence; the old host comes back, starts nothing, and cleans up', async () => {
+    await open();
+    const { view, home, away } = await server();
+    await world.fence(home);
+    await world.bus.ask(evacuateServer, { ...as(view), host: null });
+    const there = await client().reaches(view.id, 'ACTIVE');
+    expect(there).toMatchObject({ hostName: away.name, moveKind: null });
+    expect(away.guests.get(view.id)).toMatchObject({ power: 'running', disk: 'image 2' });
+    expect(await migrations(view)).toEqual([{ status: 'done', error: null }]);
+    // Its room is not given away before it has shown that nothing is left.
+    expect(await world.claims(view.id)).toEqual([[expect.stringMatching(/^lost:/), home.name, 1], ['run', away.name, 1]]);
+    // It is known what is where: it goes nowhere that something of it may be left.
+    await world.bus.ask(migrateServer, { ...as(view), host: home.name });
+    await eventually(async () => (await migrations(view))[0]?.status === 'error', () => 'not over');
+    expect((await migrations(view))[0]?.error).toContain('may have left something');
+    await client().reaches(view.id, 'ACTIVE');
+    // It ran all the time behind the fence; back, it boots.
+    home.guests.delete('x');
+    (home.guests.get(view.id) as { power: string }).power = 'stopped';
+    await world.readmit(home);
+    await eventually(() => world.having(view.id).join() === away.name, () => `still on ${world.having(view.id).join()}`);
+    await eventually(async () => JSON.stringify(await world.claims(view.id)) === JSON.stringify([['run', away.name, 1]]), () => 'the old claim is still there');
+    await eventually(() => home.ledger.size === 0, () => 'still in its ledger');
+    await world.bus.ask(migrateServer, { ...as(view), host: home.name });
+    await client().reaches(view.id, 'VERIFY_RESIZE');
+    await world.bus.ask(confirmResize, as(view));
+    await client().reaches(view.id, 'ACTIVE');
+    await client().delete(view.id);
+    await expectGone(view.id);
+  });
+
+  it('an evacuated server that is deleted before its old host is back: that cleans up all the same', async () => {
+    await open();
+    const { view, home } = await server();
+    await world.fence(home);
+    await world.bus.ask(evacuateServer, { ...as(view), host: null });
+    await client().reaches(view.id, 'ACTIVE');
+    await client().delete(view.id);
+    await client().finished(view.id);
+    expect(await world.claims(view.id)).toEqual([]);
+    (home.guests.get(view.id) as { power: string }).power = 'stopped';
+    await world.readmit(home);
+    await expectGone(view.id);
+  });
+
+  it('an evacuation that fails leaves the server in ERROR on its new host, from where it is deleted', async () => {
+    await open();
+    const { view, home, away } = await server();
+    await world.fence(home);
+    away.broken = 'build';
+    await world.bus.ask(evacuateServer, { ...as(view), host: null });
+    const failed = await client().reaches(view.id, 'ERROR');
+    expect(failed).toMatchObject({ hostName: away.name, moveKind: null, fault: { message: expect.stringContaining('the disk is full') } });
+    expect(await migrations(view)).toEqual([{ status: 'failed', error: expect.any(String) }]);
+    await client().delete(view.id);
+    await client().finished(view.id);
+    await world.readmit(home);
+    await expectGone(view.id);
+  });
+
+  it('nowhere to evacuate to: ERROR with the reason, and again when there is room', async () => {
+    await open({ sizes: [65_536] });
+    const { id } = await client().create();
+    const view = await client().reaches(id, 'ACTIVE');
+    const home = world.hostNamed(view.hostName);
+    await world.fence(home);
+    await world.bus.ask(evacuateServer, { ...as(view), host: null });
+    expect((await client().reaches(id, 'ERROR')).fault?.message).toContain('No valid host was found');
+    await world.join();
+    await world.bus.ask(evacuateServer, { ...as(view), host: null });
+    expect((await client().reaches(id, 'ACTIVE')).hostName).not.toBe(home.name);
+  });
+
+  it('a destination that is lost and fenced while it builds: the server goes back; the host cleans up when it returns', async () => {
+    await open();
+    const { view, home, away } = await server();
+    away.works = false;
+    await resize(view);
+    await client().reaches(view.id, 'RESIZE/resize_finish');
+    await world.fence(away);
+    expect(await client().reaches(view.id, 'ACTIVE')).toMatchObject({ hostName: home.name, flavor: { id: '42' } });
+    expect(await world.claims(view.id)).toEqual([['run', home.name, 1]]);
+    away.works = true;
+    await world.readmit(away);
+    await eventually(() => away.ledger.size === 0 && world.having(view.id).join() === home.name, () => 'something is left');
+    await client().delete(view.id);
+    await expectGone(view.id);
+  });
+
+  it('a source that is lost and fenced: a confirmation need not wait for it', async () => {
+    await open();
+    const { view, home, away } = await server();
+    await resize(view);
+    await client().reaches(view.id, 'VERIFY_RESIZE');
+    await world.fence(home);
+    await world.bus.ask(confirmResize, as(view));
+    await client().reaches(view.id, 'ACTIVE');
+    await world.readmit(home);
+    await eventually(async () => JSON.stringify(await world.claims(view.id)) === JSON.stringify([['run', away.name, 3]]), () => 'the old claim is still there');
+    expect(world.having(view.id)).toEqual([away.name]);
+  });
+});
