@@ -171,6 +171,7 @@ export const POLICY_TABLE = {
   'skylite:hosts:power': admin,
   'skylite:drift:list': admin,
   'skylite:drift:clean': admin,
+  'skylite:drift:adopt': admin,
   'skylite:adoption:get': admin,
   'skylite:adoption:adopt': admin,
   'skylite:enrol-tokens:create': admin,

@@ -34,3 +34,14 @@ export const cleanOrphan = defineContract({
   output: z.object({}),
   timeoutMs: 5_000,
 });
+
+/**
+ * Makes a server of an orphan domain, as its notes and its host's memory tell it. `conflict` while a server, a host or a removal knows
+ * of it, or a host cannot be asked whether it does. Repeats are harmless.
+ */
+export const adoptOrphan = defineContract({
+  subject: 'svc.compute.drift.adopt',
+  input: z.object({ caller: Caller, hostId: HostId, id: z.uuid(), /** Why it is a server: recorded. */ statement: z.string().min(3).max(1000) }),
+  output: z.object({}),
+  timeoutMs: 10_000,
+});

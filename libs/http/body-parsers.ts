@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { HttpError } from './http-error.js';
 import { LIMITS } from './limits.js';
-import { hasUnstorable, MAYBE_UNSTORABLE } from './unstorable.js';
+import { hasUnstorable, isDeeperThan, MAYBE_UNSTORABLE } from './unstorable.js';
 
 /** Bodies that are passed to the handler as a stream, unread: image bytes. */
 const STREAMED = 'application/octet-stream';
@@ -17,6 +17,7 @@ export function addBodyParsers(instance: FastifyInstance): void {
     if (body === '') return done(null, undefined);
     void parse(request, body as string, (error: Error | null, value?: unknown) => {
       if (error !== null) return done(new HttpError(400, 'Malformed request body: it is not valid JSON.'));
+      if (isDeeperThan(value, LIMITS.jsonDepth)) return done(new HttpError(400, `Malformed request body: it is nested more than ${LIMITS.jsonDepth} levels deep.`));
       if (MAYBE_UNSTORABLE.test(body as string) && hasUnstorable(value)) return done(new HttpError(400, 'Malformed request body: texts may hold neither U+0000 nor half a surrogate pair.'));
       done(null, value);
     });

@@ -52,6 +52,13 @@ const ask = async (path: string, init?: RequestInit) => {
 const post = (path: string, body: string, type = 'application/json') => ask(path, { method: 'POST', body, headers: { 'content-type': type } });
 
 describe('the door', () => {
+  it('refuses JSON that is nested without end before anybody walks it', async () => {
+    const nested = (depth: number): string => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
+    const deep = await post('/compute/v2.1/things', nested(20_000));
+    expect([deep.status, deep.body]).toEqual([400, { badRequest: { code: 400, message: 'Malformed request body: it is nested more than 100 levels deep.' } }]);
+    expect((await post('/compute/v2.1/things', `{"name":"x","b":${nested(99)}}`)).status).toBe(200 + 1);
+  });
+
   it("answers errors in the service's own form, with ids", async () => {
     const { status, body, headers } = await ask('/compute/v2.1/things/7');
     expect([status, body]).toEqual([404, { itemNotFound: { code: 404, message: 'Thing 7 could not be found.' } }]);
@@ -62,10 +69,12 @@ describe('the door', () => {
     expect(headers.get('x-powered-by')).toBeNull();
   });
 
-  it("takes a client's request id only when it is one", async () => {
-    const good = 'req-0f0f0f0f-1111-4222-8333-444455556666';
-    expect((await ask('/image/v2/busy', { headers: { 'x-openstack-request-id': good } })).headers.get('x-openstack-request-id')).toBe(good);
-    expect((await ask('/image/v2/busy', { headers: { 'x-openstack-request-id': 'req-../../x' } })).headers.get('x-openstack-request-id')).not.toContain('..');
+  it('gives every request an id of its own, also when the client sends one with all of its requests', async () => {
+    const order = 'req-0f0f0f0f-1111-4222-8333-444455556666';
+    const idOf = async (sent: string): Promise<string | null> => (await ask('/image/v2/busy', { headers: { 'x-openstack-request-id': sent } })).headers.get('x-openstack-request-id');
+    const ids = [await idOf(order), await idOf(order), await idOf('req-../../x')];
+    expect(new Set([...ids, order]).size).toBe(4);
+    for (const id of ids) expect(id).toMatch(/^req-[0-9a-f-]{36}$/);
   });
 
   it('knows no such path, in the words of its prefix, with ids and hook', async () => {

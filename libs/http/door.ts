@@ -13,7 +13,7 @@ import type { IdempotencyOptions } from './idempotency.js';
 import { LIMITS } from './limits.js';
 import { nestLogger } from './nest-logger.js';
 import { ProjectBrakes, type BrakeOptions } from './project-brakes.js';
-import { requestIdOf } from './request-id.js';
+import { clientRequestIdOf, newRequestId } from './request-id.js';
 import { serviceOf } from './services.js';
 import { isUnstorableUrl } from './unstorable.js';
 import { BRAKES, DOOR_LOGGER, IDEMPOTENCY } from './tokens.js';
@@ -75,7 +75,7 @@ export async function createDoor(module: Type | DynamicModule, options: DoorOpti
 function makeInstance(options: DoorOptions): FastifyInstance {
   const instance = fastify({
     logger: false,
-    genReqId: (request) => requestIdOf(request.headers['x-openstack-request-id']),
+    genReqId: newRequestId,
     requestIdHeader: false,
     trustProxy: options.trustedProxies ?? false,
     bodyLimit: LIMITS.jsonBodyBytes,
@@ -161,7 +161,7 @@ const withoutSecrets = (url: string): string => url.replace(/([?&](?:signature|t
 function tell(request: FastifyRequest, reply: FastifyReply, options: DoorOptions): void {
   const seconds = reply.elapsedTime / 1000;
   if (options.logger.isLevelEnabled('debug')) {
-    options.logger.debug({ requestId: request.id, method: request.method, url: withoutSecrets(request.url), status: reply.statusCode, ms: Math.round(seconds * 1e4) / 10 }, 'request');
+    options.logger.debug({ requestId: request.id, clientRequestId: clientRequestIdOf(request.headers['x-openstack-request-id']), method: request.method, url: withoutSecrets(request.url), status: reply.statusCode, ms: Math.round(seconds * 1e4) / 10 }, 'request');
   }
   options.onAnswered?.({ method: request.method, route: request.routeOptions.url ?? '(none)', status: reply.statusCode, seconds });
 }

@@ -6,7 +6,6 @@
  * before the answer is recorded, leaves the same: the repeat performs it under the same request id with the same ids,
  * which every write recognizes as its own.
  */
-import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
@@ -16,7 +15,6 @@ import type { Logger } from '#libs/observability';
 import { HttpError } from './http-error.js';
 import { ClientKey, giveIds, keyOf, RecordedAnswer, type IdempotencyOptions, type SealedAnswer } from './idempotency.js';
 import { LIMITS } from './limits.js';
-import { isRequestId } from './request-id.js';
 import { IDEMPOTENCY } from './tokens.js';
 
 type KeyedHttpRequest = FastifyRequest & { caller?: Caller };
@@ -36,10 +34,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (header === undefined || request.method !== 'POST' || request.caller === undefined) return next.handle();
     const { caller } = request;
     const key = new ClientKey(this.options.secret, caller.projectId ?? `user:${caller.userId}`, caller.userId, keyOf(header));
-    // An id that the client chose may stand for several requests; one under which a write is recognized stands for one.
-    const requestId = isRequestId(request.headers['x-openstack-request-id']) ? `req-${randomUUID()}` : caller.requestId;
     const fingerprint = key.fingerprint({ method: request.method, url: request.raw.url ?? request.url, headers: request.headers, body: isStream(request.body) ? null : request.body });
-    const begun = await this.options.store.begin({ id: key.id, scope: key.scope, fingerprint, requestId });
+    const begun = await this.options.store.begin({ id: key.id, scope: key.scope, fingerprint, requestId: caller.requestId });
     switch (begun.state) {
       case 'other':
         throw new HttpError(422, 'This Idempotency-Key was used with another request: use a new key for a new request, and the same body for a repeat.');

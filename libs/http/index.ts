@@ -12,7 +12,6 @@ export { IdsParam } from './ids-param.js';
 export { ProjectBrakes, type BrakeOptions } from './project-brakes.js';
 export { InvalidInput, ZodBody, ZodQuery, parseInput } from './zod-params.js';
 export { inputMessage, quote, type InputProblem } from './input-problems.js';
-export { isRequestId } from './request-id.js';
 export { publicUrl, type LinkRequest } from './public-url.js';
 export { serviceOf, type Service } from './services.js';
 export { DOOR_LOGGER } from './tokens.js';

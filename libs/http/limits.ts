@@ -2,6 +2,8 @@
 export const LIMITS = {
   /** JSON bodies: Nova's user data (64 KiB in base64) and 128 metadata items fit many times over. */
   jsonBodyBytes: 1024 * 1024,
+  /** Nesting of a JSON body: ours have less than ten levels; whoever walks one by recursion must not run out of stack. */
+  jsonDepth: 100,
   /** A JSON body must have arrived by then: a client that sends a byte a second holds no memory for long. */
   jsonBodyMs: 30_000,
   /** All headers must have arrived by then (slowloris). */

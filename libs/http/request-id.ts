@@ -2,9 +2,12 @@ import { randomUUID } from 'node:crypto';
 
 const REQUEST_ID = /^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-export const isRequestId = (text: unknown): text is string => typeof text === 'string' && REQUEST_ID.test(text);
+/**
+ * Every request gets an id of its own, as with Nova: a repeat is told from another request by it, and a client that follows a
+ * whole order through several services sends one id with all of its requests.
+ */
+export const newRequestId = (): string => `req-${randomUUID()}`;
 
-/** The caller's own id when it is a proper one, so that a request can be followed across services; else a new one. */
-export function requestIdOf(header: string | string[] | undefined): string {
-  return isRequestId(header) ? header : `req-${randomUUID()}`;
-}
+/** The id that the client follows its requests by, when it sent a proper one: for logs. */
+export const clientRequestIdOf = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' && REQUEST_ID.test(header) ? header : undefined;

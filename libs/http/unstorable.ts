@@ -21,3 +21,13 @@ export function hasUnstorable(root: unknown): boolean {
 
 /** A URL as it was sent; halves of surrogate pairs are no UTF-8, and never come out of one. */
 export const isUnstorableUrl = (url: string): boolean => url.includes('%00');
+
+/** Is any value more than `max` arrays and objects deep? No recursion, level by level. */
+export function isDeeperThan(root: unknown, max: number): boolean {
+  let level: unknown[] = [root];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > max) return true;
+    level = level.flatMap((value) => (typeof value !== 'object' || value === null ? [] : Object.values(value).filter((each) => typeof each === 'object' && each !== null)));
+  }
+  return false;
+}

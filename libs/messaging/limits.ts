@@ -4,6 +4,11 @@ export const LIMITS = {
   messageBytes: 1_000_000,
   /** Calls of one contract under way in one process; more are told "busy" at once rather than queued unseen. */
   runningCallsPerContract: 2_000,
+  /** A handshake waits for the server and for this process itself, which may have a thousand of them under way. Milliseconds. */
+  connectMs: 5_000,
+  /** 1,000 connections of one process are back in 5 s; of 1,000 processes, 2,000 a second come. */
+  reconnectSpacingMs: 5,
+  reconnectJitterMs: 500,
 } as const;
 
 /** Limits that NATS itself enforces on every user, with reasons. */

@@ -1,8 +1,9 @@
-import { connect, credsAuthenticator, type Authenticator } from '@nats-io/transport-node';
+import { connect, type Authenticator } from '@nats-io/transport-node';
 import { headers as makeHeaders, type Msg, type NatsConnection, type Subscription as NatsSubscription } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import { subjectFor, type Contract, type Hint, type InputOf, type OutputOf, type ReceivedBy } from '#libs/contracts';
 import { fromWireError, internalError, timedOut, tooLarge, toWireError, unavailable, SkyError, type WireError } from '#libs/errors';
+import { fastAuthenticator } from './authenticator.js';
 import type { AskOptions, Bus, BusContext, Subscription } from './bus.js';
 import { answer, checkInput, type AnyHandler } from './call.js';
 import { LIMITS } from './limits.js';
@@ -45,7 +46,7 @@ export class NatsBus implements Bus {
 
   constructor(options: NatsBusOptions) {
     this.#options = options;
-    this.#authenticator = credsAuthenticator(new TextEncoder().encode(options.creds));
+    this.#authenticator = fastAuthenticator(options.creds);
     this.#connecting = this.#connect();
   }
 
@@ -132,8 +133,10 @@ export class NatsBus implements Bus {
       try {
         const connection = await connect({
           servers: this.#options.servers, authenticator: this.#authenticator, name: this.#options.name,
-          inboxPrefix: this.#options.inboxPrefix, timeout: 2_000, maxReconnectAttempts: -1,
+          inboxPrefix: this.#options.inboxPrefix, timeout: LIMITS.connectMs, maxReconnectAttempts: -1,
           reconnectTimeWait: 200, reconnectJitter: 300, pingInterval: 5_000, maxPingOut: 2, ignoreClusterUpdates: false,
+          // No server: the library's own choice stands.
+          reconnectToServer: () => ({ server: null as never, delay: this.#connection === undefined ? 0 : turnToReconnect() }),
         });
         if (this.#closed) {
           await connection.close();
@@ -242,6 +245,17 @@ export class NatsBus implements Bus {
     if (name === 'NoRespondersError') return unavailable(`Nobody answers ${subject} now.`, { cause: error });
     return unavailable(`The message bus could not ask ${subject}.`, { internal: String(error), cause: error });
   }
+}
+
+/**
+ * Everybody loses the server at the same moment, and the library's first try waits for nothing: so each waits a random
+ * moment, and connections of one process (a fleet's) go one after another.
+ */
+let lastTurnAt = 0;
+function turnToReconnect(): number {
+  const now = performance.now();
+  lastTurnAt = Math.max(now, lastTurnAt + LIMITS.reconnectSpacingMs);
+  return lastTurnAt - now + Math.random() * LIMITS.reconnectJitterMs;
 }
 
 const wildcard = (subject: string, hostId: string | undefined): string => subject.replace('{hostId}', hostId ?? '*');

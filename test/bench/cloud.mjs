@@ -25,9 +25,21 @@ export class Cloud {
   down() { this.#script('down', []); }
   purge() { this.#script('down', ['--purge', '--yes']); }
 
+  /** For `finally`: what went wrong before is what counts, so a purge that fails is only told, and tried once more. */
+  end() {
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      try {
+        return this.purge();
+      } catch (error) {
+        progress(`${this.home} could not be removed: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+
   #script(name, words) {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, `deploy/one-machine/${name}.mjs`), ...words], { cwd: root, env: { ...process.env, SKYLITE_HOME: this.home }, encoding: 'utf8', timeout: 600_000 });
-    if (status !== 0) throw new Error(`${name} failed: ${stderr}${stdout}`);
+    const { status, signal, error, stdout, stderr } = spawnSync(process.execPath, [join(root, `deploy/one-machine/${name}.mjs`), ...words], { cwd: root, env: { ...process.env, SKYLITE_HOME: this.home }, encoding: 'utf8', timeout: 600_000 });
+    // No status: it was not started, was ended by a signal, or took too long; `error` and `signal` say which.
+    if (status !== 0) throw new Error(`${name} failed (${error?.message ?? signal ?? `exit ${status}`}): ${stderr ?? ''}${stdout ?? ''}`);
   }
 
   settings() { return JSON.parse(readFileSync(join(this.home, 'settings.json'), 'utf8')); }

@@ -23,7 +23,7 @@ export async function computeLists() {
     }
     return result;
   } finally {
-    cloud.purge();
+    cloud.end();
   }
 }
 

@@ -20,6 +20,6 @@ export async function fleet() {
     const remove = await deleteStorm(cloud, PARALLEL);
     return { simulated_hosts: HOSTS, up_ms: round(upMs), idle, create, delete: remove, pss_mib_after: memory(cloud) };
   } finally {
-    cloud.purge();
+    cloud.end();
   }
 }

@@ -22,7 +22,7 @@ export async function oneMachine() {
     const creates = await measureCreates(cloud);
     return { up_ms: { fresh_home: round(first), same_home: round(second) }, idle_pss_mib: { ...memory, control_plane_with_postgres_and_nats: control, total: round(Object.values(memory).reduce((a, b) => a + b, 0)) }, ...creates };
   } finally {
-    cloud.purge();
+    cloud.end();
   }
 }
 

@@ -1,6 +1,6 @@
 /** Servers of lost hosts: evacuated behind a fence, and what comes of them when their hosts are taken back. Real compute and scheduler services. */
 import { describe, expect, it } from '@jest/globals';
-import { confirmResize, evacuateServer, migrateServer } from '#libs/contracts';
+import { claimHost, confirmResize, evacuateServer, hostFenced, migrateServer, pullDesired, stopServer, type HostId } from '#libs/contracts';
 import { eventually } from '../support/compute-service.js';
 import { as, client, expectGone, migrations, open, resize, server, useMoves, world } from '../support/moves-test.js';
 
@@ -78,6 +78,57 @@ describe('lost hosts', () => {
     await world.join();
     await world.bus.ask(evacuateServer, { ...as(view), host: null });
     expect((await client().reaches(id, 'ACTIVE')).hostName).not.toBe(home.name);
+  });
+
+  it('an evacuation to be off that comes to nothing: the host that is taken back hears that it is to be off', async () => {
+    await open({ sizes: [65_536] });
+    const { id } = await client().create();
+    const view = await client().reaches(id, 'ACTIVE');
+    const home = world.hostNamed(view.hostName);
+    await world.fence(home);
+    await world.bus.ask(evacuateServer, { ...as(view), host: null, stopped: true });
+    await client().reaches(id, 'ERROR');
+    await world.readmit(home);
+    await client().reaches(id, 'SHUTOFF');
+    expect(home.guests.get(id)).toMatchObject({ power: 'stopped' });
+    await client().delete(id);
+    await expectGone(id);
+  });
+
+  it('a host that is heard while a place is looked for keeps its server', async () => {
+    await open();
+    const { view, home } = await server();
+    await world.fence(home);
+    const ask = world.bus.ask.bind(world.bus) as (...asked: unknown[]) => Promise<never>;
+    world.bus.ask = (async (contract: unknown, ...rest: unknown[]) => {
+      const answer = await ask(contract, ...rest);
+      if (contract === claimHost) await ask(pullDesired, { bootId: home.bootId, since: home.since }, { hostId: home.id });
+      return answer;
+    }) as typeof world.bus.ask;
+    await world.bus.ask(evacuateServer, { ...as(view), host: null });
+    await eventually(async () => (await migrations(view))[0]?.status === 'failed', () => 'it is not given up');
+    expect((await migrations(view))[0]?.error).toContain('came back');
+    expect(await client().reaches(view.id, 'ACTIVE')).toMatchObject({ hostName: home.name });
+    expect(world.having(view.id)).toEqual([home.name]);
+    await world.readmit(home);
+    await client().delete(view.id);
+    await expectGone(view.id);
+  });
+
+  it('the word of a fence that arrives when the fence is over shuts no host', async () => {
+    await open();
+    const { view, home } = await server();
+    const { epoch } = home;
+    await world.fence(home);
+    const again = () => world.bus.ask(hostFenced, { hostId: home.id as HostId, epoch });
+    await expect(again()).resolves.toEqual({});
+    await world.readmit(home);
+    await expect(again()).rejects.toMatchObject({ kind: 'stale' });
+    await expect(world.bus.ask(evacuateServer, { ...as(view), host: null })).rejects.toMatchObject({ message: expect.stringContaining('is not fenced') });
+    await world.bus.ask(stopServer, as(view));
+    await client().reaches(view.id, 'SHUTOFF');
+    await client().delete(view.id);
+    await expectGone(view.id);
   });
 
   it('a destination that is lost and fenced while it builds: the server goes back; the host cleans up when it returns', async () => {

@@ -1,7 +1,8 @@
 /** Moves of servers: real compute and scheduler services over a real database, scripted hosts. */
 import { describe, expect, it } from '@jest/globals';
-import { confirmResize, evacuateServer, getUsage, listMigrations, migrateServer, openDiskTransfer, revertResize, resizeServer, stopServer } from '#libs/contracts';
+import { confirmResize, evacuateServer, getUsage, listMigrations, migrateServer, openDiskTransfer, rebuildServer, revertResize, resizeServer, startServer, stopServer } from '#libs/contracts';
 import { eventually } from '../support/compute-service.js';
+import { IMAGE_ID } from '../support/compute-world.js';
 import { admin, as, client, expectGone, migrations, open, resize, server, useMoves, world } from '../support/moves-test.js';
 import type { MovingHost } from '../support/moves-world.js';
 
@@ -49,6 +50,25 @@ describe('resize to another host', () => {
       expect(await world.claims(view.id)).toEqual([['run', home.name, 1]]);
     }
     expect(await migrations(view)).toEqual([{ status: 'reverted', error: null }, { status: 'reverted', error: null }]);
+    await client().delete(view.id);
+    await expectGone(view.id);
+  });
+
+  it('that fails while it waits to be confirmed is not rebuilt, for what the other host keeps is of before; started again, it is taken back', async () => {
+    await open();
+    const { view, home, away } = await server();
+    await resize(view);
+    await client().reaches(view.id, 'VERIFY_RESIZE');
+    away.broken = 'start';
+    (away.guests.get(view.id) as { power: string }).power = 'stopped';
+    await client().reaches(view.id, 'ERROR');
+    await expect(world.bus.ask(rebuildServer, { ...as(view), imageId: IMAGE_ID })).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('while it is being moved') });
+    away.broken = undefined;
+    await world.bus.ask(startServer, as(view));
+    await client().reaches(view.id, 'VERIFY_RESIZE');
+    await world.bus.ask(revertResize, as(view));
+    await client().reaches(view.id, 'ACTIVE');
+    expect(home.guests.get(view.id)).toMatchObject({ power: 'running', disk: 'image 1 + work' });
     await client().delete(view.id);
     await expectGone(view.id);
   });

@@ -1,8 +1,9 @@
 // Drift through the whole cloud: real compute and scheduler over PostgreSQL, the real agent's logic over a simulated machine.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { cleanOrphan, listDrift, reportObserved, type DriftEntry } from '#libs/contracts';
+import { adoptOrphan, cleanOrphan, deleteServer, listDrift, reportObserved, type DriftEntry } from '#libs/contracts';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
+import { renderDomain } from '../../apps/compute-agent/src/domain-xml/render.js';
 import { desired } from '../../apps/compute-agent/src/testing/builders.js';
 import { Client, eventually } from '../support/compute-service.js';
 import { callerOf } from '../support/compute-world.js';
@@ -62,6 +63,7 @@ describe('drift', () => {
     await new Promise((resolve) => { setTimeout(resolve, 300); });
     expect(await host.running()).toEqual(expect.arrayContaining([orphan, other]));
     await expect(clean(randomUUID())).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(cloud.bus.ask(cleanOrphan, { caller: { ...caller, isAdmin: false }, hostId: host.id, id: orphan, statement: 'it is from an experiment' })).rejects.toMatchObject({ kind: 'forbidden' });
     await clean(orphan);
     await clean(orphan);
     await clean(files);
@@ -71,6 +73,47 @@ describe('drift', () => {
     expect((await host.machine.list()).has(files)).toBe(false);
     await eventually(async () => (await t.admin.query('SELECT 1 FROM compute.departures')).rowCount === 0 && host.ledger.entries.size === 1, () => 'the word is not forgotten', 5_000);
     await clean(other);
+    await untilDrift();
+  }, 40_000);
+
+  it('makes a server of one when it is told to, and of nothing that anybody else knows', async () => {
+    const notes = new Map<string, ReturnType<typeof desired>>();
+    host.machine.domainXml = async (id) => {
+      const its = notes.get(id);
+      return its ? renderDomain({ cloudId: 'x', epoch: 1, rebootCount: 0, desired: its, frozen: await host.machine.freeze(), files: { disk: '/d', base: '/b', configDrive: '/c', serialLog: '/l' } }) : null;
+    };
+    const put = async (): Promise<string> => {
+      const its = desired({ id: randomUUID() as never, generation: 7, specGeneration: 3, name: 'found' });
+      notes.set(its.id, its);
+      await host.machine.makeDisk(its);
+      await host.machine.makeConfigDrive(its);
+      await host.machine.define({ desired: its, frozen: await host.machine.freeze(), epoch: 1, rebootCount: 0 });
+      await host.machine.startDomain(its.id);
+      return its.id;
+    };
+    const adopt = (id: string, as = caller) => cloud.bus.ask(adoptOrphan, { caller: as, hostId: host.id, id, statement: 'it is the shop' });
+    const [orphan, given] = [await put(), await put()];
+    const files = randomUUID();
+    await host.machine.makeDisk(desired({ id: files as never }));
+    await untilDrift(['orphan-domain', orphan], ['orphan-domain', given], ['orphan-files', files]);
+    await expect(adopt(orphan, { ...caller, isAdmin: false })).rejects.toMatchObject({ kind: 'forbidden' });
+    await expect(adopt(files)).rejects.toMatchObject({ kind: 'not-found' });
+    host.destroyed.length = 0;
+    await adopt(orphan);
+    await adopt(orphan);
+    await client.reaches(orphan, 'ACTIVE', 10_000);
+    await untilDrift(['orphan-domain', given], ['orphan-files', files]);
+    expect((await t.admin.query('SELECT host_id, generation::int, vcpus FROM scheduler.claims WHERE instance_id = $1', [orphan])).rows).toEqual([{ host_id: host.id, generation: 3, vcpus: 1 }]);
+    expect(host.destroyed).not.toContain(orphan);
+    await cloud.bus.ask(deleteServer, { caller, instanceId: orphan as never });
+    await client.finished(orphan, 10_000);
+    await expect(adopt(orphan)).rejects.toMatchObject({ kind: 'not-found' });
+    // Somebody gave it up already.
+    await t.admin.query("INSERT INTO compute.departures (host_id, instance_id, sequence, generation, desired) VALUES (gen_random_uuid(), $1, 1, 1, '{}')", [given]);
+    await expect(adopt(given)).rejects.toMatchObject({ kind: 'conflict' });
+    await t.admin.query('DELETE FROM compute.departures WHERE instance_id = $1', [given]);
+    await clean(given);
+    await clean(files);
     await untilDrift();
   }, 40_000);
 

@@ -1,12 +1,19 @@
 // Seeded bugs: one step or check of the product each, broken on purpose while it is loaded, inside the simulation only. A text
 // that does not stand in its file any more is reported ('does not run') and counts as not caught.
 const NEXT = 'apps/compute/src/lifecycle/decide/next-step.ts';
+const MOVE = 'apps/compute/src/lifecycle/decide/next-move-step.ts';
 const FACTS = 'apps/compute/src/lifecycle/decide/facts.ts';
 const BOOK = 'apps/compute/src/hosts/decide/book-report.ts';
 const CHANGE = 'apps/compute/src/instances/change.ts';
+const CHANGES = 'apps/compute/src/moves/decide/move-changes.ts';
+const MIGRATIONS = 'apps/compute/src/moves/migrations.repository.ts';
+const OTHERS = 'apps/compute/src/moves/other-observations.repository.ts';
+const END = 'apps/compute/src/lifecycle/steps/end.move.step.ts';
 const CLAIMS = 'apps/scheduler/src/claims/claims.repository.ts';
 const PLAN = 'apps/compute-agent/src/decide/plan.ts';
+const BUILD = 'apps/compute-agent/src/decide/build.ts';
 const LEDGER = 'apps/compute-agent/src/reconcile/ledger.ts';
+const LEASE = 'apps/compute-agent/src/reconcile/lease.ts';
 const FEEDS = 'apps/compute/src/hosts/host-feeds.repository.ts';
 const bug = (name, file, from, to) => ({ name, file, from, to });
 
@@ -14,13 +21,13 @@ export const BUGS = [
   bug('a claim is released before absence is proven', NEXT, 'if (facts.host !== null && !isMet(facts)) return facts.now.hostGone', 'if (facts.host !== null && facts.observed.state === null) return facts.now.hostGone'),
   bug('a deletion ends without releasing its claim', NEXT, "if (facts.now.claimReleased !== true) return { do: 'release-claim' };\n    return facts.intent", 'return facts.intent'),
   bug('a failed build stays on its host', NEXT, "if (facts.host !== null) return { do: 'withdraw' };", "if (facts.host !== null) return { do: 'rest' };"),
-  bug('a lost host is never told again', NEXT, "nudge: hostAlive === true && crosses(facts.waitedMs, againMs, deadlines), againMs,", 'nudge: false, againMs: 86_400_000,'),
   bug('a deadline counts time in which the host was away', NEXT, "if (hostAlive === true && facts.waitedMs >= deadlineMs)", 'if (facts.waitedMs >= 10_000)'),
   bug('a guest that went down by itself is never taken note of', NEXT, 'if (isDownByItself(facts) &&', 'if (false && isDownByItself(facts) &&'),
-  bug('an answer to an older wish counts', FACTS, 'if (observed.generation !== facts.generation) return false;', ''),
   bug('absence is not asked for when deleting', FACTS, "if (wanted === 'deleted') return observed.state === 'absent';", "if (wanted === 'deleted') return observed.state !== 'running';"),
   bug('reboots are not waited for', FACTS, "(wanted !== 'running' || observed.rebootCount >= facts.rebootCount)", 'true'),
-  bug('stale reports are booked', BOOK, "if (seen.generation !== facts.generation) return { ignore: 'old', forget: false };", ''),
+  bug('what is built is not compared', FACTS, 'if (!isBuilt(facts)) return false;', ''),
+  // Two checks that stand for each other: only without both does it matter.
+  { ...bug('an answer to an older wish counts', FACTS, 'if (observed.generation !== facts.generation) return false;', ''), also: [bug('', BOOK, "if (seen.generation !== facts.generation) return { ignore: 'old', forget: false };", '')] },
   bug('a change does not compare versions', CHANGE, 'WHERE id = $1 AND version = $2 FOR UPDATE', 'WHERE id = $1 AND $2::text IS NOT NULL FOR UPDATE'),
   bug('a change forgets its place in the feed', CHANGE, "set.push('host_sequence = feed.sequence')", "set.push('host_sequence = coalesce(i.host_sequence, feed.sequence)')"),
   bug('a claim forgets its tombstone', CLAIMS, 'SET generation = excluded.generation, released_at = now()', 'SET generation = 0, released_at = NULL'),
@@ -29,8 +36,35 @@ export const BUGS = [
   bug('the host leaves files behind', PLAN, "if (facts.files.any) steps.push('remove-files');", ''),
   bug('the host leaves the domain behind', PLAN, "if (facts.domain) steps.push('undefine');", ''),
   bug('the host believes that what it deletes is gone', PLAN, "return steps.length === 0 ? { steps, wakeAtMs: null, state: 'absent'", "return true ? { steps, wakeAtMs: null, state: 'absent'"),
-  bug('a guest is not started after its host booted', PLAN, '|| started.bootId !== world.bootId', ''),
-  bug('the ledger takes older words', LEDGER, 'known.desired.generation > instance.generation', 'false'),
+  bug('a guest is not started after its host booted', PLAN, '?.generation !== facts.desired.generation || started.bootId !== world.bootId;', '?.generation !== facts.desired.generation;'),
   bug('the ledger believes it has what it never got', LEDGER, 'const upTo = this.#named && page.more ? this.#host.upTo : page.upTo;', 'const upTo = page.upTo + 1;'),
-  bug('the feed skips an entry', FEEDS, 'i.host_sequence > $2', 'i.host_sequence > $2 + 1'),
+  bug('the feed skips an entry', FEEDS, 'i.host_sequence > $2 AND', 'i.host_sequence > $2 + 1 AND'),
+  // Moves, rebuilds and fences.
+  // The same: an agent gives no disk of a guest that is on, whoever asks.
+  { ...bug('the destination takes over before the source is off', MOVE, "if (isMet(facts)) return { do: 'hand-over', claim: null };", "return { do: 'hand-over', claim: null };"), also: [bug('', 'apps/compute-agent/src/reconcile/host.reconciler.ts', '!isActive(facts) && facts.files.disks', 'facts.files.disks')] },
+  bug('the source starts before the destination has let go', MOVE, "return isMet(facts) || moves.hostGone ? { do: 'go-back' } : patience(facts, deadlines);", "return { do: 'go-back' };"),
+  bug('a move is confirmed before the source has let go', MOVE, "if (other.absent) return { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null };", "return { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null };"),
+  bug('a reverted move keeps the claim of its destination', END, "if (claims === 'release') await", "if (claims === 'release' && row.elsewhere > 9) await"),
+  bug('a deleted server forgets that another host has something of it', MOVE, "return there ? waitForOther(facts, there, deadlines) : { do: 'end-moves-of-deleted' };", "return { do: 'end-moves-of-deleted' };"),
+  bug('a deleted server does not tell the other host', MOVE, "if (moves.others.some(({ wanted }) => wanted !== 'deleted')) return { do: 'tell-others' };", ''),
+  bug('an evacuation does not look at the fence', 'apps/compute/src/moves/evacuate-instance.ts', 'if (!(await this.departures.isGone(row.host_id as string))) {', 'if (row.host_id === null) {'),
+  bug('a hand-over holds the guest off for ever', CHANGES, "hold: null, move_phase: 'arrive', generation", "move_phase: 'arrive', generation"),
+  bug('a hand-over counts no host elsewhere', CHANGES, 'elsewhere: row.elsewhere + (stays ? 0 : 1),', 'elsewhere: row.elsewhere,'),
+  bug('the other host is told with a number that it knows', CHANGES, "other_wanted: 'deleted', other_generation: Number(move.other_generation) + 1 }", "other_wanted: 'deleted', other_generation: Number(move.other_generation) }"),
+  bug('a move goes back to the flavor that it came to', CHANGES, '...UNSEEN, ...built(move.old_spec, move.old_spec_generation), claim_generation', '...UNSEEN, ...built(move.new_spec, move.old_spec_generation), claim_generation'),
+  bug('a stale report of the other host counts', OTHERS, "b.generation >= m.other_generation AND b.state = 'absent' AND m.other_wanted = 'deleted' AS gone", "b.state <> 'running' AND m.other_wanted = 'deleted' AS gone"),
+  bug('a move does not compare versions', MIGRATIONS, "'SELECT 1 FROM compute.instances WHERE id = $1 AND version = $2 FOR UPDATE', [row.id, row.version]", "'SELECT 1 FROM compute.instances WHERE id = $1 AND $2::text IS NOT NULL FOR UPDATE', [row.id, row.version]"),
+  bug('a rebuild does not ask for a new disk', 'apps/compute/src/instances/rebuild-instance.ts', 'disk_generation: current.disk_generation + 1, spec_generation', 'disk_generation: current.disk_generation, spec_generation'),
+  bug('the host keeps the disk of before a rebuild', BUILD, "if (hasDisk && files.disks.some((generation) => generation < desired.diskGeneration)) steps.push('drop-disks');", ''),
+  bug('the host makes an empty disk where one should come', BUILD, "built === null && desired.diskFrom !== null ? 'receive-disk' : 'make-disk'", "'make-disk'"),
+  bug('the host keeps the disk of before a resize', BUILD, "if (files.previous.some((generation) => !isKept(desired, generation))) steps.push('drop-previous');", ''),
+  bug('a host starts guests without a lease', LEASE, 'return !this.ledger.host.lease.required || this.nowMs() < this.#untilMs;', 'return true;'),
+  bug('a host of which something may be left is chosen again', MIGRATIONS, "SELECT other_host_id AS host_id FROM compute.migrations WHERE instance_id = $1 AND other_host_id IS NOT NULL\n      UNION SELECT", 'SELECT'),
+  bug('a settled move keeps the old claim', END, "keepOldAs: claims === 'settle' ? null : lostClaim(move.uuid)", 'keepOldAs: lostClaim(move.uuid)'),
+];
+
+/** A law rather than a bug: every step of the instance loop and every act of the host loop is done twice in a row. */
+export const TWICE = [
+  bug('every step twice', 'apps/compute/src/lifecycle/instance.reconciler.ts', 'result = await this.#perform(step, row);', 'result = await this.#perform(step, row);\n        await this.#perform(step, row).catch(() => undefined);'),
+  bug('every act twice', 'apps/compute-agent/src/reconcile/chains.ts', 'await (this.#options.around ? this.#options.around(step, id, run) : run());', 'await run();\n      await run();'),
 ];

@@ -1,5 +1,5 @@
 // What goes wrong: each fault with its weight. Those that last take themselves away after a while.
-import { evacuateServer, fenceHost, unfenceHost } from '#libs/contracts';
+import { adoptHosts, evacuateServer, fenceHost, unfenceHost } from '#libs/contracts';
 
 export const FAULTS = [
   { name: 'crash', weight: 4, run: ({ cloud, random }) => cloud.crash(random.pick(cloud.all)) },
@@ -11,10 +11,11 @@ export const FAULTS = [
   { name: 'bus-wiped', weight: 1, run: (play) => { play.cloud.network.wipe(); play.later(play.random.between(300, 3_000), () => { play.cloud.network.down = false; play.cloud.network.tell(); }); } },
   { name: 'database-down', weight: 1, run: (play) => { play.cloud.store.down = true; play.later(play.random.between(300, 10_000), () => { play.cloud.store.down = false; }); } },
   { name: 'storm', weight: 2, run: (play) => { play.cloud.network.weather = { lose: 0.15, double: 0.2, delayMs: 60, mostMs: 3_000 }; play.later(play.random.between(2_000, 15_000), () => play.calm()); } },
-  { name: 'libvirt-errors', weight: 2, run: (play) => { const host = play.random.pick(play.cloud.hosts); host.errors = 0.5; play.later(play.random.between(1_000, 15_000), () => { host.errors = 0; }); } },
+  { name: 'libvirt-errors', weight: 2, run: (play) => { const host = play.random.pick(play.cloud.hosts); host.errors = play.random.pick([0.4, 0.95]); play.later(play.random.between(1_000, 15_000), () => { host.errors = 0; }); } },
   { name: 'slow-disk', weight: 2, run: (play) => { const disk = play.disks(play.random.pick(play.cloud.hosts).name); disk.slowMs = 4_000; play.later(play.random.between(2_000, 20_000), () => { disk.slowMs = 0; }); } },
   { name: 'clock-jump', weight: 1, run: ({ cloud, random }) => { random.pick(cloud.all).process.skewMs = random.between(-3_600_000, 3_600_000); } },
-  { name: 'lost-host', weight: 2, run: (play) => loseHost(play) },
+  { name: 'failover', weight: 1, run: (play) => void failOver(play) },
+  { name: 'lost-host', weight: 3, run: (play) => loseHost(play) },
 ];
 
 /**
@@ -46,9 +47,8 @@ function loseHost(play) {
   play.later(60_000, () => { if (host.lost && !host.fencedOnce) bringBack(play, host); });
 }
 
-async function evacuate(play, host) {
-  const rows = await play.cloud.store.look("SELECT id FROM compute.instances WHERE host_id = $1 AND intent <> 'deleted' ORDER BY number", [host.id]);
-  for (const { id } of rows) if (play.random.chance(0.8)) play.later(play.random.between(0, 4_000), () => { void play.ask(evacuateServer, { caller: play.caller(true), instanceId: id, host: null, stopped: play.random.chance(0.2) }); });
+function evacuate(play, host) {
+  for (const { id } of play.list.filter((row) => row.host_id === host.id)) if (play.random.chance(0.8)) play.later(play.random.between(0, 4_000), () => { void play.ask(evacuateServer, { caller: play.caller(true), instanceId: id, host: null, stopped: play.random.chance(0.2) }); });
 }
 
 function bringBack({ cloud }, host) {
@@ -61,4 +61,35 @@ function bringBack({ cloud }, host) {
 export function giveBack(play, host) {
   bringBack(play, host);
   void play.ask(unfenceHost, { caller: play.caller(true), hostId: host.id }).then((done) => { if (!done) play.later(1_000, () => giveBack(play, host)); else host.fencedOnce = false; });
+}
+
+/**
+ * The database's server is lost and its replica lacks the last second: a new incarnation, and every host is compared and adopted.
+ * Only where no move is under way in what is left, unless `hard` is asked for.
+ */
+async function failOver(play) {
+  const { cloud, random } = play;
+  if (cloud.failedOver || play.over) return;
+  cloud.failedOver = true;
+  const moves = await cloud.store.mark();
+  if (moves > 0 && !play.hard) { cloud.failedOver = false; return; }
+  play.later(random.between(100, 1_500), () => {
+    cloud.adopting = true;
+    cloud.store.down = true;
+    for (const one of cloud.services) cloud.crash(one, random.between(800, 5_000));
+    play.later(400, () => void cloud.store.failOver().then((cell) => {
+      cloud.world.trace('the database is an older one');
+      cloud.cell = cell;
+      cloud.store.down = false;
+      play.later(8_000, () => adopt(play));
+    }));
+  });
+}
+
+/** Until every host was compared. */
+function adopt(play) {
+  const { cloud } = play;
+  void cloud.client.ask(adoptHosts, { caller: play.caller(true), hostIds: null, statement: 'The database lost its last second.' }).then(
+    ({ hosts }) => cloud.hosts.every((host) => hosts.find(({ id }) => id === host.id)?.adopted === true), () => false,
+  ).then((done) => { if (done) cloud.adopting = false; else play.later(2_500, () => adopt(play)); });
 }

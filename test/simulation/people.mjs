@@ -31,6 +31,8 @@ export const OPERATIONS = [
   { name: 'confirm', weight: 5, run: (play) => play.act(confirmResize, { fits: (row) => row.move_phase === 'verify' }) },
   { name: 'revert', weight: 5, run: (play) => play.act(revertResize, { fits: (row) => row.move_phase === 'verify' }) },
   { name: 'evacuate', weight: 1, run: (play) => play.act(evacuateServer, { input: { ...admin(play), host: null, stopped: play.random.chance(0.3) } }) },
+  // Several at once at the same server, as scripts and impatient people do.
+  { name: 'burst', weight: 3, run: (play) => play.burst([[stopServer, {}], [startServer, {}], [rebootServer, { type: 'hard' }], [deleteServer, {}], [pauseServer, {}], [rebuildServer, { imageId: IMAGE_ID }], [migrateServer, { host: null }], [confirmResize, {}], [revertResize, {}]]) },
   { name: 'lock', weight: 1, run: (play) => play.act(lockServer, { input: { reason: 'not now' } }) },
   { name: 'unlock', weight: 2, run: (play) => play.act(unlockServer, { fits: (row) => row.locked }) },
   { name: 'reset-state', weight: 1, run: (play) => play.resetState(resetServerState) },

@@ -1,9 +1,10 @@
 // One seed: a cloud, people who ask for things, and everything that goes wrong; first with faults and checkers (safety),
 // then without faults until everything has what was wished (liveness), then everything is deleted and nothing may be left.
 import { createServers, deleteServer } from '#libs/contracts';
-import { check, checkEnd, checkSettled } from './checks.mjs';
+import { check, checkClaims, checkEnd, checkSettled, checkUsage } from './checks.mjs';
 import { FAULTS, giveBack } from './faults.mjs';
 import { OPERATIONS } from './people.mjs';
+import { tour } from './tour.mjs';
 import { Cloud, IMAGE_ID, TEMPO } from './world/cloud.mjs';
 import { enter, uuid, World } from './world/time.mjs';
 
@@ -15,33 +16,45 @@ const choose = (random, table) => {
 };
 
 /** @returns { seed, ok, broken, hash, events, statements, servers } */
-export async function runSeed({ seed, store: Store, client, hosts, cell, disks, log, faults = true, twice = false }) {
+export async function runSeed({ seed, store: Store, client, hosts, cell, disks, log, faults = true, twice = false, hard = false, way, crashAt }) {
   const world = new World(seed);
   if (log) world.log = log;
   enter(world);
   const store = new Store(world, client);
   await store.begin();
   try {
-    const size = world.random.chance(0.1) ? hosts.length : 2 + world.random.int(5);
+    const size = way !== undefined ? 3 : world.random.chance(0.1) ? hosts.length : 2 + world.random.int(5);
     await client.query({ text: 'DELETE FROM scheduler.host_beats WHERE host_id <> ALL($1)', values: [hosts.slice(0, size).map(({ id }) => id)] });
     const cloud = new Cloud(world, store, hosts.slice(0, size), cell);
     cloud.network.twice = twice;
     cloud.network.weather = { lose: 0, double: faults ? 0.02 : 0, delayMs: 1, mostMs: 30 };
-    const play = new Play(cloud, disks, faults);
+    const play = new Play(cloud, disks, faults, hard);
+    // Some machines are slow all their life: what they are doing is seen from outside.
+    if (faults) for (const host of cloud.hosts) if (world.random.chance(0.3)) host.slowMs = world.random.between(200, 2_500);
+    if (faults && world.random.chance(0.3)) store.slowness = world.random.between(5, 30);
     cloud.start();
+    cloud.crashAt = crashAt;
+    store.committed = async (process) => { if (process.kind === 'scheduler' && !store.open) await checkClaims(cloud); };
     const lengthMs = world.random.between(30, 100) * SECOND;
-    play.begin();
-    await play.watch(lengthMs);
+    if (way === undefined) {
+      play.begin();
+      await play.watch(lengthMs);
+    } else if (!(await tour(play, way))) cloud.violated('stuck', 'the tour does not end');
     play.heal();
     // Who is down at this moment comes back first, and says what it sees.
     await world.run(world.now + 45 * SECOND, () => cloud.broken.length > 0);
+    cloud.quietSince = world.now;
     await play.untilSettled('liveness');
     await checkSettled(cloud);
     await play.deleteAll();
     await play.untilSettled('clean-up');
-    await world.run(world.now + 90 * SECOND, () => cloud.broken.length > 0 || [...cloud.there.values()].every((places) => places.size === 0));
+    await world.run(world.now + 200 * SECOND, () => cloud.broken.length > 0 || cloud.isEmpty);
+    await checkUsage(cloud, play.caller(true));
     await checkEnd(cloud);
-    return { seed, ok: cloud.broken.length === 0, broken: cloud.broken, hash: world.hash.digest('hex'), events: world.events, statements: store.statements, servers: play.servers.length, virtualS: Math.round(world.now / 1000), kinds: play.kinds };
+    const moves = await store.look("SELECT kind || ' ' || status || CASE WHEN kind = 'resize' THEN CASE WHEN dest_host_id = source_host_id THEN ' (same host)' ELSE '' END ELSE '' END AS name, count(*)::int AS count FROM compute.migrations GROUP BY 1 ORDER BY 1");
+    for (const { name, count } of moves) play.kinds[`= ${name}`] = count;
+    for (const { kind, count } of await store.look('SELECT kind, count(*)::int AS count FROM compute.instance_events GROUP BY 1 ORDER BY 1')) play.kinds[`~ ${kind}`] = count;
+    return { seed, ok: cloud.broken.length === 0, broken: cloud.broken, hash: world.hash.digest('hex'), events: world.events, statements: store.statements, commits: store.commits, steps: cloud.steps, servers: play.servers.length, virtualS: Math.round(world.now / 1000), kinds: play.kinds };
   } finally {
     await store.end();
   }
@@ -53,12 +66,12 @@ class Play {
   list = [];
   kinds = {};
   over = false;
-  constructor(cloud, disks, faults) { this.cloud = cloud; this.world = cloud.world; this.random = cloud.world.random; this.disks = disks; this.faults = faults; }
+  constructor(cloud, disks, faults, hard) { this.hard = hard; this.cloud = cloud; this.world = cloud.world; this.random = cloud.world.random; this.disks = disks; this.faults = faults; }
 
   later(ms, task) { this.world.after(ms, task, null); }
   calm() { this.cloud.network.weather = { lose: 0, double: 0, delayMs: 1, mostMs: 30 }; }
   caller(isAdmin = false) { return { userId: 'u1', userName: 'demo', projectId: 'p1', projectName: 'p1', domainId: 'default', roles: ['member'], isAdmin, requestId: `req-${uuid()}` }; }
-  ask(contract, input) { return this.cloud.client.ask(contract, input).then(() => true, (error) => { this.world.trace(`client: ${error.kind} ${error.message.slice(0, 60)}`); return false; }); }
+  ask(contract, input) { return this.cloud.client.ask(contract, input).then(() => { const name = `> ${contract.subject.replace('svc.compute.', '').replace('svc.', '')}`; this.kinds[name] = (this.kinds[name] ?? 0) + 1; return true; }, (error) => { this.world.trace(`client: ${error.kind} ${error.message.slice(0, 60)}`); return false; }); }
 
   begin() {
     const next = (table, mean) => {
@@ -71,24 +84,38 @@ class Play {
         next(table, mean);
       });
     };
-    this.later(3_000, () => next(OPERATIONS, this.random.between(600, 4_000)));
+    // Each seed has its likings: some operations it never asks for, some often.
+    const liked = OPERATIONS.map((one) => ({ ...one, weight: one.name === 'create' ? one.weight : one.weight * this.random.pick([0, 1, 1, 1, 4]) }));
+    this.later(3_000, () => next(liked, this.random.between(600, 4_000)));
     if (this.faults) this.later(6_000, () => next(FAULTS, this.random.between(3_000, 15_000)));
   }
 
-  create(count) {
+  create(count, flavorId = this.random.pick(['42', '1', '2'])) {
     const ids = Array.from({ length: count }, () => uuid());
     this.servers.push(...ids);
     const input = {
-      caller: this.caller(), instanceIds: ids, minCount: 1, name: 'web', hostname: null, description: null, flavorId: this.random.pick(['42', '1', '2']), imageId: IMAGE_ID, keyName: null, userData: null,
+      caller: this.caller(), instanceIds: ids, minCount: 1, name: 'web', hostname: null, description: null, flavorId, imageId: IMAGE_ID, keyName: null, userData: null,
       metadata: {}, tags: [], availabilityZone: null, requestedHost: null, reservationId: 'r-12345678',
     };
     // Who got no answer asks again with the same ids.
-    void this.ask(createServers, input).then((done) => { if (!done) this.later(3_000, () => { if (!this.over) void this.ask(createServers, input); }); });
+    const attempt = (left) => void this.ask(createServers, input).then((done) => { if (!done && left > 0) this.later(3_000, () => { if (!this.over) attempt(left - 1); }); });
+    attempt(5);
+    return ids;
   }
 
   /** Mostly of one that fits, as the list shows it; now and then of any. */
   act(contract, { input = {}, fits } = {}) {
     void this.#choose(fits).then((id) => (id === undefined ? undefined : this.ask(contract, { caller: this.caller(this.random.chance(0.1)), instanceId: id, ...input })));
+  }
+
+  burst(requests) {
+    void this.#choose(() => true).then((id) => {
+      if (id === undefined) return;
+      for (let n = 2 + this.random.int(3); n > 0; n -= 1) {
+        const [contract, input] = this.random.pick(requests);
+        this.later(this.random.between(0, 60), () => void this.ask(contract, { caller: this.caller(true), instanceId: id, ...input }));
+      }
+    });
   }
 
   resetState(contract) {
@@ -110,7 +137,7 @@ class Play {
     const on = this.cloud.hosts.flatMap((host) => [...this.cloud.there].filter(([, places]) => places.get(host.name) === 'running').map(([id]) => ({ host, id })));
     if (on.length === 0) return;
     const { host, id } = this.random.pick(on);
-    if (host.process.state === 'alive' && host.machine) host.machine.guestStops(id, power);
+    if (host.process.state === 'alive' && host.machine) { this.cloud.ended.add(id); host.machine.guestStops(id, power); }
   }
 
   crashAtCommit() {
@@ -129,9 +156,16 @@ class Play {
   async watch(lengthMs) {
     for (let at = 0; at < lengthMs && this.cloud.broken.length === 0; at += 2_500) {
       await this.world.run(this.world.now + 2_500, () => this.cloud.broken.length > 0);
-      this.list = await this.cloud.store.look("SELECT id, intent, step, move_phase, locked FROM compute.instances WHERE deleted_at IS NULL AND intent <> 'deleted' ORDER BY number");
-      await check(this.cloud);
+      this.list = await this.cloud.store.look("SELECT id, intent, step, host_id, move_phase, locked FROM compute.instances WHERE deleted_at IS NULL AND intent <> 'deleted' ORDER BY number");
+      if (await this.committed()) await check(this.cloud);
     }
+  }
+
+  /** Between two transactions; false: somebody keeps one open and stands still. */
+  async committed() {
+    const { store } = this.cloud;
+    for (let tries = 0; store.open && tries < 40; tries += 1) await this.world.run(this.world.now + 3);
+    return !store.open;
   }
 
   heal() {
@@ -156,10 +190,13 @@ class Play {
     const end = this.world.now + TEMPO.buildDeadlineMs * 3;
     while (this.cloud.broken.length === 0) {
       await this.world.run(this.world.now + 3_000, () => this.cloud.broken.length > 0);
+      if (!(await this.committed())) continue;
       await check(this.cloud);
       const open = await this.cloud.store.look("SELECT id, intent, step, move_kind, move_phase, hold, elsewhere, waiting_for, last_error FROM compute.instances WHERE deleted_at IS NULL AND (step NOT IN ('settled', 'failed') OR intent = 'deleted' OR withdrawn OR reconcile_at IS NOT NULL OR move_phase <> 'verify' OR (elsewhere > 0 AND move_phase IS NULL)) ORDER BY number");
-      if (open.length === 0) return;
-      if (this.world.now > end) { this.cloud.violated('stuck', `${phase}: ${JSON.stringify(open[0])}`); return; }
+      const departures = await this.cloud.store.look('SELECT host_id, instance_id FROM compute.departures');
+      open.push(...departures);
+      if (open.length === 0 && !this.cloud.adopting) return;
+      if (this.world.now > end) { this.cloud.violated('stuck', `${phase}: ${JSON.stringify(open[0] ?? 'a host is not adopted')}`); return; }
     }
   }
 

@@ -1,7 +1,6 @@
 // A PostgreSQL of the simulation's own: one database per worker, migrated under the simulated clock, with twenty hosts.
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -9,13 +8,30 @@ import { root, useProduct } from './loader/register.mjs';
 import { SIM_SCHEMA } from './world/database.mjs';
 
 const HOSTS = 20;
+const RUN = process.getuid?.() === 0 ? '/run' : tmpdir();
+
+/** What a run that was killed has left: its name says whose it was. */
+async function sweep() {
+  for (const folder of new Set([tmpdir(), RUN])) {
+    for (const name of await readdir(folder)) {
+      const pid = Number(/^skylite-sim-(?:run-)?([0-9]+)(?:-|$)/.exec(name)?.[1]);
+      if (!pid || await isAlive(pid, 'run.mjs')) continue;
+      const path = join(folder, name);
+      const postgres = Number((await readFile(join(path, 'data/postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
+      if (postgres && await isAlive(postgres, path)) process.kill(postgres, 'SIGQUIT');
+      await rm(path, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+    }
+  }
+}
+const isAlive = async (pid, word) => (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes(word);
 
 export async function startServer(workers) {
   useProduct();
   const { prepareEmbeddedPostgres } = await import('#libs/embedded-postgres');
   const { bootstrapDatabase } = await import('#libs/db');
-  const dir = await mkdtemp(join(tmpdir(), 'skylite-sim-'));
-  const runDir = join(process.getuid?.() === 0 ? '/run' : tmpdir(), `skylite-sim-${randomBytes(4).toString('hex')}`);
+  await sweep();
+  const dir = await mkdtemp(join(tmpdir(), `skylite-sim-${process.pid}-`));
+  const runDir = join(RUN, `skylite-sim-run-${process.pid}`);
   const postgres = await prepareEmbeddedPostgres({ dataDir: join(dir, 'data'), runDir, password: 'test' });
   const quick = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'plan_cache_mode=force_generic_plan', 'wal_level=minimal'].flatMap((one) => ['-c', one]);
   const child = spawn(postgres.command, [...postgres.args, ...quick], { stdio: 'ignore' });

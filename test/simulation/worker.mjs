@@ -1,9 +1,10 @@
 // Runs seeds in one process: `worker.mjs <postgres url> <from> <step> <count> [options as JSON]`. One line of JSON a seed.
+import { TWICE } from './bugs.mjs';
 import { useProduct } from './loader/register.mjs';
 
 const [url, from, step, count, json = '{}'] = process.argv.slice(2);
 const options = JSON.parse(json);
-useProduct(options.mutation);
+useProduct([...(options.mutation ? [options.mutation, ...(options.mutation.also ?? [])] : []), ...(options.twice ? TWICE : [])]);
 const { default: pg } = await import('pg');
 const client = new pg.Client({ connectionString: url, pipeline: true });
 await client.connect();
@@ -16,10 +17,29 @@ const { conditionOf } = await import('./world/virtual-fs.mjs');
 const realNow = process.hrtime.bigint;
 takeOverClocks();
 process.on('unhandledRejection', (error) => { process.stderr.write(`unhandled: ${error?.stack ?? error}\n`); });
+const run = (more) => runSeed({ store: Store, client, hosts, cell, disks: conditionOf, ...options, ...(options.log && { log: (line) => process.stderr.write(`${line}\n`) }), ...more });
+
+/** The tour once without a crash, then with one before and after each commit and each act on a machine, in turn. */
+async function laws(seed) {
+  const calm = await run({ seed, faults: false, way: seed });
+  let total = { ...calm, runs: 1 };
+  for (const [what, count] of [['commit', calm.commits], ['act', calm.steps]]) {
+    for (let n = 1; n <= count && total.ok; n += options.every ?? 1) {
+      for (const when of ['before', 'after']) {
+        if (!total.ok) break;
+        const result = await run({ seed, faults: false, way: seed, crashAt: { what, when, n } });
+        total = { ...total, runs: total.runs + 1, events: total.events + result.events, statements: total.statements + result.statements, virtualS: total.virtualS + result.virtualS, ok: result.ok, broken: result.broken.map((one) => ({ ...one, text: `with a crash ${when} ${what} ${n}: ${one.text}` })) };
+        process.stdout.write(`${JSON.stringify({ alive: true })}\n`);
+      }
+    }
+  }
+  return total;
+}
+
 for (let n = 0; n < Number(count); n += 1) {
   const seed = Number(from) + n * Number(step);
   const began = realNow();
-  const result = await runSeed({ seed, store: Store, client, hosts, cell, disks: conditionOf, ...options, ...(options.log && { log: (line) => process.stderr.write(`${line}\n`) }) });
+  const result = options.laws ? await laws(seed) : await run({ seed });
   process.stdout.write(`${JSON.stringify({ ...result, ms: Number((realNow() - began) / 1_000_000n) })}\n`);
   if (options.stopAtFirst && !result.ok) break;
 }

@@ -1,26 +1,73 @@
 #!/usr/bin/env node
-// `npm run soak [rounds]`: what repeats or takes long, out of `npm test`: every process killed ten times during creates on
-// a whole cloud. Prints "N passed, N failed".
+// `npm run soak [part] [n]`: what repeats or takes long, out of `npm test`. One closing line: "N passed, M failed".
 import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fail, installModules, installPackages, missingPackages, node24, root, runBuild, step } from '../../deploy/one-machine/machine.mjs';
+import { fail, installModules, installPackages, missingPackages, node24, PACKAGES, root, runBuild, step } from '../../deploy/one-machine/machine.mjs';
 
-if (process.argv[2] === 'simulation') {
-  // `npm run soak simulation [seeds]`: resumes where it was ended; afterwards the seeded bugs.
-  await step('node modules', () => installModules() ?? 'up to date');
-  await step('build', () => runBuild());
-  const runs = [['--seeds', process.argv[3] ?? '20000', '--state', join(tmpdir(), 'skylite-simulation.json')], ['--bugs', '40']];
-  process.exit(Math.max(...runs.map((words) => spawnSync(node24(), ['--no-warnings', 'test/simulation/run.mjs', ...words], { cwd: root, stdio: 'inherit' }).status ?? 1)));
+const PARTS = {
+  simulation: { usual: 20_000, what: 'seeds of the whole-cloud simulation; resumes where it was ended; then the seeded bugs', run: simulation },
+  kills: { usual: 10, what: 'rounds of killing every process during a create', run: (n) => jest('kills', { SKYLITE_SOAK_ROUNDS: n }) },
+  chaos: { usual: 200, what: 'random SIGKILLs and SIGSTOPs over a mixed load of real guests; the bus wiped and cut off in a storm', run: (n) => jest('chaos', { SKYLITE_SOAK_FAULTS: n }) },
+  fence: { usual: 50, what: 'times a host is cut off, fenced, its servers rebuilt elsewhere, and comes back', run: (n) => jest('fence', { SKYLITE_SOAK_ROUNDS: n }) },
+};
+const HELP = `usage: npm run soak -- [part] [n]
+
+${Object.entries(PARTS).map(([name, { usual, what }]) => `  ${name.padEnd(12)} ${String(usual).padStart(6)}  ${what}`).join('\n')}
+
+Without a part: all of them, one after the other. n: how often, if not as often as said above.
+`;
+
+const [part, count, ...rest] = process.argv.slice(2);
+if (part === '--help' || part === '-h' || part === 'help') {
+  process.stdout.write(HELP);
+  process.exit(0);
 }
-const rounds = Number(process.argv[2] ?? 10);
-if (!Number.isInteger(rounds) || rounds < 1) fail(`soak ${process.argv[2]}: the number of rounds is a whole number from 1.`);
-if (process.getuid() !== 0) fail('the soak needs root (namespaces, libvirt).', 'Run it as `sudo npm run soak`.');
-const missing = missingPackages();
-if (missing.length > 0) await step('distribution packages', () => { installPackages(missing); return missing.join(' '); });
+if (part !== undefined && part !== 'all' && !(part in PARTS)) fail(`there is no part ${part} of the soak.`, `Parts: ${Object.keys(PARTS).join(', ')}.`);
+if (rest.length > 0 || (count !== undefined && (part === 'all' || !/^[1-9]\d*$/.test(count)))) fail(`soak ${process.argv.slice(2).join(' ')}: one part and a whole number from 1.`, 'Run `npm run soak -- --help`.');
+const wanted = part === undefined || part === 'all' ? Object.keys(PARTS) : [part];
+if (wanted.some((name) => name !== 'simulation')) {
+  if (process.getuid() !== 0) fail('the soak needs root (namespaces, libvirt).', 'Run it as `sudo npm run soak`.');
+  const missing = missingPackages([...PACKAGES, ['python3-openstackclient', '/usr/bin/openstack'], ['genisoimage', '/usr/bin/genisoimage']]);
+  if (missing.length > 0) await step('distribution packages', () => { installPackages(missing); return missing.join(' '); });
+}
 await step('node modules', () => installModules() ?? 'up to date');
 await step('build', () => runBuild());
-const { status } = spawnSync(node24(), ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--selectProjects', 'e2e', '--runInBand', '--verbose', 'kills'], {
-  cwd: root, env: { ...process.env, SKYLITE_SOAK_ROUNDS: String(rounds) }, stdio: 'inherit',
-});
-process.exit(status ?? 1);
+
+let passed = 0;
+let failed = 0;
+for (const name of wanted) {
+  const times = wanted.length === 1 && count !== undefined ? count : String(PARTS[name].usual);
+  process.stdout.write(`\n== ${name} ${times}\n`);
+  const started = Date.now();
+  const result = PARTS[name].run(times);
+  passed += result.passed;
+  failed += result.failed;
+  process.stdout.write(`== ${name}: ${result.passed} passed, ${result.failed} failed in ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
+}
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+/** Each of its runs counts as one. */
+function simulation(seeds) {
+  const runs = [['--seeds', seeds, '--state', join(tmpdir(), 'skylite-simulation.json')], ['--laws', '--seeds', '4'], ['--twice', '--seeds', '500'], ['--bugs', '60']];
+  const good = runs.filter((words) => spawnSync(node24(), ['--no-warnings', 'test/simulation/run.mjs', ...words], { cwd: root, stdio: 'inherit' }).status === 0).length;
+  return { passed: good, failed: runs.length - good };
+}
+
+function jest(file, env) {
+  const dir = mkdtempSync(join(tmpdir(), 'skylite-soak-'));
+  const report = join(dir, 'report.json');
+  try {
+    const { status } = spawnSync(node24(), [
+      '--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--selectProjects', 'e2e', '--runInBand', '--verbose', '--json', '--outputFile', report, '--testPathPatterns', `e2e/${file}\\.spec`,
+    ], { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
+    if (!existsSync(report)) return { passed: 0, failed: 1 };
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+    // A file that did not load, or what comes before and after its tests, may fail without a failed test.
+    return { passed: numPassedTests, failed: numFailedTests + (status !== 0 && numFailedTests === 0 ? 1 : 0) };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}

@@ -9,8 +9,11 @@ import { kill } from './kill.js';
 
 const run = promisify(execFile);
 
-/** What a cut does to whoever uses the wire: bytes stay under way (a switch that died), or connections end (a cable pulled from a live host). */
-export type Cut = 'silent' | 'refused';
+/**
+ * What a cut does to whoever uses the wire: bytes vanish (a dead switch), connections end and are refused (a firewall), or
+ * bytes are held and arrive when it is mended, even those of a sender that is no more.
+ */
+export type Cut = 'silent' | 'refused' | 'late';
 
 /** A TCP proxy: all that a host knows of NATS is its port. */
 export class Wire {
@@ -33,13 +36,13 @@ export class Wire {
 
   cut(how: Cut): void {
     this.#cut = how;
-    for (const pair of this.#pairs) for (const end of pair) if (how === 'silent') end.pause(); else end.destroy();
+    for (const pair of this.#pairs) for (const end of pair) if (how === 'refused') end.destroy(); else end.pause();
   }
 
-  /** What was under way arrives now, late. */
   mend(): void {
+    const was = this.#cut;
     this.#cut = undefined;
-    for (const pair of this.#pairs) for (const end of pair) end.resume();
+    for (const pair of this.#pairs) for (const end of pair) if (was === 'silent') end.destroy(); else end.resume();
   }
 
   async close(): Promise<void> {
@@ -67,7 +70,7 @@ export class Wire {
         this.#pairs.delete(pair);
         to.destroy();
       });
-      if (this.#cut === 'silent') from.pause();
+      if (this.#cut !== undefined) from.pause();
     }
   }
 }

@@ -31,7 +31,7 @@ export class LightServers {
 
   async begin(): Promise<void> {
     await this.login();
-    const { body } = await this.call('POST', '/image/v2/images', { name: `${this.prefix}-empty`, disk_format: 'raw', container_format: 'bare' });
+    const { body } = await this.call('POST', '/image/v2/images', { name: `${this.prefix}-empty`, disk_format: 'raw', container_format: 'bare', os_shutdown_timeout: '1' });
     this.#imageRef = String(body.id);
     const put = await this.#cloud.call('PUT', `/image/v2/images/${this.#imageRef}/file`, '\0'.repeat(2 ** 20), { 'content-type': 'application/octet-stream' });
     if (put.status !== 204) throw new Error(`image: ${put.status} ${put.text}`);
@@ -40,8 +40,7 @@ export class LightServers {
 
   async end(): Promise<void> {
     await this.login();
-    for (const id of this.made) await this.call('DELETE', `/compute/v2.1/servers/${id}`);
-    for (const id of this.made) await this.gone(id);
+    await this.clear();
     await this.call('DELETE', `/image/v2/images/${this.#imageRef}`);
     for (const id of ['a', 'b']) await this.call('DELETE', `/compute/v2.1/flavors/${this.flavor(id)}`);
   }
@@ -105,6 +104,12 @@ export class LightServers {
     const { body, status, text } = await this.call('GET', `/v1/hosts/${name}/details`);
     if (status !== 200) throw new Error(`${status} ${text}`);
     return body as unknown as Details;
+  }
+
+  /** Every server that was made and is there still. */
+  async clear(): Promise<void> {
+    for (const id of this.made) await this.call('DELETE', `/compute/v2.1/servers/${id}`);
+    for (const id of [...this.made]) await this.gone(id);
   }
 
   /** No domain, file or claim anywhere, and nothing differs. */

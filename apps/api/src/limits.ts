@@ -17,6 +17,8 @@ export const LIMITS = {
   sortKeys: 5,
   /** A filter that is a regular expression: as long as the longest name, and what the list contract carries. */
   regexChars: 255,
+  /** States in one list's filter: more than there are, and what the list contract carries. */
+  statesAsked: 20,
   /** A flavor's rxtx factor is kept as a number of 4 bytes. */
   rxtxFactorMin: 1e-37,
   rxtxFactorMax: 3.4e38,

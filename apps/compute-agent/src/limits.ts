@@ -10,8 +10,8 @@ export const LIMITS = {
   fullPullEveryMs: 600_000,
   /** Everything is reported again now and then: what the control plane lost comes back. */
   fullReportEveryMs: 300_000,
-  /** Alive is judged by several beats; one lost must not matter. */
-  beatEveryMs: 2_000,
+  /** Alive is judged by several beats (ten seconds), and by an echo after five of silence; one lost must not matter. */
+  beatEveryMs: 3_000,
   /** A fifth of an interval up or down, so that hosts started together do not stay together. */
   jitter: 0.2,
   /** Work in progress is reported only when it lasts: a boot should cost one report, not six. */
@@ -54,11 +54,16 @@ export const LIMITS = {
   diskSends: 2,
   diskReceives: 2,
   diskReadBytes: 1024 * 1024,
+  /** The digest of a disk that is sent is kept every so far, for as many disks: a mark weighs less than a KiB. */
+  diskMarkBytes: 256 * 1024 * 1024,
+  diskMarksOf: 8,
   /** Left free on the images' file system, so that running guests can still grow. */
   keepFreeBytes: 512 * 1024 * 1024,
   /** One config drive: cloud-init's own limits are far lower. */
   configDriveBytes: 16 * 1024 * 1024,
 
+  /** An agent of this host that still ends its steps is waited for: longer than those are given. */
+  onlyOneMs: 10_000,
   /** A started agent acts once the control plane has let it in, or at the latest after this: guests come back without one,
    * and a copy of a host's identity is refused before it starts the same guests a second time. */
   firstWordMs: 5_000,

@@ -131,6 +131,13 @@ export class FakeHypervisor {
     if (saved) saved.spoiled = true;
   }
 
+  /** libvirt ended after a guest had gone on from its saved memory and before that was removed; or a power cut brought it back. */
+  leaveSaved(nameOrUuid: string): void {
+    const domain = this.#domains.get(nameOrUuid);
+    const live = domain?.live ?? domain?.config;
+    if (domain && live) domain.saved = { live, paused: false, booted: true, spoiled: false };
+  }
+
   /** The host loses power: what ran is gone, definitions stay, nobody is told. */
   powerLoss(): void {
     for (const domain of this.#domains.all()) if (domain.live) this.#domains.stop(domain, 'crashed', false);

@@ -10,8 +10,8 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 const VIRTUAL = pathToFileURL(join(root, 'test/simulation/world/virtual-fs.mjs')).href;
 const AGENT = pathToFileURL(join(root, 'apps/compute-agent/src/')).href;
 
-/** @param mutation undefined, or { file, from, to }: `from` must stand in the file exactly once */
-export function useProduct(mutation) {
+/** @param mutations each { name, file, from, to }: `from` must stand in the file exactly once */
+export function useProduct(mutations = []) {
   registerHooks({
     resolve(specifier, context, next) {
       if ((specifier === 'node:fs' || specifier === 'node:fs/promises') && context.parentURL?.startsWith(AGENT)) return { url: VIRTUAL, shortCircuit: true };
@@ -26,7 +26,7 @@ export function useProduct(mutation) {
       if (!url.startsWith('file:') || !new URL(url).pathname.endsWith('.ts')) return next(url, context);
       const path = fileURLToPath(url);
       let source = readFileSync(path, 'utf8');
-      if (mutation && path === join(root, mutation.file)) {
+      for (const mutation of mutations.filter(({ file }) => path === join(root, file))) {
         if (source.split(mutation.from).length !== 2) throw new Error(`the seeded bug '${mutation.name}' does not apply: its text does not stand in ${mutation.file} exactly once`);
         source = source.replace(mutation.from, () => mutation.to);
       }

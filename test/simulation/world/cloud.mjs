@@ -32,20 +32,29 @@ export class Cloud {
   kept = new Map();
   /** Hosts that were fenced at some time: what they have may be without a claim until they are taken back and have let go. */
   fencedOnce = new Set();
+  /** The database was restored to an older state; and hosts are not all adopted yet. */
+  failedOver = false;
+  adopting = false;
+  /** Acts on machines so far, and where the one crash of a law is to be: { what: commit or act, when, n }. */
+  steps = 0;
+  crashAt;
   broken = [];
   injected = new Map();
   /** Servers that an admin set to ERROR. */
   setToError = new Set();
+  /** Servers whose guests switched themselves off, or crashed. */
+  ended = new Set();
   limits = { instances: 40, cores: -1, ramMib: -1, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 };
 
   constructor(world, store, hosts, cell) {
     this.world = world;
     this.store = store;
+    store.counted = (process, when, n) => this.#crashesHere('commit', when, n, process);
     this.cell = cell;
     this.network = new Network(world);
     this.disks = new GuestDisks(world, (law, text) => this.violated(law, text), (name) => this.fencedOnce.has(name));
     this.services = [{ kind: 'compute', name: 'compute-1' }, { kind: 'compute', name: 'compute-2' }, { kind: 'scheduler', name: 'scheduler-1' }];
-    this.hosts = hosts.map((host) => ({ ...host, kind: 'host', reachableMs: 0, errors: 0, cut: false }));
+    this.hosts = hosts.map((host) => ({ ...host, kind: 'host', errors: 0, cut: false, slowMs: 0 }));
     freshDisks((path, text) => this.#saw(path, text));
     const rest = this.network.join(new Process('rest', 'rest'));
     rest.handle(getProjectLimits, async () => ({ limits: this.limits, generation: 1 }), { group: 'rest' });
@@ -55,6 +64,9 @@ export class Cloud {
     this.door = this.network.join(new Process('door', 'rest'));
   }
 
+  /** Nothing is left on any machine, and no host remembers anything. */
+  get isEmpty() { return [...this.there.values()].every((places) => places.size === 0) && this.hosts.every((host) => host.ledger !== undefined && host.ledger.entries.size === 0); }
+  hadRoom() { return false; }
   get all() { return [...this.services, ...this.hosts]; }
   start() { for (const one of this.all) this.startOne(one); }
 
@@ -110,6 +122,16 @@ export class Cloud {
     }
   }
 
+  #crashesHere(what, when, n, process) {
+    const { crashAt } = this;
+    if (crashAt?.what !== what || crashAt.when !== when || crashAt.n !== n) return false;
+    const one = this.all.find((each) => each.process === process);
+    if (one === undefined) return false;
+    this.crashAt = undefined;
+    this.crash(one);
+    return true;
+  }
+
   async #startService(one) {
     const db = this.store.database(one.process, this.cell);
     const module = one.kind === 'compute'
@@ -147,7 +169,7 @@ export class Cloud {
         if (typeof value !== 'function') return value;
         if (!SLOW.has(key)) return value.bind(target);
         return (...args) => new Promise((resolve, reject) => {
-          const ms = world.random.between(0.5, 20) + world.random.between(0, conditionOf(host.name).slowMs);
+          const ms = world.random.between(0.5, 20) + world.random.between(0, conditionOf(host.name).slowMs + host.slowMs);
           world.after(ms, () => {
             if (host.errors > 0 && world.random.chance(host.errors)) {
               const id = args[0]?.desired?.id ?? args[0]?.id ?? (typeof args[0] === 'string' ? args[0] : undefined);
@@ -156,8 +178,11 @@ export class Cloud {
               return;
             }
             world.trace(`${host.name} ${key}`);
+            const n = key === 'observe' || key === 'list' ? -1 : ++this.steps;
+            if (this.#crashesHere('act', 'before', n, host.process)) return;
             if (key === 'receiveDisk') { this.#receive(host, args[0], () => target[key](...args)).then(resolve, reject); return; }
             target[key](...args).then(resolve, reject);
+            this.#crashesHere('act', 'after', n, host.process);
           }, host.process);
         });
       },

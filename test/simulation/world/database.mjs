@@ -21,10 +21,16 @@ const names = new Map();
 export class Store {
   xid = 100;
   down = false;
+  /** How many times slower than it should be. */
+  slowness = 1;
   statements = 0;
   commits = 0;
   /** { before(process, text), after(process, text) } -> may kill the process. */
   hook = {};
+  /** Called after each commit, before anybody hears of it. */
+  committed = async () => {};
+  /** Asked before and after each commit, with its number: does its process die here? */
+  counted = () => false;
   #queue = [];
   #holder;
   #busy = false;
@@ -33,6 +39,8 @@ export class Store {
   async begin() { await this.client.query('BEGIN; SAVEPOINT s'); }
   async end() { await this.client.query('ROLLBACK'); }
 
+  /** A transaction is open: who looks now would see half of it. */
+  get open() { return this.#holder !== undefined; }
   /** For checkers: at once, outside of every order. */
   async look(text, values = []) { return (await this.client.query({ text, values })).rows; }
 
@@ -56,6 +64,28 @@ export class Store {
     };
   }
 
+  /** The state that a replica has got so far: what comes after it may be lost. @returns how many moves are under way in it */
+  mark() {
+    return this.#alone(async () => {
+      await this.client.query('RELEASE SAVEPOINT s; SAVEPOINT f; SAVEPOINT s');
+      return Number((await this.look('SELECT count(*) FROM compute.migrations WHERE finished_at IS NULL OR other_host_id IS NOT NULL'))[0].count);
+    });
+  }
+  /** The replica takes over, in a new incarnation, as its operator has to see to. @returns control.cell */
+  failOver() {
+    return this.#alone(async () => {
+      await this.client.query(`ROLLBACK TO SAVEPOINT f; ${this.#moment()}; SELECT control.raise_incarnation(); SAVEPOINT s`);
+      return (await this.look('SELECT * FROM control.cell'))[0];
+    });
+  }
+  /** Between two transactions, and told in the simulation's order. */
+  #alone(work) {
+    return new Promise((resolve) => {
+      this.#queue.push({ process: undefined, work: async () => { const result = await work(); this.world.after(0, () => resolve(result), null); } });
+      this.#pump();
+    });
+  }
+
   /** The server ends what a process that is gone (or stands still for too long) has begun. */
   async dropped(process) {
     this.#queue = this.#queue.filter((each) => each.process !== process);
@@ -68,7 +98,7 @@ export class Store {
   #ask(process, statement) {
     return new Promise((resolve, reject) => {
       if (process.state === 'dead') return;
-      this.world.after(this.world.random.between(0.1, 1.2), () => {
+      this.world.after(this.world.random.between(0.1, 1.2) * this.slowness, () => {
         this.#queue.push({ process, statement, resolve, reject });
         this.#pump();
       }, null);
@@ -88,7 +118,8 @@ export class Store {
     }, null);
   }
 
-  async #run({ process, statement, resolve, reject }) {
+  async #run({ process, statement, resolve, reject, work }) {
+    if (work !== undefined) { await work(); return; }
     const { text } = statement;
     if (process.state === 'dead') { await this.dropped(process); return; }
     const deliver = (task) => this.world.after(this.world.random.between(0.05, 0.5), task, process);
@@ -98,6 +129,7 @@ export class Store {
       return;
     }
     const writes = text === 'COMMIT' || (this.#holder === undefined && isWrite(text));
+    if (writes && this.counted(process, 'before', this.commits + 1)) { await this.dropped(process); return; }
     if (writes && this.hook.before?.(process, text) === 'dead') { await this.dropped(process); return; }
     this.statements += 1;
     try {
@@ -105,6 +137,8 @@ export class Store {
       if (writes) {
         this.commits += 1;
         this.world.trace(`${process.name} wrote ${result.rowCount ?? 0}`);
+        await this.committed(process);
+        if (this.counted(process, 'after', this.commits)) return;
         if (this.hook.after?.(process, text) === 'dead') return;
       }
       deliver(() => resolve(result));

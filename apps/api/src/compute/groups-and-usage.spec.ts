@@ -93,7 +93,7 @@ describe('server groups', () => {
     expect((await cloud.call('GET', `${V}/os-server-groups?limit=-1`)).status).toBe(400);
   });
   it('that are not there, or cannot be: 404', async () => {
-    for (const id of ['trsg', SERVER_ID]) expect((await cloud.call('GET', `${V}/os-server-groups/${id}`)).body.itemNotFound.message).toBe(`Instance group ${id} could not be found.`);
+    for (const id of ['trsg', 'eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee', SERVER_ID]) expect((await cloud.call('GET', `${V}/os-server-groups/${id}`)).body.itemNotFound.message).toBe(`Instance group ${id} could not be found.`);
     expect((await cloud.call('DELETE', `${V}/os-server-groups/trsg`)).status).toBe(404);
     expect((await cloud.call('GET', `${V}/os-server-groups/${GROUP_ID.replaceAll('-', '').toUpperCase()}`)).status).toBe(200);
   });
@@ -143,6 +143,7 @@ describe('usage', () => {
   });
   it('is paged from 2.40', async () => {
     const path = '/os-simple-tenant-usage?start=2026-01-01T00:00:00&limit=1&marker=m';
+    expect((await admin('GET', `${path}${'m'.repeat(64)}`, '2.40')).status).toBe(400);
     expect((await admin('GET', path, '2.40')).body.tenant_usages_links[0].href).toContain(`marker=${SERVER_ID}`);
     expect((await admin('GET', `/os-simple-tenant-usage/${PROJECT}?start=2026-01-01T00:00:00&limit=1`, '2.40')).body.tenant_usage_links[0].href).toContain(`/os-simple-tenant-usage/${PROJECT}?limit=1&start=2026-01-01T00%3A00%3A00&marker=`);
     await admin('GET', path, '2.39');
@@ -164,7 +165,7 @@ describe('migrations', () => {
     ['changes-before=2026-01-01T00:00:00', '2.66', { filters: { changesBefore: '2026-01-01T00:00:00.000Z' } }], ['user_id=u&project_id=p', '2.80', { filters: { userId: 'u', projectId: 'p' } }],
   ])('?%s at %s', async (query, version, input) => expect(await asked(query, version)).toEqual([200, expect.objectContaining(input)]));
   it.each([
-    ['limit=x', '2.59', 'does not match'], ['limit=1&limit=2', '2.59', 'is too long'], ['marker=nobody', '2.59', 'Marker nobody could not be found.'], ['changes-since=then', '2.59', "'then' is not a 'date-time'"], ['changes-since=0001-01-01T00:00:00%2B14:00', '2.59', "is not a 'date-time'"], ['changes-since=9999-12-31T23:59:59-14:00', '2.59', "is not a 'date-time'"],
+    ['limit=x', '2.59', 'does not match'], ['limit=1&limit=2', '2.59', 'is too long'], ['marker=nobody', '2.59', 'Marker nobody could not be found.'], ['marker=eeeeeeee-eeee-0eee-0eee-eeeeeeeeeeee', '2.59', 'Marker eeeeeeee-eeee-0eee-0eee-eeeeeeeeeeee could not be found.'], ['changes-since=then', '2.59', "'then' is not a 'date-time'"], ['changes-since=0001-01-01T00:00:00%2B14:00', '2.59', "is not a 'date-time'"], ['changes-since=9999-12-31T23:59:59-14:00', '2.59', "is not a 'date-time'"],
     ['changes-before=2026-01-01T00:00:00Z', '2.65', "('changes-before' was unexpected)"], ['user_id=u', '2.79', "('user_id' was unexpected)"], ['odd=1', '2.59', "('odd' was unexpected)"],
     ['changes-before=2026-01-01T00:00:00Z&changes-since=2026-01-02T00:00:00Z', '2.66', 'The value of changes-since must be less than or equal to changes-before.'],
   ])('?%s at %s: 400', async (query, version, text) => expect(await asked(query, version)).toEqual([400, expect.stringContaining(text)]));

@@ -24,10 +24,12 @@ export const integer = (minimum: number, maximum = 0x7fff_ffff) =>
     .refine((value) => value <= maximum, { error: (issue) => `${pythonRepr(issue.input)} is greater than the maximum of ${maximum}` });
 
 const UUID = /^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$/;
+/** Digits alone are not enough: one without a version is nobody's, and the services' contracts have no place for it. */
+function isUuid(text: string): boolean { return UUID.test(text) && z.uuid().safeParse(dashed(text)).success; }
 const notUuid = { error: (issue: { input?: unknown }) => `${pythonRepr(issue.input)} is not a 'uuid'` };
 /** With or without dashes, in either case; comes out dashed and in lower case. */
-export const uuid = z.string().refine((text) => UUID.test(text), notUuid).meta({ format: 'uuid' }).transform(dashed);
-export const uuidOrEmpty = z.string().refine((text) => text === '' || UUID.test(text), notUuid).meta({ description: 'A uuid, or nothing' }).transform(dashed);
+export const uuid = z.string().refine(isUuid, notUuid).meta({ format: 'uuid' }).transform(dashed);
+export const uuidOrEmpty = z.string().refine((text) => text === '' || isUuid(text), notUuid).meta({ description: 'A uuid, or nothing' }).transform(dashed);
 
 export function dashed(text: string): string {
   return text.replaceAll('-', '').toLowerCase().replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');

@@ -97,6 +97,12 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
     },
   },
 
+  /** On disk before the memory is used: from then on a power cut may bring it back, but not the disk as it was. */
+  'book-wake': {
+    timeoutMs: short,
+    run: ({ bootId, nowMs, book }) => book((progress) => ({ ...progress, woken: { atMs: nowMs(), bootId } })),
+  },
+
   start: {
     timeoutMs: memory, // it may be restored
     run: async (context) => {

@@ -3,7 +3,9 @@ import { createLogger, serveMonitor } from '#libs/observability';
 import { connectHost } from '../host/host-bus.js';
 import { makeRealHost } from '../host/real-host.js';
 import { gaugeSources } from '../metrics.js';
+import { LIMITS } from '../limits.js';
 import { joinedIdentity } from '../session/identity.js';
+import { holdAlone } from '../session/only-one.js';
 import type { Ledger } from '../reconcile/ledger.js';
 import type { HostAgent } from '../host/host-agent.js';
 import { removeReadyFile, untilStopped, writeReadyFile } from './process.js';
@@ -12,6 +14,7 @@ import { removeReadyFile, untilStopped, writeReadyFile } from './process.js';
 export async function run(config: AgentConfig): Promise<number> {
   const identity = await joinedIdentity(config.stateDir);
   const logger = createLogger(`agent ${identity.name}`, config.logLevel);
+  await holdAlone(identity.hostId, LIMITS.onlyOneMs);
   removeReadyFile(config.readyFile);
   const host: { made?: { agent: HostAgent; ledger: Ledger } } = {};
   const bus = connectHost(identity, () => host.made?.ledger.host.incarnation ?? 0, logger);

@@ -47,12 +47,23 @@ beforeAll(async () => {
 afterEach(async () => {
   sessions.close();
   for (const { socket } of dialled.splice(0)) socket.terminate();
+  // Every session ends its guest: until then the host counts it.
+  while (guests.some((guest) => !guest.destroyed)) await sleep(10);
   guests.splice(0);
   await sleep(30);
-});
+}, 20_000);
 afterAll(() => { sockets.close(); door.close(); });
 
 describe('consoles of a host', () => {
+  it('end when the guest ended while the door was dialled', async () => {
+    const opening = sessions.open(ask());
+    await Promise.resolve();
+    guests[0]!.destroy();
+    await opening;
+    const closed = await new Promise<number>((resolve) => { dialled[0]!.socket.once('close', resolve); });
+    expect(closed).toBe(1000);
+  });
+
   it('are dialled with the key, once for a session', async () => {
     const asked = ask();
     await Promise.all([sessions.open(asked), sessions.open(asked)]);

@@ -141,5 +141,6 @@ function carry(guest: Duplex, door: WebSocket, done: () => void): void {
     guest.destroy();
     done();
   });
+  if (guest.destroyed) door.close(CLOSE.ended, 'The server closed its console.'); // while the door was dialled: it says so no more
   door.resume();
 }

@@ -6,7 +6,7 @@ import { desired, FROZEN, observedDomain, world } from '../testing/builders.js';
 import { isKept } from './build.js';
 import { NO_FILES, type InstanceFacts, type ObservedDomain, type Progress, type Shape, type Step, type World } from './facts.js';
 import { observationOf, planInstance, tidied } from './plan.js';
-import { builtOf } from './state.js';
+import { builtOf, isMemoryUsed } from './state.js';
 
 const shapeOf = ({ vcpus, memoryMib, diskGib }: DesiredInstance): Shape => ({ vcpus, memoryMib, diskGib });
 const without = (numbers: readonly number[], test: (each: number) => boolean): number[] => numbers.filter((each) => !test(each));
@@ -42,6 +42,7 @@ function apply(at: InstanceFacts, step: Step, { nowMs, bootId }: World, obeys: b
     case 'book-spec': return set({ domain: { ...was!, notes: { ...was!.notes!, ...defined } }, progress: book({ built: want.specGeneration, diskGeneration: want.diskGeneration }) });
     case 'book-reboot': return set({ domain: { ...was!, notes: { ...was!.notes!, rebootCount: want.rebootCount } }, progress: book({ rebootCount: want.rebootCount, started: null }) });
     case 'start': return set({ ...(was!.power === 'paused' ? {} : power('running', { saved: false })), progress: book({ started, powerButton: null }) });
+    case 'book-wake': return set({ progress: book({ woken: { atMs: nowMs, bootId } }) });
     case 'book-start': return set({ progress: book({ started, powerButton: null }) });
     case 'pause': return set(power('paused'));
     case 'resume': return set(was?.pausedBy === 'fault' ? {} : power('running'));
@@ -70,11 +71,12 @@ const anyProgress: fc.Arbitrary<Progress> = fc.record({
   built: fc.option(small), diskGeneration: small, configDrive: fc.constantFrom(null, 'drive', 'other'), frozen: fc.constantFrom(null, FROZEN), definition: fc.constant(null), rebootCount: fc.integer({ min: 0, max: 3 }),
   started: fc.option(fc.record({ generation: fc.integer({ min: 1, max: 6 }), bootId })), startedAtMs: fc.constant(null),
   powerButton: fc.option(fc.record({ firstMs: fc.integer({ min: 900_000, max: 1_000_000 }), lastMs: fc.integer({ min: 1_000_000, max: 1_000_000 }), bootId })),
+  woken: fc.option(fc.record({ atMs: fc.integer({ min: 900_000, max: 1_000_000 }), bootId })),
   failure: fc.option(fc.record({ generation: fc.integer({ min: 1, max: 6 }), step: fc.constantFrom<Step>('start', 'destroy'), code: fc.constant('x'), message: fc.constant('x'), attempts: fc.integer({ min: 1, max: 4 }), final: fc.constant(false), retryAtMs: fc.integer({ min: 900_000, max: 1_020_000 }), bootId })),
 });
 const anyDomain = fc.record({ power: fc.constantFrom('running', 'paused', 'stopped', 'crashed'), rebootCount: fc.integer({ min: 0, max: 3 }), spec: small, disk: small, saved: fc.boolean(), fault: fc.boolean(), shape: fc.boolean() })
   .map(({ power, rebootCount, spec, disk, saved, fault, shape }) => observedDomain(power as ObservedDomain['power'], { rebootCount, specGeneration: spec, diskGeneration: disk, ...(!shape && { shape: null }) }, {
-    saved: saved && power === 'stopped', ...(power === 'paused' && fault && { pausedBy: 'fault', reason: 'ioerror' }),
+    saved: saved && power !== 'crashed', ...(power === 'paused' && fault && { pausedBy: 'fault', reason: 'ioerror' }),
   }));
 const anyFacts: fc.Arbitrary<InstanceFacts> = fc.record({
   desired: anyDesired, listed: fc.constant(true), progress: anyProgress, domain: fc.option(anyDomain), configDrive: fc.constant('drive'),
@@ -101,8 +103,10 @@ function expectAWordFor(step: Step, at: InstanceFacts, clock: World): void {
   if (step === 'make-disk') expect(built === null || built.diskGeneration < want.diskGeneration).toBe(true);
   if (step === 'drop-disks') expect(files.disks.filter((each) => each < want.diskGeneration).length).toBeGreaterThan(0);
   if (step === 'restore-disk') expect(want.previous).toEqual({ specGeneration: expect.any(Number), then: 'restore' });
-  if (step === 'drop-saved') expect(want.rebootType === 'hard' || (built !== null && built.diskGeneration < want.diskGeneration)).toBe(true);
+  if (step === 'drop-saved') expect(isMemoryUsed(at, clock) || want.rebootType === 'hard' || (built !== null && built.diskGeneration < want.diskGeneration)).toBe(true);
   if (step === 'start') expect(['running', 'paused', 'suspended']).toContain(want.intent);
+  // Memory is used once: what it is used for is on disk first.
+  if (step === 'start' && at.domain?.saved && at.domain.power === 'stopped') expect(at.progress.woken?.bootId).toBe(clock.bootId);
   if (step === 'grow-disk' || step === 'keep-disk' || step === 'define') expect(['running', 'paused']).not.toContain(at.domain?.power);
 }
 
@@ -117,7 +121,7 @@ describe('from any observed state', () => {
         const decided = planInstance(at, clock);
         expect(planInstance(at, clock)).toEqual(decided);
         if (decided.steps.length === 0 && decided.wakeAtMs === null) break;
-        at = { ...at, progress: tidied(at, decided) };
+        at = { ...at, progress: tidied(at, decided, clock) };
         for (const step of decided.steps) {
           expectAWordFor(step, at, clock);
           const before = at.files.disks;

@@ -46,7 +46,7 @@ export interface ObservedDomain {
   readonly pausedBy: 'word' | 'libvirt' | 'fault' | null;
   /** libvirt's own word for why it is in this state. */
   readonly reason: string;
-  /** It is off and its memory is kept: its next start goes on from there. */
+  /** Memory of it is kept. It is off: its next start goes on from there. It is on: it went on from there, and never may again. */
   readonly saved: boolean;
   /** Digest of its persistent definition, our notes apart; null: not known. */
   readonly definition: string | null;
@@ -70,7 +70,7 @@ export const NO_FILES: ObservedFiles = { disks: [], previous: [], configDrive: f
 /** Idempotent actions, one word each. */
 export const STEPS = [
   'adopt', 'fetch-image', 'make-disk', 'receive-disk', 'keep-disk', 'restore-disk', 'grow-disk', 'make-config-drive', 'define', 'book-spec', 'drop-disks', 'drop-previous',
-  'book-reboot', 'start', 'book-start', 'pause', 'resume', 'save', 'drop-saved', 'press-power-button', 'destroy', 'undefine', 'remove-files',
+  'book-reboot', 'book-wake', 'start', 'book-start', 'pause', 'resume', 'save', 'drop-saved', 'press-power-button', 'destroy', 'undefine', 'remove-files',
 ] as const;
 export type Step = (typeof STEPS)[number];
 
@@ -105,10 +105,12 @@ export interface Progress {
   readonly startedAtMs: number | null;
   /** The power button was pressed and the guest has not been started since. Boot clock. */
   readonly powerButton: { readonly firstMs: number; readonly lastMs: number; readonly bootId: string } | null;
+  /** Its kept memory was given to a start, not long ago: a power cut may bring the memory back, and not what the guest wrote since. Boot clock. */
+  readonly woken: { readonly atMs: number; readonly bootId: string } | null;
   readonly failure: Failure | null;
 }
 
-export const NO_PROGRESS: Progress = { built: null, diskGeneration: 1, configDrive: null, definition: null, frozen: null, rebootCount: 0, started: null, startedAtMs: null, powerButton: null, failure: null };
+export const NO_PROGRESS: Progress = { built: null, diskGeneration: 1, configDrive: null, definition: null, frozen: null, rebootCount: 0, started: null, startedAtMs: null, powerButton: null, woken: null, failure: null };
 
 /** Everything about one instance on this host. */
 export interface InstanceFacts {

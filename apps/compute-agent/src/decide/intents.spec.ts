@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { desired, FILES, FROZEN, observedDomain as domain, world } from '../testing/builders.js';
 import { NO_FILES, NO_PROGRESS, type InstanceFacts, type Progress, type World } from './facts.js';
-import { observationOf, planInstance } from './plan.js';
+import { observationOf, planInstance, tidied } from './plan.js';
 
 const started: Progress = { ...NO_PROGRESS, built: 1, configDrive: 'drive', frozen: FROZEN, started: { generation: 1, bootId: 'boot-1' }, startedAtMs: 5 };
 const facts = (change: Partial<InstanceFacts>): InstanceFacts => ({ desired: desired(), listed: true, progress: started, domain: domain('running'), files: FILES, configDrive: 'drive', ...change });
@@ -41,12 +41,29 @@ describe('running again', () => {
     expect(plan({ desired: desired({ generation: 2, rebootCount: 1, rebootType: 'hard' }), domain: halted }).steps).toEqual(['destroy', 'book-reboot', 'start']);
   });
   it('from suspended by a start, which restores', () => {
-    expect(plan({ desired: desired({ generation: 3 }), domain: saved }).steps).toEqual(['start']);
-    expect(plan({ desired: desired({ generation: 3 }), domain: saved, configDrive: 'other' }).steps).toEqual(['start']);
+    expect(plan({ desired: desired({ generation: 3 }), domain: saved }).steps).toEqual(['book-wake', 'start']);
+    expect(plan({ desired: desired({ generation: 3 }), domain: saved, configDrive: 'other' }).steps).toEqual(['book-wake', 'start']);
   });
   it('gives saved memory up for a hard reboot only', () => {
     expect(plan({ desired: desired({ generation: 3, rebootCount: 1, rebootType: 'hard' }), domain: saved }).steps).toEqual(['drop-saved', 'book-reboot', 'start']);
-    expect(plan({ desired: desired({ generation: 3, rebootCount: 1 }), domain: saved }).steps).toEqual(['start']);
+    expect(plan({ desired: desired({ generation: 3, rebootCount: 1 }), domain: saved }).steps).toEqual(['book-wake', 'start']);
+  });
+  it('never twice from the same memory', () => {
+    const woken: Progress = { ...started, woken: { atMs: 999_000, bootId: 'boot-1' } };
+    for (const intent of ['running', 'stopped', 'paused', 'suspended']) {
+      // libvirt was killed between its going on and the memory's going.
+      expect(plan({ desired: desired({ generation: 3, intent }), domain: domain('running', {}, { saved: true }), progress: woken }).steps).toEqual(['drop-saved']);
+      // The power was cut, and the memory is there again.
+      expect(plan({ desired: desired({ generation: 3, intent }), domain: saved, progress: woken }, { bootId: 'boot-2' }).steps).toEqual(['drop-saved']);
+    }
+    expect(plan({ desired: desired({ generation: 3 }), domain: saved, progress: woken }).steps).toEqual(['book-wake', 'start']); // it was not, or could not be
+    expect(plan({ domain: domain('paused', {}, { saved: true, pausedBy: 'libvirt', reason: 'save' }) }).steps).toEqual([]);
+    const tidy = (change: Partial<InstanceFacts>, at: Partial<World> = {}) => tidied(facts({ progress: woken, ...change }), plan(change), world(at)).woken;
+    expect(tidy({})).toEqual(woken.woken);
+    expect(tidy({}, { nowMs: 1_200_000 })).toBeNull();
+    expect(tidy({ domain: saved })).toBeNull();
+    expect(tidy({ domain: saved }, { bootId: 'boot-2' })).toEqual(woken.woken);
+    expect(tidy({ domain: domain('stopped') }, { bootId: 'boot-2' })).toBeNull();
   });
 });
 

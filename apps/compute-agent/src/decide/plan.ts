@@ -9,7 +9,7 @@
 import type { ObservedInstance } from '#libs/contracts';
 import { planBuild, type Build } from './build.js';
 import type { Failure, InstanceFacts, Progress, Step, World } from './facts.js';
-import { builtOf, isActive, isBehind, refusal, stateOf } from './state.js';
+import { builtOf, isActive, isBehind, isMemoryUsed, isWokenKept, refusal, stateOf } from './state.js';
 
 type State = ObservedInstance['state'];
 
@@ -35,6 +35,8 @@ export function planInstance(facts: InstanceFacts, world: World): InstancePlan {
   if (facts.domain && !facts.domain.notes) return settled(facts, refusal(facts, world, 'foreign-domain', `A domain with this id exists and is not this cloud's: ${facts.domain.name}. It is not touched.`));
   const held = heldBack(facts, world);
   if (held) return held;
+  // Before anything that could start it: old memory over a newer disk destroys what is on it.
+  if (facts.desired.intent !== 'deleted' && isMemoryUsed(facts, world)) return act(facts, ['drop-saved']);
   switch (facts.desired.intent) {
     case 'deleted': return planDeleted(facts);
     case 'stopped': return planStopped(facts, world);
@@ -83,7 +85,7 @@ function planOn(facts: InstanceFacts, world: World): InstancePlan {
     if (saved && desired.rebootType === 'hard') steps.push('drop-saved');
     if (!saved || desired.rebootType === 'hard') steps.push('book-reboot');
   }
-  if (isStartWanted(facts, world)) steps.push('start', ...AFTER_START[desired.intent] ?? []); // else it ended by itself: said, not undone
+  if (isStartWanted(facts, world)) steps.push(...(domain?.saved === true && !steps.includes('drop-saved') ? ['book-wake' as const] : []), 'start', ...AFTER_START[desired.intent] ?? []); // else it ended by itself: said, not undone
   return steps.length > 0 ? act(facts, steps) : settled(facts, null);
 }
 
@@ -139,12 +141,13 @@ function isStartWanted(facts: InstanceFacts, world: World): boolean {
   return isRebootDue(facts) || started?.generation !== facts.desired.generation || started.bootId !== world.bootId;
 }
 
-/** What need not be remembered any more: a button whose guest is off, a failure that was overcome or is of an older intent. */
-export function tidied(facts: InstanceFacts, plan: InstancePlan): Progress {
+/** What need not be remembered any more: a button whose guest is off, that it was woken, a failure that was overcome or is of an older intent. */
+export function tidied(facts: InstanceFacts, plan: InstancePlan, world: World): Progress {
   const { progress, desired } = facts;
   const powerButton = isActive(facts) ? progress.powerButton : null;
   const over = progress.failure !== null && (progress.failure.generation !== desired.generation || (plan.steps.length === 0 && plan.error === null));
-  return powerButton === progress.powerButton && !over ? progress : { ...progress, powerButton, failure: over ? null : progress.failure };
+  const woken = isWokenKept(facts, world) ? progress.woken : null;
+  return powerButton === progress.powerButton && woken === progress.woken && !over ? progress : { ...progress, powerButton, woken, failure: over ? null : progress.failure };
 }
 
 function act(facts: InstanceFacts, steps: readonly Step[]): InstancePlan {

@@ -17,13 +17,31 @@ export function builtOf({ domain, progress }: Pick<InstanceFacts, 'domain' | 'pr
 /** Its QEMU is there. */
 export const isActive = ({ domain }: Pick<InstanceFacts, 'domain'>): boolean => domain?.power === 'running' || domain?.power === 'paused';
 
+/**
+ * Its kept memory is not of its disk any more: it went on from there already. So when it runs and the memory is still kept (libvirt was
+ * killed between the two), or when it was woken and another boot finds memory again (a power cut took back that it was removed).
+ */
+export function isMemoryUsed({ domain, progress }: Pick<InstanceFacts, 'domain' | 'progress'>, { bootId }: Pick<World, 'bootId'>): boolean {
+  if (domain?.saved !== true) return false;
+  return isActive({ domain }) ? domain.pausedBy !== 'libvirt' : progress.woken !== null && progress.woken.bootId !== bootId;
+}
+
+/** By then every file system has written down that the memory was removed. */
+const WOKEN_KEPT_MS = 120_000;
+
+/** Is it still to be remembered that it was woken? In the boot it happened in, one look at a guest that is off shows what is so. */
+export function isWokenKept({ domain, progress: { woken } }: Pick<InstanceFacts, 'domain' | 'progress'>, { bootId, nowMs }: Pick<World, 'bootId' | 'nowMs'>): boolean {
+  if (woken === null) return true;
+  return woken.bootId === bootId ? isActive({ domain }) && nowMs - woken.atMs < WOKEN_KEPT_MS : domain?.saved === true;
+}
+
 /** Fewer reboots done than asked for. The domain's own notes win here too. */
 export const isBehind = ({ desired, domain, progress }: InstanceFacts): boolean => (domain?.notes?.rebootCount ?? progress.rebootCount) < desired.rebootCount;
 
 export function stateOf(facts: InstanceFacts): ObservedInstance['state'] {
   const { domain, desired, progress, files } = facts;
   if (domain) {
-    if (desired.intent === 'suspended' && domain.saved) return 'suspended';
+    if (desired.intent === 'suspended' && domain.saved && !isActive(facts)) return 'suspended';
     // Wanted off, and off it is: how it came to be so matters no more.
     return desired.intent === 'stopped' && domain.power === 'crashed' ? 'stopped' : domain.power;
   }

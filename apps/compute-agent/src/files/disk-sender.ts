@@ -4,7 +4,7 @@
  * Owns: who may be sent (off, and nobody works on it), how many at a time, breaking off when somebody does begin to work on it.
  * Never changes a disk. A crash ends the sends; the other host asks again.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
@@ -29,12 +29,18 @@ export interface DiskSenderOptions {
   /** Where an instance's disk of a generation lies; absent: this host has no real disks. */
   readonly diskPath: ((id: string, diskGeneration: number) => string) | undefined;
   readonly idleMs?: number;
+  readonly markBytes?: number;
 }
 
 type Ask = ReceivedBy<typeof sendDisk>;
 
+/** The digest up to there. A transfer that is resumed far inside a disk would else be silent for longer than a connection may be. */
+interface Mark { readonly at: number; readonly hash: Hash }
+
 export class DiskSender {
   readonly #sends = new Map<string, { transferId: string; abort: AbortController }>();
+  /** By instance, for the file as it was; forgotten when anything begins to work on it. */
+  readonly #marks = new Map<string, { readonly file: string; readonly marks: Mark[] }>();
 
   constructor(private readonly options: DiskSenderOptions) {}
 
@@ -49,6 +55,7 @@ export class DiskSender {
 
   /** Something begins to work on the instance: what is being sent of it would be no disk any more. */
   breakOff(id: string): void {
+    this.#marks.delete(id);
     this.#sends.get(id)?.abort.abort(new Error('the guest is being worked on'));
   }
 
@@ -65,20 +72,32 @@ export class DiskSender {
     this.#sends.get(id)?.abort.abort(new Error('asked anew'));
     if (this.#sends.size >= LIMITS.diskSends && !this.#sends.has(id)) throw unavailable('The host that has the disk sends others; it is tried again.', { retryAfterS: 5 });
     const path = diskPath(id, generation);
-    const { size: sizeBytes } = await stat(path);
+    const { size, ino, mtimeNs } = await stat(path, { bigint: true });
+    if (reconciler.restingDisk(id) !== generation) throw conflict('The guest is being worked on; its disk is sent when it is off again.');
+    const sizeBytes = Number(size);
     if (offset > sizeBytes) throw badRequest(`The disk has ${sizeBytes} bytes; ${offset} were said to be there already.`);
     const abort = new AbortController();
     const send = { transferId, abort };
     this.#sends.set(id, send);
+    const marks = this.#marksOf(id, `${ino} ${size} ${mtimeNs}`);
     const log = { instance: id, transferId, offset, sizeBytes };
-    void put(url, ask.uploadKey, { path, offset, sizeBytes, signal: abort.signal, idleMs: this.options.idleMs ?? LIMITS.downloadIdleMs })
+    void put(url, ask.uploadKey, { path, offset, sizeBytes, signal: abort.signal, idleMs: this.options.idleMs ?? LIMITS.downloadIdleMs, marks, markBytes: this.options.markBytes ?? LIMITS.diskMarkBytes })
       .then(() => logger.info(log, 'disk sent'), (error: unknown) => logger.warn({ ...log, err: error }, 'a disk was not sent whole'))
       .finally(() => { if (this.#sends.get(id) === send) this.#sends.delete(id); });
     return { sizeBytes };
   }
+
+  #marksOf(id: string, file: string): Mark[] {
+    const known = this.#marks.get(id);
+    const marks = known?.file === file ? known.marks : [];
+    this.#marks.delete(id);
+    this.#marks.set(id, { file, marks });
+    for (const oldest of this.#marks.keys()) if (this.#marks.size > LIMITS.diskMarksOf) this.#marks.delete(oldest);
+    return marks;
+  }
 }
 
-interface What { readonly path: string; readonly offset: number; readonly sizeBytes: number; readonly signal: AbortSignal; readonly idleMs: number }
+interface What { readonly path: string; readonly offset: number; readonly sizeBytes: number; readonly signal: AbortSignal; readonly idleMs: number; readonly marks: Mark[]; readonly markBytes: number }
 
 async function put(url: URL, key: string, what: What): Promise<void> {
   const { signal, idleMs, offset, sizeBytes } = what;
@@ -100,15 +119,17 @@ async function put(url: URL, key: string, what: What): Promise<void> {
   if (status >= 300) throw new Error(`the door answered ${status}`);
 }
 
-/** The file from `offset` on, then the digest of all of it: the start is read too, for the digest's sake. */
-async function* contentOf({ path, offset, sizeBytes, signal }: What): AsyncGenerator<Buffer> {
-  const hash = createHash('sha512');
-  let at = 0;
-  if (sizeBytes > 0) {
-    for await (const chunk of createReadStream(path, { end: sizeBytes - 1, highWaterMark: LIMITS.diskReadBytes, signal })) {
+/** The file from `offset` on, then the digest of all of it: what lies before is read too, from the last mark, for the digest's sake. */
+async function* contentOf({ path, offset, sizeBytes, signal, marks, markBytes }: What): AsyncGenerator<Buffer> {
+  const mark = marks.filter((each) => each.at <= offset).at(-1);
+  const hash = mark?.hash.copy() ?? createHash('sha512');
+  let at = mark?.at ?? 0;
+  if (at < sizeBytes) {
+    for await (const chunk of createReadStream(path, { start: at, end: sizeBytes - 1, highWaterMark: LIMITS.diskReadBytes, signal })) {
       const bytes = chunk as Buffer;
       hash.update(bytes);
       at += bytes.length;
+      if (at - (marks.at(-1)?.at ?? 0) >= markBytes) marks.push({ at, hash: hash.copy() });
       const from = Math.max(0, bytes.length - (at - offset));
       if (from < bytes.length) yield from === 0 ? bytes : bytes.subarray(from);
     }

@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DesiredInstance } from '#libs/contracts';
 import { StepError } from '../errors.js';
 import { ImageCache } from '../images/cache.js';
 import { desired, instanceId } from '../testing/builders.js';
+import { refused } from './door-transfers.js';
 import { diskGenerationOf, diskName, previousOf } from './disk-names.js';
 import { LocalFiles } from './local-files.js';
 import type { DiskTransfers } from './receive-disk.js';
@@ -97,11 +98,23 @@ given('disks of a rebuild and of a resize', () => {
     expect(reads(disk, 7)).toBe(true);
   });
 
+  it('leave no halves of a killed agent, and all else as it is', async () => {
+    const { files, at } = hostFolders('a');
+    mkdirSync(at, { recursive: true });
+    const kept = ['config.iso', 'disk.qcow2', `disk.g2.qcow2.${randomUUID()}.part`, 'serial.log', 'serial.log.0'].sort();
+    for (const name of [...kept, 'previous-1.qcow2.tmp', 'disk.g2.qcow2.tmp']) writeFileSync(join(at, name), '');
+    await files.dropHalves([ID, instanceId(9)]);
+    expect(readdirSync(at).sort()).toEqual(kept);
+  });
+
   it('keep their base images in the cache, under whatever name', async () => {
     const { files, images } = hostFolders('a');
     putImage(images);
     await files.makeDisk(desired({ image, diskGeneration: 5 }), never);
     expect(await files.basesInUse()).toEqual(new Set([image.sha512]));
+    // One that cannot be read may stand on any.
+    mkdirSync(join(root, 'a', 'instances', ID, 'disk.g9.qcow2'));
+    await expect(files.basesInUse()).rejects.toThrow('EISDIR');
   });
 });
 
@@ -156,6 +169,25 @@ given('a disk from another host', () => {
     await expect(files.receiveDisk(want, never)).rejects.toMatchObject({ code: 'disk-checksum', retry: 'counted' });
     expect(readdirSync(at)).toEqual([]);
     delete change.digest;
+    await files.receiveDisk(want, never);
+    expect(readdirSync(at)).toEqual(['disk.qcow2']);
+  });
+
+  it('begins again when more of it is here than its source has: it was cut off while it was made ours', async () => {
+    const source = hostFolders('a');
+    const path = join(source.at, 'disk.qcow2');
+    const bytesOf = sending(() => path);
+    // As the door answers it, for the host that has the disk refuses the question.
+    const { files, images, at } = hostFolders('b', { open: async (transfer) => {
+      if (transfer.offset > statSync(path).size) throw refused(400, 'The disk is shorter.');
+      return bytesOf.open(transfer);
+    } });
+    putImage(source.images, images);
+    await source.files.makeDisk(desired({ image }), never);
+    mkdirSync(at, { recursive: true });
+    writeFileSync(join(at, `disk.qcow2.${diskFrom.transferId}.part`), Buffer.alloc(statSync(path).size + 65_536));
+    const want = desired({ image, diskFrom });
+    await expect(files.receiveDisk(want, never)).rejects.toMatchObject({ code: 'disk-range', retry: 'counted' });
     await files.receiveDisk(want, never);
     expect(readdirSync(at)).toEqual(['disk.qcow2']);
   });

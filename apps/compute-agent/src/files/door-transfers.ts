@@ -53,8 +53,9 @@ export const doorTransfers = (urlOf: (imageId: string) => Promise<{ url: string 
 });
 
 /** Not there yet, busy, too many at once: waited for. What speaks against this transfer itself is counted. */
-function refused(status: number, words: string): StepError {
+export function refused(status: number, words: string): StepError {
   const isAway = status >= 500 || status === 409 || status === 429;
+  if (status === 400 || status === 416) return new StepError('disk-range', `The disk cannot be had from where it was left off (${status}): ${words} It is fetched again.`, 'counted');
   return isAway ? new StepError('disk-source-away', `The host that has the disk does not send it yet: ${words} It is tried again.`, 'free')
     : new StepError('disk-transfer', `The transfer of the disk was refused (${status}): ${words}`, 'counted');
 }

@@ -48,6 +48,14 @@ export class LocalFiles implements InstanceFiles {
     return new Map(seen.filter((pair) => pair !== null));
   }
 
+  /** What an agent was killed over while it made it: a copy of a disk may be as large as the disk. Only before anything is made. */
+  async dropHalves(ids: Iterable<string>): Promise<void> {
+    for (const id of ids) {
+      const at = this.#folderOf(id);
+      for (const name of (await namesIn(at)) ?? []) if (name.endsWith('.tmp')) await rm(join(at, name), { force: true });
+    }
+  }
+
   async fetchImage(desired: DesiredInstance, signal: AbortSignal): Promise<void> {
     await this.images.ensure(desired.image, signal);
   }
@@ -115,8 +123,8 @@ export class LocalFiles implements InstanceFiles {
   /** Checksums of base images that a disk here stands on: read from the disks themselves, whoever made them. */
   async basesInUse(): Promise<ReadonlySet<string>> {
     const used = new Set<string>();
-    for (const id of await readdir(this.folder).catch(() => [])) {
-      for (const name of (await namesIn(join(this.folder, id)).catch(() => null)) ?? []) {
+    for (const id of (await namesIn(this.folder)) ?? []) {
+      for (const name of (await namesIn(join(this.folder, id))) ?? []) {
         const backing = name.includes('.qcow2') ? await backingOf(join(this.folder, id, name)) : null;
         if (backing) used.add(backing.slice(backing.lastIndexOf('/') + 1));
       }
@@ -132,7 +140,8 @@ export class LocalFiles implements InstanceFiles {
   /** QEMU may run as another user: it must pass through, and gets its files handed over by libvirt. */
   async #ensureFolder(id: string): Promise<string> {
     const at = this.#folderOf(id);
-    await mkdir(at, { recursive: true, mode: 0o711 });
+    // A disk that was synced in a folder that a power cut takes back would be lost with it.
+    if ((await mkdir(at, { recursive: true, mode: 0o711 })) !== undefined) await syncFolder(this.folder);
     return at;
   }
 }
@@ -141,13 +150,18 @@ async function namesIn(folder: string): Promise<string[] | null> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    // Gone meanwhile, or no folder and so no instance's: one stray file must not blind the host.
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw error;
   }
 }
 
 async function backingOf(disk: string): Promise<string | null> {
-  const bytes = await firstBytes(disk).catch(() => null);
+  // What cannot be read now may stand on anything: then no base is dropped at all.
+  const bytes = await firstBytes(disk).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return null;
+  });
   return bytes && (readReferences(bytes)?.backing ?? null);
 }
 

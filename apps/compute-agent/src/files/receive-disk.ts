@@ -61,7 +61,14 @@ export async function receiveDisk(at: string, { images, transfers, desired, sign
 async function download(part: string, from: { transfers: DiskTransfers; transferId: string; key: string; imageId: string; signal: AbortSignal }): Promise<void> {
   const { transfers, signal, ...rest } = from;
   const offset = (await stat(part).catch(() => null))?.size ?? 0;
-  const { sizeBytes, chunks } = await transfers.open({ ...rest, offset, signal });
+  // Before anybody is asked: a part of many GiB takes longer to read than a connection may be silent.
+  const hash = createHash('sha512');
+  if (offset > 0) await hashInto(part, hash, signal);
+  const { sizeBytes, chunks } = await transfers.open({ ...rest, offset, signal }).catch(async (error: unknown) => {
+    // More is here than there is to be had: it was cut off while it was made ours, or is of another disk.
+    if (error instanceof StepError && error.code === 'disk-range') await rm(part, { force: true });
+    throw error;
+  });
   if (sizeBytes < offset) {
     await rm(part, { force: true });
     throw new StepError('disk-transfer', 'The disk at its source is smaller than what was received of it; it is fetched again.', 'counted');
@@ -69,8 +76,6 @@ async function download(part: string, from: { transfers: DiskTransfers; transfer
   const { bavail, bsize } = await statfs(join(part, '..'));
   const needed = sizeBytes - offset + LIMITS.keepFreeBytes;
   if (needed > bavail * bsize) throw new StepError('no-space', `The disk needs ${Math.ceil(needed / 1024 ** 2)} MiB free on this host; ${Math.floor((bavail * bsize) / 1024 ** 2)} are.`, 'counted');
-  const hash = createHash('sha512');
-  if (offset > 0) await hashInto(part, hash, signal);
   const tail: Buffer[] = [];
   let [written, tailBytes] = [offset, 0];
   const file = await open(part, offset === 0 ? 'w' : 'r+', 0o600);

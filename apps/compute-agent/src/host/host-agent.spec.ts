@@ -5,6 +5,7 @@ import { inspectOnHost, readConsoleLog } from '#libs/contracts';
 import { unavailable } from '#libs/errors';
 import type { Step } from '../decide/facts.js';
 import { desired, HOST_ID, instanceId } from '../testing/builders.js';
+import { itObeysTheLaws, type Disturb } from '../testing/laws.js';
 import { TestHost, type TestHostOptions } from '../testing/test-host.js';
 
 const ID = instanceId();
@@ -274,7 +275,7 @@ const WAYS: { name: string; options?: TestHostOptions; from: 'nothing' | 'runnin
 ];
 
 describe.each(WAYS)('$name', ({ options, from, want, end: [state, starts] }) => {
-  async function walk(disturb: (step: Step, run: () => Promise<void>, nth: number) => Promise<void>): Promise<Step[]> {
+  async function walk(disturb: Disturb): Promise<Step[]> {
     host = new TestHost(options);
     await host.start();
     if (from === 'running') {
@@ -297,26 +298,5 @@ describe.each(WAYS)('$name', ({ options, from, want, end: [state, starts] }) => 
     return steps;
   }
 
-  it('survives a kill before and after every step', async () => {
-    const steps = await walk((_, run) => run());
-    await host.close();
-    for (let at = 0; at < steps.length; at += 1) {
-      for (const when of ['before', 'after'] as const) {
-        await walk(async (_, run, nth) => {
-          if (nth !== at) return run();
-          if (when === 'after') await run();
-          void host.restart();
-          return host.kill();
-        });
-        await host.close();
-      }
-    }
-  }, 60_000);
-
-  it('takes every step twice', async () => {
-    await walk(async (_, run) => {
-      await run();
-      await run();
-    });
-  }, 20_000);
+  itObeysTheLaws(() => host, walk);
 });

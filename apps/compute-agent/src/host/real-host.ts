@@ -53,6 +53,7 @@ export async function makeRealHost(options: RealHostOptions): Promise<{ agent: H
     ]),
   });
   const files: LocalFiles = new LocalFiles(instances, images, doorTransfers(imageUrls(bus, identity.hostId)));
+  await files.dropHalves(ledger.entries.keys());
   const libvirt = options.libvirt ?? new LibvirtConnection({ socketPath: options.libvirtSocket });
   const hypervisor = new LibvirtHypervisor(libvirt, {
     cloudId: identity.membership.cloudId, virtType: options.virtType, diskCache: await probeDiskCache(instances), pathsOf: files.pathsOf,

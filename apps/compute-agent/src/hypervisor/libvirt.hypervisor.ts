@@ -82,7 +82,7 @@ export class LibvirtHypervisor implements Hypervisor {
       const power = powerOf(state);
       domains.set(domain.uuid, {
         id: domain.uuid, name: domain.name, power, pausedBy: power === 'paused' ? pausedBy(state) : null, reason: state.reason,
-        saved: saved.has(domain.uuid) && (power === 'stopped' || power === 'crashed'), definition, notes,
+        saved: saved.has(domain.uuid), definition, notes,
       });
     });
     return { domains };
@@ -146,7 +146,10 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async dropSaved(id: string): Promise<void> {
-    await this.#gone('drop-saved', async () => this.#libvirt.domainManagedSaveRemove(await this.#libvirt.domainLookupByUuid(id)));
+    await this.#gone('drop-saved', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      await this.#libvirt.domainManagedSaveRemove(domain).catch((error: unknown) => this.#unless(error, async () => !(await this.#saved()).has(id)));
+    });
   }
 
   async pressPowerButton(id: string): Promise<void> {

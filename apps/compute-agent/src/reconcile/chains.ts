@@ -24,6 +24,8 @@ export interface ChainsOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly limits: Pick<Limits, 'chains' | 'attempts' | 'backoffMinMs' | 'backoffMaxMs'>;
+  /** May guests be started now? */
+  readonly lease: { readonly mayStart: boolean };
   /** Tests stop the world here. */
   readonly around?: (step: Step, id: string, run: () => Promise<void>) => Promise<void>;
   onStep(id: string, step: Step): void;
@@ -74,6 +76,8 @@ export class Chains {
     for (const step of steps) {
       const entry = this.#options.ledger.entries.get(id);
       if (signal.aborted || entry?.desired.generation !== generation || this.#options.ledger.host.reportOnly) return;
+      // The plan had a lease; waiting for its turn, or an image, may have taken longer than that lasts.
+      if (step === 'start' && !this.#options.lease.mayStart) return;
       this.#options.onStep(id, step);
       if (!(await this.#step(id, generation, step, signal))) return;
     }

@@ -185,7 +185,7 @@ export class HostReconciler {
     const world = this.#world();
     const plan = underSilence(facts, underLease(facts, planInstance(facts, world), this.#options.lease.mayStart), world.reportOnly || !facts.listed);
     this.#last.set(id, { facts, plan });
-    const progress = tidied(facts, plan);
+    const progress = tidied(facts, plan, world);
     // Waited for by nobody: if it is lost, it is tidied again.
     if (progress !== facts.progress) void ledger.book(id, () => progress).catch(() => undefined);
     this.#options.onSeen(observationOf(facts, plan));

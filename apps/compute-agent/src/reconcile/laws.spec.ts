@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { DesiredInstance, ObservedInstance } from '#libs/contracts';
 import type { Step } from '../decide/facts.js';
 import { desired, instanceId } from '../testing/builders.js';
+import { itObeysTheLaws, type Disturb } from '../testing/laws.js';
 import { TestHost, type TestHostOptions } from '../testing/test-host.js';
 
 const ID = instanceId();
@@ -55,7 +56,7 @@ const isThere = (want: DesiredInstance, end: Way['end']) => (seen: ObservedInsta
 const END: Readonly<Record<string, ObservedInstance['state']>> = { deleted: 'absent' };
 
 describe.each(WAYS)('$name', ({ options, before, want, end, starts, files }) => {
-  async function walk(disturb: (step: Step, run: () => Promise<void>, nth: number) => Promise<void>): Promise<Step[]> {
+  async function walk(disturb: Disturb): Promise<Step[]> {
     host = new TestHost(options);
     await host.start();
     for (const each of before) {
@@ -80,28 +81,7 @@ describe.each(WAYS)('$name', ({ options, before, want, end, starts, files }) => 
     return steps;
   }
 
-  it('survives a kill before and after every step', async () => {
-    const steps = await walk((_, run) => run());
-    await host.close();
-    for (let at = 0; at < steps.length; at += 1) {
-      for (const when of ['before', 'after'] as const) {
-        await walk(async (_, run, nth) => {
-          if (nth !== at) return run();
-          if (when === 'after') await run();
-          void host.restart();
-          return host.kill();
-        });
-        await host.close();
-      }
-    }
-  }, 60_000);
-
-  it('takes every step twice', async () => {
-    await walk(async (_, run) => {
-      await run();
-      await run();
-    });
-  }, 20_000);
+  itObeysTheLaws(() => host, walk);
 });
 
 describe('saved memory that cannot be read back', () => {
@@ -121,6 +101,32 @@ describe('saved memory that cannot be read back', () => {
     host.plane.want(desired({ generation: 5, rebootCount: 1, rebootType: 'hard' }));
     await host.plane.settled(ID, 'running', 5);
     expect(host.hypervisor.domain(ID)).toMatchObject({ saved: false, starts: 2 });
+  }, 20_000);
+});
+
+describe('saved memory that a guest has gone on from', () => {
+  it('is never gone on from again, when it is still there and when a power cut brings it back', async () => {
+    host = new TestHost();
+    await host.start();
+    host.plane.want(desired());
+    await host.plane.settled(ID, 'running');
+    host.plane.want(suspended);
+    await host.plane.settled(ID, 'suspended', 2);
+    host.plane.want(desired({ generation: 3 }));
+    await host.plane.settled(ID, 'running', 3);
+    expect(host.hypervisor.domain(ID)).toMatchObject({ saved: false, starts: 1 });
+    host.hypervisor.leaveSaved(ID);
+    for (let wait = 0; wait < 100 && host.hypervisor.domain(ID)?.saved; wait += 1) await pause(10);
+    expect(host.hypervisor.domain(ID)).toMatchObject({ saved: false, starts: 1 });
+
+    void host.kill();
+    await host.ledger.flush();
+    host.hypervisor.powerLoss();
+    host.hypervisor.leaveSaved(ID);
+    host.bootId = 'boot-2';
+    await host.start();
+    for (let wait = 0; wait < 200 && host.hypervisor.domain(ID)?.starts !== 2; wait += 1) await pause(10);
+    expect(host.hypervisor.domain(ID)).toMatchObject({ saved: false, starts: 2, state: 'running' });
   }, 20_000);
 });
 

@@ -25,6 +25,7 @@ const Progress = z.object({
   started: z.object({ generation: z.int(), bootId: z.string() }).nullable(),
   startedAtMs: z.int().nullable(),
   powerButton: z.object({ firstMs: z.int(), lastMs: z.int(), bootId: z.string() }).nullable(),
+  woken: z.object({ atMs: z.int(), bootId: z.string() }).nullable().default(null),
   failure: z.object({
     generation: z.int(),
     step: z.enum(STEPS),

@@ -7,19 +7,21 @@
  * Hosts that cannot be asked stay as they are and hold nobody up.
  */
 import { Injectable, Inject } from '@nestjs/common';
-import { adoptClaims, listHosts, readLedger, type AdoptionView, type adoptHosts, type HostView, type ReceivedBy, type RememberedInstance, type viewAdoption } from '#libs/contracts';
+import { adoptClaims, type adoptOrphan, listHosts, readLedger, type AdoptionView, type adoptHosts, type Caller, type Flavor, type HostView, type ReceivedBy, type RememberedInstance, type viewAdoption } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
-import { asSkyError, forbidden } from '#libs/errors';
+import { asSkyError, conflict, forbidden, notFound } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
 import { FlavorsRepository } from '../flavors/flavors.repository.js';
 import { HostDirectory } from '../hosts/host-directory.js';
 import { LIMITS } from '../limits.js';
-import { AdoptionRepository } from './adoption.repository.js';
+import { AdoptionRepository, type HeldClaim } from './adoption.repository.js';
 import { compareHost, type Finding, type HostMemory } from './decide/compare.js';
-import { rowFromMemory } from './decide/row-from-memory.js';
+import { rowFromMemory, type RememberedRow } from './decide/row-from-memory.js';
 
 interface Asked extends HostMemory { host: HostView; incarnation: number; epoch: number; upTo: number; problem: string | null }
 interface Judged { asked: Asked; findings: Finding[] }
+
+const rowsFrom = (flavors: ReadonlyMap<string, Flavor>) => (entry: RememberedInstance): RememberedRow => rowFromMemory(entry, flavors);
 
 @Injectable()
 export class AdoptHosts {
@@ -33,25 +35,61 @@ export class AdoptHosts {
     return this.#show(await this.#judge());
   }
 
+  /** One orphan of a host that goes on. Its own row and claim only: what else is on the host is as the database says. */
+  async adoptOrphan({ caller, hostId, id, statement }: ReceivedBy<typeof adoptOrphan>): Promise<Record<string, never>> {
+    if (!caller.isAdmin) throw forbidden('Only an admin may adopt an orphan.');
+    const hosts = await this.#hosts();
+    if (!hosts.every((host) => this.#isAdopted(host))) throw conflict('The database was restored and not every host is adopted yet: adopting hosts takes their orphans along.');
+    const asked = await this.#askAll(hosts);
+    const of = asked.find((one) => one.id === hostId);
+    if (!of) throw notFound(`No host has the id ${hostId}.`);
+    const silent = asked.filter(({ problem }) => problem !== null).map(({ host }) => host.name);
+    if (silent.length > 0) throw conflict(`Not every host can be asked whether it has this server too: ${silent.slice(0, 5).join(', ')}${silent.length > 5 ? ' and others' : ''}.`);
+    if (await this.repository.isLeaving(id)) throw conflict('A host is told to remove it.');
+    const finding = compareHost({ ...of, entries: of.entries.filter(({ desired }) => desired.id === id) }, await this.repository.rows(hostId, [id]), asked).find((each) => each.id === id);
+    if (!finding) throw notFound('That host remembers no such server; files without a domain tell nothing.');
+    if (finding.is !== 'unknown' && finding.is !== 'agrees') throw conflict(`It cannot be adopted: ${finding.detail}.`);
+    const { host, epoch, upTo } = of;
+    const claims = await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch, occasion: `an orphan was adopted (${statement})` }, [finding], rowsFrom(await this.#flavors()), caller);
+    await this.#claim(of, claims.filter(({ instanceId }) => instanceId === id), statement, caller);
+    this.directory.hint(host.id);
+    return {};
+  }
+
   async adopt({ caller, hostIds, statement }: ReceivedBy<typeof adoptHosts>): Promise<AdoptionView> {
     if (!caller.isAdmin) throw forbidden('Only an admin may adopt hosts.');
     const end = performance.now() + LIMITS.adoptMs;
     const judged = await this.#judge();
-    const flavors = new Map((await this.flavors.list({ isPublic: null, hideDisabled: false, sortKey: 'flavorid', sortDirection: 'asc', limit: LIMITS.adoptFlavors }, null)).map((flavor) => [flavor.id, flavor]));
-    for (const { asked: { host, epoch, upTo, problem }, findings } of judged) {
+    const remembered = rowsFrom(await this.#flavors());
+    for (const { asked, findings } of judged) {
+      const { host, epoch, upTo, problem } = asked;
       if (problem !== null || this.#isAdopted(host) || (hostIds !== null && !hostIds.includes(host.id))) continue;
       // Whoever asked asks again for the others.
       if (performance.now() > end) break;
-      const claims = await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch }, findings, (entry) => rowFromMemory(entry, flavors), caller);
-      for (let from = 0; from === 0 || from < claims.length; from += LIMITS.adoptClaims) {
-        await this.bus.ask(adoptClaims, {
-          hostId: host.id, incarnation: this.db.incarnation, epoch, requestId: caller.requestId, userId: caller.userId, statement,
-          claims: claims.slice(from, from + LIMITS.adoptClaims).map((claim) => ({ ...claim, instanceId: claim.instanceId as never })), last: from + LIMITS.adoptClaims >= claims.length,
-        });
-      }
+      const claims = await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch }, findings, remembered, caller);
+      await this.#claim(asked, claims, statement, caller);
       this.directory.hint(host.id);
     }
     return this.#show(judged, await this.#hosts());
+  }
+
+  async #claim({ host, epoch }: Asked, claims: readonly HeldClaim[], statement: string, { requestId, userId }: Caller): Promise<void> {
+    for (let from = 0; from === 0 || from < claims.length; from += LIMITS.adoptClaims) {
+      await this.bus.ask(adoptClaims, {
+        hostId: host.id, incarnation: this.db.incarnation, epoch, requestId, userId, statement,
+        claims: claims.slice(from, from + LIMITS.adoptClaims).map((claim) => ({ ...claim, instanceId: claim.instanceId as never })), last: from + LIMITS.adoptClaims >= claims.length,
+      });
+    }
+  }
+
+  async #flavors(): Promise<ReadonlyMap<string, Flavor>> {
+    return new Map((await this.flavors.list({ isPublic: null, hideDisabled: false, sortKey: 'flavorid', sortDirection: 'asc', limit: LIMITS.adoptFlavors }, null)).map((flavor) => [flavor.id, flavor]));
+  }
+
+  async #askAll(hosts: readonly HostView[]): Promise<Asked[]> {
+    const asked: Asked[] = [];
+    for (let from = 0; from < hosts.length; from += LIMITS.adoptAtOnce) asked.push(...(await Promise.all(hosts.slice(from, from + LIMITS.adoptAtOnce).map((host) => this.#ask(host)))));
+    return asked;
   }
 
   #isAdopted(host: HostView): boolean {
@@ -64,8 +102,7 @@ export class AdoptHosts {
   async #judge(): Promise<Judged[]> {
     const hosts = await this.#hosts();
     if (hosts.every((host) => this.#isAdopted(host))) return hosts.map((host) => ({ asked: { id: host.id, host, entries: [], incarnation: 0, epoch: 0, upTo: 0, problem: null }, findings: [] }));
-    const asked: Asked[] = [];
-    for (let from = 0; from < hosts.length; from += LIMITS.adoptAtOnce) asked.push(...(await Promise.all(hosts.slice(from, from + LIMITS.adoptAtOnce).map((host) => this.#ask(host)))));
+    const asked = await this.#askAll(hosts);
     const judged: Judged[] = [];
     for (const one of asked) {
       if (one.problem !== null || this.#isAdopted(one.host)) {

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
-import { adoptHosts, viewAdoption, type AdoptionView, type ReceivedBy } from '#libs/contracts';
+import { adoptHosts, adoptOrphan, viewAdoption, type AdoptionView, type ReceivedBy } from '#libs/contracts';
 import { Handles } from '#libs/messaging';
 import { AdoptHosts } from './adopt-hosts.js';
 
@@ -13,4 +13,7 @@ export class AdoptionController {
 
   @Handles(adoptHosts)
   adopt(@Payload() input: ReceivedBy<typeof adoptHosts>): Promise<AdoptionView> { return this.hosts.adopt(input); }
+
+  @Handles(adoptOrphan)
+  adoptOrphan(@Payload() input: ReceivedBy<typeof adoptOrphan>): Promise<Record<string, never>> { return this.hosts.adoptOrphan(input); }
 }

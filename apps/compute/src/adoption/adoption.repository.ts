@@ -11,6 +11,11 @@ export interface HeldClaim { instanceId: string; generation: number; projectId: 
 export class AdoptionRepository {
   constructor(@Inject(DATABASE) private readonly db: Database) {}
 
+  /** A host is told to remove it: an orphan that somebody gave up, or what is left of a server. */
+  async isLeaving(id: string): Promise<boolean> {
+    return ((await this.db.pool.query('SELECT FROM compute.departures WHERE instance_id = $1', [id])).rowCount ?? 0) > 0;
+  }
+
   /** Rows of these ids, and all rows of this host. */
   async rows(hostId: string, ids: readonly string[]): Promise<Map<string, KnownRow>> {
     const { rows } = await this.db.pool.query<{ id: string; name: string; intent: string; generation: string; host_id: string | null; host_name: string | null; finished: boolean; seen: boolean }>(`
@@ -26,7 +31,7 @@ export class AdoptionRepository {
    * Makes the rows follow this host, and its feed go on above everything it has heard: one transaction. Gives the claims that
    * it holds then. A repeat finds agreement.
    */
-  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<HeldClaim[]> {
+  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<HeldClaim[]> {
     return this.db.transaction(async (client) => {
       await client.query(`
         INSERT INTO compute.host_feeds AS f (host_id, sequence, epoch) VALUES ($1, $2, $3)
@@ -49,7 +54,7 @@ export class AdoptionRepository {
     });
   }
 
-  async #apply(client: PoolClient, host: { id: string; name: string; zone: string }, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<void> {
+  async #apply(client: PoolClient, host: { id: string; name: string; zone: string; occasion?: string }, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<void> {
     switch (finding.is) {
       case 'agrees': case 'conflict': return;
       case 'unknown': await this.#create(client, host, remembered(finding.entry)); break;
@@ -60,7 +65,7 @@ export class AdoptionRepository {
     await client.query(`
       INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, kind, message, request_id, user_id, detail)
       SELECT id, project_id, $2, $3, step, 'adopted', $4, $5, $6, $7 FROM compute.instances WHERE id = $1`,
-    [finding.id, host.id, host.name, `after a restore of the database: ${finding.is}`, caller.requestId, caller.userId, finding.detail]);
+    [finding.id, host.id, host.name, `${host.occasion ?? 'after a restore of the database'}: ${finding.is}`, caller.requestId, caller.userId, finding.detail]);
   }
 
   async #create(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
@@ -79,7 +84,9 @@ export class AdoptionRepository {
     await client.query(`UPDATE compute.migrations SET status = 'error', error = 'The database was restored to a state of before.', finished_at = coalesce(finished_at, now()), other_host_id = NULL, other_sequence = NULL, other_wanted = NULL, version = version + 1
       WHERE instance_id = $1 AND (finished_at IS NULL OR other_host_id IS NOT NULL)`, [row.id]);
     await client.query(`
-      UPDATE compute.instances SET name = $2, hostname = $3, intent = $4, generation = $5, spec_generation = $6, disk_generation = $7, reboot_count = greatest(reboot_count, $8), reboot_type = $9,
+      UPDATE compute.instances SET name = $2, hostname = $3,
+        -- Deleted stays deleted: somebody said so after the restore, and no host can know of it. The host hears it as a later word.
+        intent = CASE WHEN intent = 'deleted' THEN intent ELSE $4 END, generation = CASE WHEN intent = 'deleted' THEN greatest(generation, $5) + 1 ELSE $5 END, spec_generation = $6, disk_generation = $7, reboot_count = greatest(reboot_count, $8), reboot_type = $9,
         flavor_id = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN flavor_id ELSE $10 END, image_id = $11,
         spec = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN spec || jsonb_build_object('image', $14::jsonb -> 'image', 'diskGib', $14::jsonb -> 'diskGib', 'claimDiskGib', $14::jsonb -> 'claimDiskGib') ELSE spec || $14::jsonb END,
         vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0,

@@ -4,8 +4,8 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { hostFenced, hostServers, OutputOf, readmitHost, ReceivedBy } from '#libs/contracts';
-import { DATABASE, type Database } from '#libs/db';
-import { forbidden } from '#libs/errors';
+import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import { forbidden, stale } from '#libs/errors';
 import { LOGGER, type Logger } from '#libs/observability';
 import { HostDirectory } from './host-directory.js';
 
@@ -15,15 +15,20 @@ type Nothing = Record<string, never>;
 export class FencedHosts {
   constructor(@Inject(DATABASE) private readonly db: Database, private readonly hosts: HostDirectory, @Inject(LOGGER) private readonly logger: Logger) {}
 
-  /** `epoch` is over. Fenced once more after it was heard again: it is gone again. */
+  /** `epoch` is over. Fenced once more after it was heard again: it is gone again. `stale`: that fence is over, too. */
   async fence({ hostId, epoch }: ReceivedBy<typeof hostFenced>): Promise<Nothing> {
     await this.db.transaction(async (client) => {
+      await lockServers(client, hostId);
+      // A word that was held up until its fence was over shuts no host: nobody would open it again.
+      const { rows: [known] } = await client.query<{ over: boolean }>(
+        'SELECT fenced_epoch > $2 OR (fenced_epoch = $2 AND fenced_at IS NULL) AS over FROM compute.host_feeds WHERE host_id = $1 FOR UPDATE', [hostId, epoch]);
+      if (known?.over === true) throw stale(`The fence of epoch ${epoch} is over.`);
       const { rowCount } = await client.query(`
         INSERT INTO compute.host_feeds AS f (host_id, epoch, fenced_at, fenced_epoch) VALUES ($1, $2 + 1, now(), $2)
         ON CONFLICT (host_id) DO UPDATE SET epoch = greatest(f.epoch, $2 + 1), fenced_at = coalesce(f.fenced_at, now()), fenced_epoch = $2, returned_at = NULL
         WHERE f.fenced_at IS NULL OR f.returned_at IS NOT NULL OR f.fenced_epoch <> $2`, [hostId, epoch]);
       // What waits for this host's proof need not wait any more.
-      if (rowCount === 1) await client.query('UPDATE compute.instances SET reconcile_at = now() WHERE host_id = $1 AND reconcile_at IS NOT NULL', [hostId]);
+      if (rowCount === 1) await client.query(`UPDATE compute.instances SET reconcile_at = now() WHERE id IN (${KNOWS_OF}) AND reconcile_at IS NOT NULL`, [hostId]);
     });
     return {};
   }
@@ -31,18 +36,24 @@ export class FencedHosts {
   /** The fence of `epoch` is over: the host gets its feed again, and whoever held it for gone decides anew. */
   async readmit({ hostId, epoch }: ReceivedBy<typeof readmitHost>): Promise<Nothing> {
     await this.db.transaction(async (client) => {
+      await lockServers(client, hostId);
       const { rowCount } = await client.query(
         'UPDATE compute.host_feeds SET fenced_at = NULL, returned_at = NULL WHERE host_id = $1 AND fenced_at IS NOT NULL AND fenced_epoch = $2', [hostId, epoch]);
-      if (rowCount === 1) await client.query('UPDATE compute.instances SET version = version + 1, reconcile_at = now() WHERE host_id = $1 AND deleted_at IS NULL', [hostId]);
+      if (rowCount === 1) await client.query(`UPDATE compute.instances SET version = version + 1, reconcile_at = now() WHERE id IN (${KNOWS_OF}) AND deleted_at IS NULL`, [hostId]);
     });
     this.hosts.hint(hostId);
     return {};
   }
 
-  /** A fenced host was heard: it proves nothing any more. */
+  /** A fenced host was heard: it proves nothing any more, and whoever is about to act on its being gone decides anew. */
   async returned(hostId: string): Promise<void> {
-    const { rowCount } = await this.db.pool.query('UPDATE compute.host_feeds SET returned_at = now() WHERE host_id = $1 AND fenced_at IS NOT NULL AND returned_at IS NULL', [hostId]);
-    if (rowCount === 1) this.logger.warn({ hostId }, 'a fenced host was heard again: it only reports; nothing more leaves it without its own word');
+    const isNew = await this.db.transaction(async (client) => {
+      await lockServers(client, hostId);
+      const { rowCount } = await client.query('UPDATE compute.host_feeds SET returned_at = now() WHERE host_id = $1 AND fenced_at IS NOT NULL AND returned_at IS NULL', [hostId]);
+      if (rowCount === 1) await client.query(`UPDATE compute.instances SET version = version + 1 WHERE id IN (${KNOWS_OF}) AND deleted_at IS NULL AND reconcile_at IS NOT NULL`, [hostId]);
+      return rowCount === 1;
+    });
+    if (isNew) this.logger.warn({ hostId }, 'a fenced host was heard again: it only reports; nothing more leaves it without its own word');
   }
 
   async servers({ caller, hostId }: ReceivedBy<typeof hostServers>): Promise<OutputOf<typeof hostServers>> {
@@ -66,4 +77,12 @@ export class FencedHosts {
       orphans: orphans.filter(({ id }) => !leftovers.some((left) => left.id === id)).map(({ id, name, at }) => ({ id, name, lastSeenAt: at.toISOString() })), returnedAt: feeds[0]?.returned_at?.toISOString() ?? null,
     };
   }
+}
+
+/** Servers of this host ($1), and those that are elsewhere and left something on it. */
+const KNOWS_OF = 'SELECT id FROM compute.instances WHERE host_id = $1 UNION SELECT instance_id FROM compute.migrations WHERE other_host_id = $1';
+
+/** Instances first, in one order, then the feed: as everybody locks them. */
+async function lockServers(client: PoolClient, hostId: string): Promise<void> {
+  await client.query(`SELECT FROM compute.instances WHERE id IN (${KNOWS_OF}) AND deleted_at IS NULL ORDER BY id FOR UPDATE`, [hostId]);
 }

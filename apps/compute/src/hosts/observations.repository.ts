@@ -28,6 +28,8 @@ export class ObservationsRepository {
     return { fenced: rows[0]?.fenced ?? false, rows: rows.filter(({ id }) => (id as string | null) !== null) };
   }
 
+  async rows(hostId: string, ids: readonly string[]): Promise<ObservedRow[]> { return (await this.look(hostId, ids)).rows; }
+
   /** Writes those whose version is unchanged, under the host's epoch; gives what was written. Rows are locked in one order. */
   async book(hostId: string, epoch: number, bookings: readonly { row: ObservedRow; booking: Booking; at: string }[], from: { bootId: string; sequence?: number | undefined }): Promise<Booked[]> {
     const column = <T>(of: (entry: (typeof bookings)[number]) => T): T[] => bookings.map(of);

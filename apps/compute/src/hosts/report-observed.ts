@@ -68,11 +68,18 @@ export class ReportObserved {
     const others = await this.others.book(hostId, epoch, notItsOwn);
     // Of no move either, or finished: its absence needs no booking, its presence is nobody's wish.
     forget.push(...notItsOwn.filter(({ id, state }) => others.get(id)?.forget ?? state === 'absent').map(({ id }) => id));
-    const strangers = notItsOwn.filter(({ id, state }) => !others.has(id) && state !== 'absent');
+    const strangers = await this.#strangers(hostId, notItsOwn.filter(({ id, state }) => !others.has(id) && state !== 'absent'));
     // What left this host while it was fenced: its absence ends that, its presence is shown.
     const departed = await this.departures.seen(hostId, report.instances.filter(({ id }) => forget.includes(id) || strangers.some((stranger) => stranger.id === id)));
     await this.observations.noteOrphans(hostId, [...report.orphans, ...strangers.filter(({ id }) => !departed.has(id)).map(({ id }) => ({ uuid: id as string, name: 'unknown instance' }))].filter(({ uuid }) => UUID.test(uuid)));
     return { forget };
+  }
+
+  /** A move may have come back to this host between the two looks: it was the other one at the first, and is its own at the second. */
+  async #strangers(hostId: string, unknown: readonly ObservedInstance[]): Promise<readonly ObservedInstance[]> {
+    if (unknown.length === 0) return unknown;
+    const own = new Set((await this.observations.rows(hostId, unknown.map(({ id }) => id))).map(({ id }) => id));
+    return unknown.filter(({ id }) => !own.has(id));
   }
 
   /** Of a host that only reports: what is still there of what left it, and what nobody here knows. */

@@ -57,7 +57,11 @@ export class InstancesRepository {
       const row = await this.find(id);
       const change = decide(row);
       if (change === undefined || row === undefined) return row;
-      const changed = await this.change(id, row.version, change);
+      const changed = await this.change(id, row.version, change).catch((error: unknown) => {
+        // PostgreSQL chose this write to end a deadlock: nothing was written, and it may be tried again.
+        if ((error as { code?: unknown }).code === '40P01') return undefined;
+        throw error;
+      });
       if (changed) return changed;
     }
     throw unavailable(`Instance ${id} is being changed by many at once; try again.`, { retryAfterS: 1 });

@@ -38,7 +38,8 @@ export class Intents {
     if (!row) throw notFound(`Instance ${id} could not be found.`);
     if (!written) return row;
     if (row.host_id !== null) this.hosts.hint(row.host_id);
-    else this.bell.ring(id);
+    // Nobody has it, or others have something of it too: that is the loop's to do.
+    if (row.host_id === null || row.elsewhere > 0) this.bell.ring(id);
     return row;
   }
 

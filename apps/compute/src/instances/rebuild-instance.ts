@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller, InstanceView, rebuildServer, ReceivedBy } from '#libs/contracts';
-import { badRequest, notFound, overQuota } from '#libs/errors';
+import { badRequest, conflict, notFound, overQuota } from '#libs/errors';
 import { ProjectLimitsCopy } from '../quota/project-limits.js';
 import { BootSources, checkUserData, imageSpec } from './boot-sources.js';
 import { visible } from './caller-project.js';
+import { claimedDiskGib } from './decide/fits.js';
 import { Intents } from './intents.js';
 import { viewOf, type InstanceRow, type InstanceSpec } from './instance-row.js';
 import { InstancesRepository } from './instances.repository.js';
@@ -28,17 +29,25 @@ export class RebuildInstance {
     if (before.host_id !== null && spec.claimDiskGib > before.spec.claimDiskGib) {
       throw badRequest(`Image ${request.imageId} needs a disk of ${spec.claimDiskGib} GiB; this server has ${before.spec.claimDiskGib}. Resize it first.`);
     }
-    const row = await this.intents.change(caller, instanceId, 'rebuild', (current) => ({
-      intent: current.intent === 'stopped' ? 'stopped' : 'running',
-      set: {
-        // Flavor and claim are the row's own: a resize may have come between.
-        spec: { ...current.spec, image: spec.image, publicKey: spec.publicKey, randomSeed: current.spec.randomSeed, powerOffTimeoutS: spec.powerOffTimeoutS },
-        image_id: request.imageId, disk_generation: current.disk_generation + 1, spec_generation: current.spec_generation + 1, rebuilding: current.launched_at !== null,
-        ...(request.name !== undefined && { name: request.name }), ...(request.description !== undefined && { description: request.description }),
-        ...(request.metadata !== undefined && { metadata: request.metadata }), ...(request.hostname !== undefined && { hostname: request.hostname }),
-        ...(request.keyName !== undefined && { key_name: request.keyName }), ...(request.userData !== undefined && { user_data: request.userData }),
-      },
-    }), { kind: 'rebuild', message: `of image ${request.imageId}` });
+    const row = await this.intents.change(caller, instanceId, 'rebuild', (current) => {
+      // Also in ERROR while a resize waits to be confirmed: what the other host keeps is of the generations before.
+      if (current.move_id !== null) throw conflict(`Cannot 'rebuild' instance ${instanceId} while it is being moved; start it, then confirm or revert the move.`);
+      return {
+        intent: current.intent === 'stopped' ? 'stopped' : 'running',
+        set: {
+          // Flavor and claim are the row's own: a resize may have come between.
+          spec: {
+            ...current.spec, image: spec.image, publicKey: spec.publicKey, powerOffTimeoutS: spec.powerOffTimeoutS,
+            // Nothing is claimed yet: what will be is for this image.
+            ...(current.host_id === null && { claimDiskGib: claimedDiskGib(spec.image, current.spec.flavor) }),
+          },
+          image_id: request.imageId, disk_generation: current.disk_generation + 1, spec_generation: current.spec_generation + 1, rebuilding: current.launched_at !== null,
+          ...(request.name !== undefined && { name: request.name }), ...(request.description !== undefined && { description: request.description }),
+          ...(request.metadata !== undefined && { metadata: request.metadata }), ...(request.hostname !== undefined && { hostname: request.hostname }),
+          ...(request.keyName !== undefined && { key_name: request.keyName }), ...(request.userData !== undefined && { user_data: request.userData }),
+        },
+      };
+    }, { kind: 'rebuild', message: `of image ${request.imageId}` });
     return viewOf(row);
   }
 

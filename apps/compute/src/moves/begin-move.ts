@@ -50,9 +50,10 @@ export class BeginMove {
       const begun = await this.moves.begin(current, {
         set: {
           move_id: uuid, move_kind: kind, move_phase: 'claim', step: 'claim-host', waiting_for: 'a host that can take it', attempts: 0, waited_ms: 0, last_error: null,
-          fault: null, placement: null, last_request_id: caller.requestId, ...(leaveOff === true && { intent: 'stopped' }),
+          fault: null, placement: null, last_request_id: caller.requestId, ...(leaveOff === true && { intent: 'stopped', generation: Number(current.generation) + 1 }),
         },
-        reconcileInMs: 0, events: [{ kind, message, requestId: caller.requestId, userId: caller.userId }],
+        // Should the move come to nothing, its host hears that it is to be off.
+        ...(leaveOff === true && { feedOf: current.host_id }), reconcileInMs: 0, events: [{ kind, message, requestId: caller.requestId, userId: caller.userId }],
       }, { uuid, kind, user_id: caller.userId, request_id: caller.requestId, new_spec: spec, requested_host: requestedHost, may_stay: mayStay }, limit);
       if (begun === undefined) continue;
       this.bell.ring(id);

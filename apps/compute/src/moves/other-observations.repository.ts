@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ObservedInstance } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
+import { stale } from '#libs/errors';
 import { LoopBell } from '../lifecycle/loop-bell.js';
 
 /**
@@ -14,11 +15,12 @@ export class OtherObservationsRepository {
   /**
    * Books what answers the word the host was told last, under its epoch; proof of absence wakes the instance's loop (its version
    * rises, so that a pass under way decides anew). Rows are locked as moves lock them: instances first, in one order.
-   * Gives for each that is such an instance whether the host may forget it.
+   * Gives for each that is such an instance whether the host may forget it. Its absence may answer a higher word than the move's: when
+   * it was adopted after a restore it was told `deleted` by a departure as well.
    */
   async book(hostId: string, epoch: number, seen: readonly ObservedInstance[]): Promise<Map<string, { forget: boolean }>> {
     if (seen.length === 0) return new Map();
-    const { rows } = await this.db.pool.query<{ id: string; forget: boolean; wake: boolean }>(`
+    const { rows } = await this.db.pool.query<{ id: string | null; forget: boolean; wake: boolean }>(`
       WITH b AS (SELECT * FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::jsonb[]) AS b (id, state, generation, observed)),
       target AS MATERIALIZED (
         SELECT i.id, i.deleted_at IS NOT NULL AS finished FROM compute.instances i
@@ -26,10 +28,11 @@ export class OtherObservationsRepository {
           AND NOT EXISTS (SELECT 1 FROM compute.host_feeds f WHERE f.host_id = $1 AND f.epoch > $2)
         ORDER BY i.id FOR UPDATE OF i),
       known AS MATERIALIZED (
-        SELECT m.uuid, m.instance_id AS id, b.state, b.generation, b.observed, t.finished, b.generation = m.other_generation AS answers,
-          b.generation = m.other_generation AND b.state = 'absent' AND m.other_wanted = 'deleted' AS gone,
-          b.state IS DISTINCT FROM m.other_observed_state OR b.generation IS DISTINCT FROM m.other_observed_generation AS news
-        FROM target t JOIN b ON b.id = t.id JOIN compute.migrations m ON m.instance_id = t.id AND m.other_host_id = $1 FOR UPDATE OF m),
+        SELECT m.uuid, m.instance_id AS id, b.state, answer.generation, b.observed, t.finished, answer.generation = m.other_generation AS answers, proof.gone,
+          b.state IS DISTINCT FROM m.other_observed_state OR answer.generation IS DISTINCT FROM m.other_observed_generation AS news
+        FROM target t JOIN b ON b.id = t.id JOIN compute.migrations m ON m.instance_id = t.id AND m.other_host_id = $1,
+          LATERAL (SELECT b.generation >= m.other_generation AND b.state = 'absent' AND m.other_wanted = 'deleted' AS gone) proof,
+          LATERAL (SELECT CASE WHEN proof.gone THEN m.other_generation ELSE b.generation END AS generation) answer FOR UPDATE OF m),
       booked AS (
         UPDATE compute.migrations m SET other_observed_state = k.state, other_observed_generation = k.generation, other_observed = k.observed, version = m.version + 1
         FROM known k WHERE m.uuid = k.uuid AND k.answers AND k.news AND NOT (k.gone AND k.finished)),
@@ -37,13 +40,21 @@ export class OtherObservationsRepository {
         UPDATE compute.migrations m SET other_host_id = NULL, other_sequence = NULL, other_wanted = NULL, other_generation = NULL, other_spec_generation = NULL,
           other_observed_state = NULL, other_observed_generation = NULL, other_observed = NULL, version = m.version + 1
         FROM known k WHERE m.uuid = k.uuid AND k.gone AND k.finished),
+      shown AS (DELETE FROM compute.orphans o USING known k WHERE o.host_id = $1 AND o.domain_uuid = k.id AND k.gone),
       woken AS (
         UPDATE compute.instances i SET reconcile_at = now(), version = i.version + 1 FROM known k WHERE i.id = k.id AND k.gone AND k.news AND NOT k.finished RETURNING i.id)
-      SELECT k.id, k.gone AS forget, EXISTS (SELECT 1 FROM woken WHERE woken.id = k.id) AS wake FROM known k`, [
+      SELECT k.id, k.gone AS forget, EXISTS (SELECT 1 FROM woken WHERE woken.id = k.id) AS wake FROM known k
+      UNION ALL SELECT NULL, false, false FROM compute.host_feeds f WHERE f.host_id = $1 AND f.epoch > $2`, [
       hostId, epoch, seen.map(({ id }) => id), seen.map(({ state }) => state), seen.map(({ generation }) => generation),
       seen.map(({ doing, error, built }) => JSON.stringify({ doing, error, built })),
     ]);
-    for (const { id, wake } of rows) if (wake) this.bell.ring(id);
-    return new Map(rows.map(({ id, forget }) => [id, { forget }]));
+    const booked = new Map<string, { forget: boolean }>();
+    for (const { id, forget, wake } of rows) {
+      // Nothing was booked, so nothing may be forgotten: who forgets its proof is never asked for it again.
+      if (id === null) throw stale('The host was fenced since it made this report; pull and report again.');
+      if (wake) this.bell.ring(id);
+      booked.set(id, { forget });
+    }
+    return booked;
   }
 }

@@ -5,7 +5,7 @@ import { ApiClient, credentialsFrom } from '../client.js';
 import { baseUrlOf, Home, repository } from '../up/home.js';
 import { UpError } from '../up/progress.js';
 import { doctor } from './doctor.js';
-import { clean, drift } from './drift.js';
+import { adoptServer, clean, drift } from './drift.js';
 import { hostEnroll, hostList } from './host.js';
 import { inspectServer } from './inspect.js';
 import { hostEvacuate, hostFence, hostPowerSet, hostRestart, hostShow, hostUnfence } from './lost-hosts.js';
@@ -31,6 +31,8 @@ const HELP = `usage: skylite COMMAND
   drift [HOST]                   what differs between intent, hosts' memory, hypervisors and disks
   clean ORPHAN [--host H] --confirm "why nobody needs it"
                                  has its host remove a domain or files that belong to no server
+  adopt-server ORPHAN [--host H] --confirm "why it is a server"
+                                 makes a server of a domain that belongs to none
   inspect server ID|NAME [--full]
                                  intent, step, what it waits for, last error, and the host's own view
                                  (--full: its ledger and the domain's XML too)
@@ -51,9 +53,10 @@ async function run(args: string[]): Promise<number> {
   const settings = home.readSettings();
   if (!settings) throw new UpError(`there is no Skylite in ${home.dir}.`, 'Start one with `npm run up`, or set SKYLITE_HOME.');
   const api = new ApiClient(baseUrlOf(settings), () => credentialsFrom(home.openrc));
-  if (first === 'restored' && second === undefined) return restored(home);
+  if (first === 'restored' && second === undefined) return restored(home, settings, config.path);
   if (first === 'drift') return drift(api, args.slice(1));
   if (first === 'clean') return clean(api, args.slice(1));
+  if (first === 'adopt-server') return adoptServer(api, args.slice(1));
   if (first === 'adopt') return adopt(api, args.slice(1));
   if (first === 'host' && second === 'fence') return hostFence(api, rest);
   if (first === 'host' && second === 'power-set') return hostPowerSet(api, rest);

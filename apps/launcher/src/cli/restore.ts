@@ -1,19 +1,63 @@
 /** After a database was restored: says so to it, and adopts hosts. */
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigError, LauncherSecrets } from '#libs/config';
 import type { AdoptionView } from '#libs/contracts';
 import { raiseIncarnation } from '#libs/db';
+import { prepareEmbeddedPostgres } from '#libs/embedded-postgres';
 import type { ApiClient } from '../client.js';
-import type { Home } from '../up/home.js';
+import { runDirOf, type Home, type Settings } from '../up/home.js';
+import { lockHome } from '../up/lock.js';
+import { UpError } from '../up/progress.js';
+import { findSupervisor } from '../up/supervise.js';
 import { table } from './table.js';
 
-/** As the database's owner: the control plane may run or not. */
-export async function restored(home: Home): Promise<number> {
+/** A database that was not shut down replays its log first. */
+const DATABASE_READY_MS = 60_000;
+
+/** As the database's owner: the control plane may run or not. The embedded database, which is down with it, is run for this alone. */
+export async function restored(home: Home, settings: Settings, path: string): Promise<number> {
   const { databaseUrl } = LauncherSecrets.pick({ databaseUrl: true }).parse(JSON.parse(readFileSync(home.secretsFile, 'utf8')));
-  const incarnation = await raiseIncarnation(databaseUrl);
+  const incarnation = await raiseIncarnation(databaseUrl).catch((error: unknown) => {
+    if (!isDown(error) || findSupervisor(home)) throw error;
+    return withDatabase(home, settings, path, () => raiseIncarnation(databaseUrl));
+  });
   process.stdout.write(`The database is in incarnation ${incarnation} now: hosts only report and take no new servers until they are adopted.\nWhen the control plane runs and hosts have reported: skylite adopt\n`);
   return 0;
+}
+
+const isDown = (error: unknown): boolean => ['ECONNREFUSED', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+/** Runs the embedded PostgreSQL of this home while nothing else does. */
+async function withDatabase<T>(home: Home, settings: Settings, path: string, work: () => Promise<T>): Promise<T> {
+  const unlock = lockHome(home);
+  try {
+    const { command, args } = await prepareEmbeddedPostgres({ dataDir: join(home.dir, 'postgres'), runDir: join(runDirOf(settings), 'pg'), password: readFileSync(join(home.secretsDir, 'postgres-superuser'), 'utf8') });
+    const logFile = join(home.logs, 'postgres.log');
+    const log = openSync(logFile, 'a', 0o600);
+    const server = spawn(command, args, { stdio: ['ignore', log, log], env: { PATH: path } });
+    closeSync(log);
+    const ended = new Promise<void>((done) => { server.once('close', () => done()).once('error', () => done()); });
+    try {
+      for (const end = Date.now() + DATABASE_READY_MS; ;) {
+        try {
+          return await work();
+        } catch (error) {
+          // 57P03: it starts up still, which may mean that it recovers.
+          if (server.exitCode !== null || server.signalCode !== null) throw new UpError('the database does not start.', `Look into ${logFile}; a restored folder must belong to the user that the old one belonged to.`);
+          if (!(isDown(error) || (error as { code?: string }).code === '57P03') || Date.now() > end) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      }
+    } finally {
+      server.kill('SIGINT');
+      await ended;
+    }
+  } finally {
+    unlock();
+  }
 }
 
 export async function adopt(api: ApiClient, args: string[]): Promise<number> {

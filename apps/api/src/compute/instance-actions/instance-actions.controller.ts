@@ -29,6 +29,8 @@ export class InstanceActionsController {
     const before = last(asked['changes-before']);
     if (since !== undefined && before !== undefined && momentOf(since) > momentOf(before)) throw badRequest('The value of changes-since must be less than or equal to changes-before.');
     const paging = pagingOf(call.query, asked);
+    // No id of ours is longer.
+    if (paging.marker !== undefined && paging.marker.length > 64) throw badRequest(`marker [${paging.marker.slice(0, 64)}] not found`);
     const { entries } = await asking(this.bus, call.caller)(readTimeline, {
       instanceId, deletedToo: has(call.version, 'instance-action.deleted'), requestsOnly: true, withLines: false, limit: paging.limit,
       ...(paging.marker !== undefined && { marker: paging.marker }),

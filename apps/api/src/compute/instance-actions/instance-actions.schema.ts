@@ -6,7 +6,10 @@ import { versioned } from '../../http/read-input.js';
 const MOMENT = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/;
 /** Without a zone it is UTC. */
 export const momentOf = (text: string): Date => new Date(/^\d{4}-\d{2}-\d{2}$|(?:Z|[+-]\d{2}:?\d{2})$/.test(text) ? text : `${text}Z`);
-const moment = z.array(z.string().refine((text) => MOMENT.test(text) && !Number.isNaN(momentOf(text).getTime()), { error: (issue) => `'${String(issue.input).slice(0, 200)}' is not a 'date-time'` }));
+/** Databases know no year 0, and a zone can push the last day into a year of five digits. */
+const [FIRST_MS, LAST_MS] = ['0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z'].map((text) => Date.parse(text)) as [number, number];
+const isKnownTime = (ms: number): boolean => ms >= FIRST_MS && ms <= LAST_MS;
+const moment = z.array(z.string().refine((text) => MOMENT.test(text) && isKnownTime(momentOf(text).getTime()), { error: (issue) => `'${String(issue.input).slice(0, 200)}' is not a 'date-time'` }));
 
 export const ListActionsQuery = z.object({ limit: nonNegative, marker: many, 'changes-since': moment, 'changes-before': moment }).partial();
 /** From 2.58 on these, and nothing else. Before, whatever a client sends is not looked at. */

@@ -57,6 +57,7 @@ describe('os-instance-actions', () => {
     expect(body.links).toEqual([{ rel: 'next', href: `http://cloud.test${BASE}?changes-since=2026-01-01T00%3A00%3A00Z&limit=1&marker=req-1` }]);
     expect(cloud.questions(readTimeline)[0]).toMatchObject({ limit: 1, changesSince: '2026-01-01T00:00:00.000Z', requestsOnly: true, deletedToo: true });
     expect((await cloud.call('GET', `${BASE}?changes-since=yesterday`, { version: '2.58' })).status).toBe(400);
+    for (const wrong of [`marker=${'x'.repeat(65)}`, 'changes-since=9999-12-31T23:59:59-12:00', 'changes-since=0000-01-01T00:00:00Z']) expect((await cloud.call('GET', `${BASE}?${wrong}`, { version: '2.58' })).status).toBe(400);
     expect((await cloud.call('GET', `${BASE}?nonsense=1`, { version: '2.58' })).status).toBe(400);
     expect((await cloud.call('GET', `${BASE}?limit=x&nonsense=1`, { version: '2.57' })).status).toBe(200);
     await cloud.call('GET', BASE, { version: '2.20' });

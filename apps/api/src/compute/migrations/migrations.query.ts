@@ -28,7 +28,6 @@ export const ListMigrationsQuery = versioned((version) => z.object({
 }).partial());
 
 type Asked = Readonly<Partial<Record<'hidden' | 'host' | 'instance_uuid' | 'source_compute' | 'status' | 'migration_type' | 'limit' | 'marker' | 'changes-since' | 'changes-before' | 'user_id' | 'project_id', string[] | undefined>>>;
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 export interface MigrationListing {
   /** undefined: nothing can match. */
@@ -43,7 +42,7 @@ export function readMigrationListing({ version, query }: Call): MigrationListing
   const since = timeOf(values['changes-since']);
   const before = timeOf(values['changes-before']);
   if (since !== undefined && before !== undefined && before < since) throw badRequest('The value of changes-since must be less than or equal to changes-before.');
-  if (paging?.marker !== undefined && !UUID.test(paging.marker)) throw badRequest(`Marker ${paging.marker.slice(0, 255)} could not be found.`);
+  if (paging?.marker !== undefined && !z.uuid().safeParse(paging.marker).success) throw badRequest(`Marker ${paging.marker.slice(0, 255)} could not be found.`);
   const type = last(values.migration_type);
   const kind = MoveKind.safeParse(type);
   // A kind that is not offered, live migration above all: there are none of it.

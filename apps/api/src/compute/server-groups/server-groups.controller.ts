@@ -1,4 +1,5 @@
 import { Body, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { z } from 'zod';
 import { allows, Policy } from '#libs/auth';
 import { createServerGroup, deleteServerGroup, getServerGroup, listServerGroups, type ServerGroupPolicy } from '#libs/contracts';
 import { badRequest, notFound } from '#libs/errors';
@@ -65,7 +66,8 @@ function limitOf(text: string | undefined): number {
 }
 
 function groupIdOf(text: string): string {
-  const id = dashed(text);
-  if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) throw notFound(`Instance group ${text.slice(0, 255)} could not be found.`);
-  return id;
+  // A uuid by its digits alone is not enough: one without a version is nobody's, and out of contract.
+  const id = z.uuid().safeParse(dashed(text));
+  if (!id.success) throw notFound(`Instance group ${text.slice(0, 255)} could not be found.`);
+  return id.data;
 }

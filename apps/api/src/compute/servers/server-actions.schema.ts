@@ -42,7 +42,7 @@ export const BODIES = {
     lock: has(version, 'server.locked-reason') ? z.strictObject({ locked_reason: z.string().min(1).max(255).optional() }).nullable() : z.unknown(),
   })),
   rebuild: versioned(rebuild),
-  resize: same(z.strictObject({ resize: z.strictObject({ flavorRef: z.union([z.string().min(1), z.int()]), 'OS-DCF:diskConfig': diskConfig.optional() }) })),
+  resize: same(z.strictObject({ resize: z.strictObject({ flavorRef: z.union([z.string().min(1).max(255), z.int()]), 'OS-DCF:diskConfig': diskConfig.optional() }) })),
   /** Until 2.55 whatever it carries means nothing. */
   migrate: versioned((version) => z.strictObject({
     migrate: has(version, 'server-migrate.host') ? z.strictObject({ host: hostOrDomain.nullable().optional() }).nullable() : z.unknown(),

@@ -52,7 +52,7 @@ describe('actions that say how a server is to be', () => {
   it('resize: to a flavor, by id or number', async () => {
     for (const flavorRef of ['2', 2]) expect((await act({ resize: { flavorRef } })).status).toBe(202);
     expect(asked(resizeServer)).toEqual([{ flavorId: '2' }, { flavorId: '2' }]);
-    for (const resize of [{}, { flavorRef: '' }, { flavorRef: '2', 'OS-DCF:diskConfig': 'AUTO' }, { flavorRef: '2', host: 'x' }, null]) expect((await act({ resize })).status).toBe(400);
+    for (const resize of [{}, { flavorRef: '' }, { flavorRef: 'x'.repeat(256) }, { flavorRef: '2', 'OS-DCF:diskConfig': 'AUTO' }, { flavorRef: '2', host: 'x' }, null]) expect((await act({ resize })).status).toBe(400);
   });
 
   it('migrate: a host from 2.56 on', async () => {

@@ -38,7 +38,10 @@ const MOMENT = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(Z|[+-]
 const momentOf = (text: string): Date => new Date(/^\d{4}-\d{2}-\d{2}$|(?:Z|[+-]\d{2}:?\d{2})$/.test(text) ? text : `${text}Z`);
 /** The calendar's first moment: databases know no year 0. */
 const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
-const moment = valid((text) => MOMENT.test(text) && momentOf(text).getTime() >= FIRST_MS, 'date-time');
+/** A zone can push the last day into a year of five digits. */
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+const isKnownTime = (ms: number): boolean => ms >= FIRST_MS && ms <= LAST_MS;
+const moment = valid((text) => MOMENT.test(text) && isKnownTime(momentOf(text).getTime()), 'date-time');
 
 /** Filters that are regular expressions on a column, by Nova's name; and those of them that everyone has, from 2.83 or 2.90 on. */
 const PATTERNS = {
@@ -66,7 +69,9 @@ function isForEveryone(version: Microversion, name: string): boolean {
 
 const TAG_FILTERS = ['tags', 'tags-any', 'not-tags', 'not-tags-any'] as const;
 const PATTERN_SHAPES = Object.fromEntries(Object.keys(PATTERNS).map((name) => [name, regex])) as Record<PatternName, typeof regex>;
-const TAG_SHAPES = Object.fromEntries(TAG_FILTERS.map((name) => [name, many])) as Record<(typeof TAG_FILTERS)[number], typeof many>;
+/** Separated by commas; as long as the list contract carries. */
+const listedTags = z.array(z.string().refine((text) => text.split(',').every((tag) => tag.length <= LIMITS.regexChars), { error: (issue) => `${String(issue.input).slice(0, 200)} is too long` }));
+const TAG_SHAPES = Object.fromEntries(TAG_FILTERS.map((name) => [name, listedTags])) as Record<(typeof TAG_FILTERS)[number], typeof listedTags>;
 
 const sortKeys = (version: Microversion) => z.array(z.enum([
   ...SORT_KEYS, ...(has(version, 'server.locked-reason') ? (['locked'] as const) : []), ...(has(version, 'server.same-everywhere') ? [] : IGNORED_SORT_KEYS),
@@ -75,10 +80,10 @@ const sortKeys = (version: Microversion) => z.array(z.enum([
 const shape = {
   limit: nonNegative, marker: many, sort_dir: z.array(z.enum(['asc', 'desc'])),
   name: regex, display_name: regex, status: many, image: many, image_ref: many, flavor: many, ip: regex, ip6: regex, 'changes-since': moment, all_tenants: many,
-  user_id: many, project_id: many, tenant_id: many, host: many, uuid: many, deleted: many, soft_deleted: many, vm_state: many, task_state: many,
+  user_id: many, project_id: many, tenant_id: many, host: many, uuid: many, deleted: many, soft_deleted: many, vm_state: many.max(LIMITS.statesAsked), task_state: many.max(LIMITS.statesAsked),
   /** Not a column: matches everything, as Nova has it. */
   description: regex,
-  ...PATTERN_SHAPES, launch_index: many,
+  ...PATTERN_SHAPES, launch_index: z.array(z.string().max(LIMITS.regexChars)),
 };
 /** Parameters that a version does not know are dropped until 2.74, and refused from then on. */
 export const ListServersQuery = versioned((version) => z.object({

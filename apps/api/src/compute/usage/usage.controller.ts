@@ -2,6 +2,7 @@ import { Get, Inject, Param } from '@nestjs/common';
 import { z } from 'zod';
 import { enforce, Policy } from '#libs/auth';
 import { listServerUsages, type ServerUsage } from '#libs/contracts';
+import { badRequest } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
 import { has, nextLinks, noUsage, projectUsages, type UsagePeriod } from '#libs/openstack';
 import { asking, CallParam, type Call } from '../../http/call.js';
@@ -47,6 +48,8 @@ export class UsageController {
   private async read({ caller, version, query }: Call, projectId: string | null, asked: Asked): Promise<{ servers: ServerUsage[]; when: UsagePeriod; page: Paging }> {
     const when = periodOf(asked.start?.[0], asked.end?.[0], Date.now());
     const page = pagingOf(query, has(version, 'usage.paging') ? asked : {});
+    // No id of a server is longer.
+    if (page.marker !== undefined && page.marker.length > 64) throw badRequest(`marker [${page.marker.slice(0, 64)}] not found`);
     const { usages } = page.limit === 0 ? { usages: [] } : await asking(this.bus, caller)(listServerUsages, {
       projectId, from: new Date(when.fromMs).toISOString(), to: new Date(when.toMs).toISOString(), limit: page.limit, ...(page.marker !== undefined && { marker: page.marker }),
     });

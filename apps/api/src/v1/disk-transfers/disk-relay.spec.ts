@@ -21,7 +21,7 @@ let app: NestFastifyApplication;
 let url = '';
 type Ask = ReceivedBy<typeof sendDisk>;
 /** What the source host does when it is asked. */
-let source: (ask: Ask) => void;
+let source: (ask: Ask) => void | Promise<void>;
 let refuse: Error | undefined;
 const asks: Ask[] = [];
 const uploads: Promise<number>[] = [];
@@ -48,7 +48,7 @@ beforeAll(async () => {
   bus.handle(sendDisk, async (ask) => {
     if (refuse) throw refuse;
     asks.push(ask);
-    source(ask);
+    await source(ask);
     return { sizeBytes: DISK.length };
   }, { group: 'agent', hostId: SOURCE });
   const logger = createLogger('test', 'silent');
@@ -86,6 +86,15 @@ describe('a disk through the door', () => {
     expect((await get(randomUUID(), { range: `bytes=${DISK.length + 1}-` })).status).toBe(416);
     for (const range of ['bytes=1-2', 'bytes=-5', 'x']) expect((await get(randomUUID(), { range })).status).toBe(400);
   });
+
+  it('keeps nobody waiting who dialled for nothing', async () => {
+    source = async (ask) => {
+      put(ask, WHOLE);
+      await new Promise((resolve) => { setTimeout(resolve, 200); });
+    };
+    expect((await get(randomUUID(), { range: `bytes=${DISK.length + 1}-` })).status).toBe(416);
+    expect(await uploads[0]).not.toBe(204);
+  }, 5_000);
 
   it('is cut off when its source goes, so that nobody takes a part for the whole', async () => {
     source = (ask) => put(ask, WHOLE, { abortAfter: 500_000 });

@@ -78,7 +78,11 @@ export class DiskRelay {
     const come = new Promise<{ body: IncomingMessage; done(why: Error | null): void }>((resolve, reject) => {
       const waiting: Waiting = {
         keyDigest: digest(key),
-        join: (body) => new Promise((joined, failed) => { resolve({ body, done: (why) => (why === null ? joined() : failed(unavailable('The host that needs the disk went away.', { cause: why }))) }); }),
+        join: (body) => new Promise((joined, failed) => {
+          // Also when it comes to no transfer after all: nobody is kept waiting with a body that is not read.
+          signal.addEventListener('abort', () => failed(unavailable('The host that needs the disk went away.')), { once: true });
+          resolve({ body, done: (why) => (why === null ? joined() : failed(unavailable('The host that needs the disk went away.', { cause: why }))) });
+        }),
       };
       const give = (error: Error): void => {
         if (this.#waiting.get(transferId) === waiting) this.#waiting.delete(transferId);

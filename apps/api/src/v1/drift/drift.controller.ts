@@ -1,7 +1,7 @@
 import { Controller, Get, HttpCode, Inject, Post } from '@nestjs/common';
 import { z } from 'zod';
 import { CallerParam, Policy } from '#libs/auth';
-import { cleanOrphan, DriftView, listDrift, listHosts, type Caller } from '#libs/contracts';
+import { adoptOrphan, cleanOrphan, DriftView, listDrift, listHosts, type Caller } from '#libs/contracts';
 import { ZodBody, ZodQuery } from '#libs/http';
 import { BUS, type Bus } from '#libs/messaging';
 import { asking } from '../../http/call.js';
@@ -10,7 +10,7 @@ import { findHost } from '../hosts/find-host.js';
 
 const DriftQuery = z.strictObject({ host: z.string().max(255).optional() });
 const DriftAnswer = z.object({ drift: z.array(DriftView), more: z.boolean() });
-const CleanBody = z.strictObject({ host: z.string().min(1).max(255), id: z.uuid(), confirm: z.string().min(3).max(1000) });
+const OrphanBody = z.strictObject({ host: z.string().min(1).max(255), id: z.uuid(), confirm: z.string().min(3).max(1000) });
 const Nothing = z.object({});
 
 /** What differs between intent, hosts' memory, hypervisors and disks. Orphans are removed on an operator's word only. */
@@ -31,9 +31,18 @@ export class DriftController {
   @Post('clean')
   @HttpCode(202)
   @Policy('skylite:drift:clean')
-  @Describe({ summary: 'Have a host remove a domain or files that belong to no server', body: CleanBody, answers: { 202: Nothing } })
-  async clean(@CallerParam() caller: Caller, @ZodBody(CleanBody) { host, id, confirm }: z.output<typeof CleanBody>) {
+  @Describe({ summary: 'Have a host remove a domain or files that belong to no server', body: OrphanBody, answers: { 202: Nothing } })
+  async clean(@CallerParam() caller: Caller, @ZodBody(OrphanBody) { host, id, confirm }: z.output<typeof OrphanBody>) {
     const { id: hostId } = await findHost(this.bus, host, caller.requestId);
     return asking(this.bus, caller)(cleanOrphan, { hostId, id: id.toLowerCase(), statement: confirm });
+  }
+
+  @Post('adopt')
+  @HttpCode(202)
+  @Policy('skylite:drift:adopt')
+  @Describe({ summary: "Make a server of a domain that belongs to none, as its own notes and its host's memory tell it", body: OrphanBody, answers: { 202: Nothing } })
+  async adopt(@CallerParam() caller: Caller, @ZodBody(OrphanBody) { host, id, confirm }: z.output<typeof OrphanBody>) {
+    const { id: hostId } = await findHost(this.bus, host, caller.requestId);
+    return asking(this.bus, caller)(adoptOrphan, { hostId, id: id.toLowerCase(), statement: confirm });
   }
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { cleanOrphan, HostId, listDrift, type InputOf } from '#libs/contracts';
+import { adoptOrphan, cleanOrphan, HostId, listDrift, type InputOf } from '#libs/contracts';
 import { conflict } from '#libs/errors';
 import { HOST_ID } from '../../testing/samples.js';
 import { ScriptedCloud } from '../../testing/scripted-cloud.js';
@@ -32,6 +32,16 @@ describe('/v1/drift', () => {
     expect((await cloud.call('GET', '/v1/drift?host=beta', { as: 'admin' })).status).toBe(404);
     expect((await cloud.call('GET', '/v1/drift?x=1', { as: 'admin' })).status).toBe(400);
     expect((await cloud.call('GET', '/v1/drift')).status).toBe(403);
+  });
+
+  it('makes a server of an orphan, with a reason, for admins', async () => {
+    const adopted: InputOf<typeof adoptOrphan>[] = [];
+    cloud.bus.handle(adoptOrphan, async (input) => { adopted.push(input); return {}; }, { group: 'test' });
+    const body = { host: 'alpha', id: orphan, confirm: 'it is the shop' };
+    expect((await cloud.call('POST', '/v1/drift/adopt', { as: 'admin', body })).status).toBe(202);
+    expect(adopted).toMatchObject([{ hostId: HOST_ID, id: orphan, statement: 'it is the shop' }]);
+    expect((await cloud.call('POST', '/v1/drift/adopt', { as: 'admin', body: { host: 'alpha', id: orphan } })).status).toBe(400);
+    expect((await cloud.call('POST', '/v1/drift/adopt', { body })).status).toBe(403);
   });
 
   it('removes an orphan with a reason only', async () => {

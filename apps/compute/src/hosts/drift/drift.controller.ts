@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { cleanOrphan, hostHint, HostId, listDrift, type OutputOf, type ReceivedBy } from '#libs/contracts';
-import { conflict, notFound } from '#libs/errors';
+import { conflict, forbidden, notFound } from '#libs/errors';
 import { BUS, Handles, type Bus } from '#libs/messaging';
 import { LOGGER, type Logger } from '#libs/observability';
 import { removalOf } from './decide/removal.js';
@@ -25,8 +25,10 @@ export class DriftController {
 
   @Handles(cleanOrphan)
   async clean(@Payload() { caller, hostId, id, statement }: ReceivedBy<typeof cleanOrphan>): Promise<Record<string, never>> {
+    if (!caller.isAdmin) throw forbidden('Only an admin may have orphans removed.');
     const outcome = await this.drift.clean(hostId, id, removalOf(id));
     if (outcome === 'ours') throw conflict(`${id} is a server of this cloud and is, or may be, on that host: delete the server instead.`);
+    if (outcome === 'not-adopted') throw conflict("That host is not adopted since the database was restored, and what looks like an orphan may be a server that was made after the backup. Run 'skylite adopt' first.");
     if (outcome === 'unknown') throw notFound(`That host does not say that it has an orphan ${id}.`);
     this.logger.warn({ hostId, orphan: id, userId: caller.userId, requestId: caller.requestId, statement }, 'an orphan is removed on an operator\'s word');
     this.bus.hint(hostHint, {}, { hostId });

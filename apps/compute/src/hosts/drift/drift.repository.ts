@@ -31,27 +31,29 @@ export class DriftRepository {
   }
 
   /**
-   * Tells the host `deleted` for an id that is nobody's there, in one statement. Gives why not: what of ours is there, or that the
-   * host never said it has it.
+   * Tells the host `deleted` for an id that is nobody's there, in one statement. Gives why not: what of ours is there, that the
+   * host is not adopted since a restore, or that it never said it has it.
    */
-  async clean(hostId: string, id: string, entry: DesiredInstance): Promise<'told' | 'ours' | 'unknown'> {
-    const { rows } = await this.db.pool.query<{ ours: boolean; said: boolean; told: boolean }>(`
-      WITH ours AS (
+  async clean(hostId: string, id: string, entry: DesiredInstance): Promise<'told' | 'ours' | 'not-adopted' | 'unknown'> {
+    const { rows } = await this.db.pool.query<{ ours: boolean; foreign: boolean; told: boolean }>(`
+      WITH alien AS (SELECT 1 FROM compute.host_feeds WHERE host_id = $1 AND adopted_incarnation <> $6),
+      ours AS (
         SELECT 1 FROM compute.instances WHERE id = $2 AND host_id = $1 AND deleted_at IS NULL
         UNION ALL SELECT 1 FROM compute.migrations m WHERE m.instance_id = $2 AND (m.other_host_id = $1 OR (m.finished_at IS NULL AND $1 IN (m.source_host_id, m.dest_host_id)))),
       said AS (
         SELECT 1 FROM compute.drift WHERE host_id = $1 AND subject_id = $2::text AND kind = ANY($4)
         UNION ALL SELECT 1 FROM compute.orphans WHERE host_id = $1 AND domain_uuid = $2 AND last_seen_at > now() - interval '15 minutes'),
       feed AS (
-        INSERT INTO compute.host_feeds AS f (host_id, sequence) SELECT $1, 1 WHERE EXISTS (SELECT 1 FROM said) AND NOT EXISTS (SELECT 1 FROM ours)
+        INSERT INTO compute.host_feeds AS f (host_id, sequence) SELECT $1, 1 WHERE EXISTS (SELECT 1 FROM said) AND NOT EXISTS (SELECT 1 FROM ours) AND NOT EXISTS (SELECT 1 FROM alien)
         ON CONFLICT (host_id) DO UPDATE SET sequence = f.sequence + 1 RETURNING f.sequence),
       told AS (
         INSERT INTO compute.departures AS d (host_id, instance_id, sequence, generation, desired) SELECT $1, $2, feed.sequence, $5, $3 FROM feed
         ON CONFLICT (host_id, instance_id) DO UPDATE SET sequence = excluded.sequence RETURNING 1)
-      SELECT EXISTS (SELECT 1 FROM ours) AS ours, EXISTS (SELECT 1 FROM said) AS said, EXISTS (SELECT 1 FROM told) AS told`,
-    [hostId, id, JSON.stringify(entry), ORPHANS, entry.generation]);
+      SELECT EXISTS (SELECT 1 FROM ours) AS ours, EXISTS (SELECT 1 FROM alien) AS "foreign", EXISTS (SELECT 1 FROM told) AS told`,
+    [hostId, id, JSON.stringify(entry), ORPHANS, entry.generation, this.db.incarnation]);
     const answer = rows[0];
     if (answer?.told) return 'told';
-    return answer?.ours ? 'ours' : 'unknown';
+    if (answer?.ours) return 'ours';
+    return answer?.foreign ? 'not-adopted' : 'unknown';
   }
 }

@@ -35,6 +35,9 @@ describe('nextMoveStep', () => {
   const late = { waitedMs: tempo.operateDeadlineMs, now: { hostAlive: true } };
   const other = { others: [left] };
   const going = { ...left, wanted: 'deleted' } as const;
+  /** Started as wanted, and off since by its own doing. */
+  const ended = { observed: { state: 'stopped', generation: 5, rebootCount: 0, doing: null, error: null, built: { specGeneration: 2, diskGeneration: 1 } } } as const;
+  const endedLong = { ...ended, waitedMs: tempo.powerOffGraceMs, now: { hostAlive: true } } as const;
   it.each<[string, InstanceFacts, object | undefined]>([
     ['no move, nothing elsewhere', { ...at('verify'), move: null, now: {} }, undefined],
     ['first reads the rows', at('claim', { now: { moves: undefined as never } }), { do: 'read-moves' }],
@@ -59,11 +62,15 @@ describe('nextMoveStep', () => {
     ['arrive: lost', at('arrive', { rows: { ...other, hostGone: true } }), { do: 'give-up-move' }],
     ['arrive: evacuated', at('arrive', { kind: 'evacuation', met: true, rows: other }), { do: 'end-move', claims: 'settle-and-keep-old', status: 'done', fault: null }],
     ['arrive: an evacuation never goes back', at('arrive', { ...failed, kind: 'evacuation', rows: other }), { do: 'end-move', claims: 'settle-and-keep-old', status: 'error' }],
+    ['arrive: off, perhaps not started yet', at('arrive', { ...ended, rows: other, now: { hostAlive: true } }), { do: 'wait-host' }],
+    ['arrive: the guest switched itself off', at('arrive', { ...endedLong, rows: other }), { do: 'arrived' }],
     ['verify: rests', at('verify', { met: true, rows: other }), undefined],
     ['confirm: the source has not let go', at('confirm', { met: true, rows: { others: [going] } }), { do: 'wait-other' }],
     ['confirm: no deadline', at('confirm', { met: true, waitedMs: 10 ** 9, rows: { others: [going] } }), { do: 'wait-other', againMs: tempo.deleteTickMaxMs }],
     ['confirm: it has', at('confirm', { met: true, rows: { others: [{ ...going, absent: true }] } }), { do: 'end-move', claims: 'settle', status: 'confirmed' }],
     ['confirm: it is fenced', at('confirm', { met: true, rows: { others: [{ ...going, gone: true }] } }), { do: 'end-move', claims: 'settle-and-keep-old', status: 'confirmed' }],
+    ['confirm on one host: the guest switched itself off meanwhile', at('confirm', endedLong), { do: 'end-move', claims: 'settle', status: 'confirmed' }],
+    ['return: the guest switched itself off', at('return', endedLong), { do: 'end-move', claims: 'release', status: 'reverted' }],
     ['confirm on one host', at('confirm', { met: true }), { do: 'end-move', claims: 'settle', status: 'confirmed' }],
     ['revert: the destination has not let go', at('revert', { rows: other, now: { hostAlive: true } }), { do: 'wait-host' }],
     ['revert: an older absence proves nothing', at('revert', { rows: other, observed: { state: 'absent', generation: 4, rebootCount: 0, doing: null, error: null }, now: { hostAlive: true } }), { do: 'wait-host' }],

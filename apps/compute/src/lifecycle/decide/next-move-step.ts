@@ -14,7 +14,7 @@
  */
 import type { PlacementExplanation } from '#libs/contracts';
 import { deadlineFault, hostFault, refusedFault, type ExplainedFault } from './faults.js';
-import { isMet, type Claim, type InstanceFacts } from './facts.js';
+import { isDownByItself, isMet, type Claim, type InstanceFacts } from './facts.js';
 import type { MoveRows, OpenMove, OtherHost } from './move-rows.js';
 import { crosses, describeWait, type Deadlines } from './waits.js';
 
@@ -82,7 +82,7 @@ function goOn(facts: InstanceFacts, phase: Phase, open: OpenMove, moves: MoveRow
       return isFault(waiting) ? { do: 'give-up-move', why: waiting } : waiting;
     }
     case 'arrive': {
-      if (isMet(facts) && !moves.hostGone) return evacuation ? { do: 'end-move', claims: 'settle-and-keep-old', status: 'done', fault: null } : { do: 'arrived' };
+      if (isThere(facts, deadlines) && !moves.hostGone) return evacuation ? { do: 'end-move', claims: 'settle-and-keep-old', status: 'done', fault: null } : { do: 'arrived' };
       const waiting = moves.hostGone ? fenced(facts.host?.name ?? '') : watch(facts, deadlines);
       if (!isFault(waiting)) return waiting;
       // There is nothing to go back to behind a fence: it is here now, and in ERROR, and a rebuild tries anew.
@@ -92,7 +92,7 @@ function goOn(facts: InstanceFacts, phase: Phase, open: OpenMove, moves: MoveRow
     // The source lets go. No deadline: it ends with its proof, or with a fence.
     case 'confirm': {
       const other = moves.others.find(({ open: under }) => under);
-      if (other === undefined) return isMet(facts) ? { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null } : patience(facts, deadlines);
+      if (other === undefined) return isThere(facts, deadlines) ? { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null } : patience(facts, deadlines);
       if (other.absent) return { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null };
       return other.gone ? { do: 'end-move', claims: 'settle-and-keep-old', status: 'confirmed', fault: null } : waitForOther(facts, other, deadlines);
     }
@@ -101,7 +101,7 @@ function goOn(facts: InstanceFacts, phase: Phase, open: OpenMove, moves: MoveRow
     // The source has it again, as it was.
     case 'return': {
       const status = open.error === null ? 'reverted' : 'error';
-      if (isMet(facts) && !moves.hostGone) return { do: 'end-move', claims: 'release', status, fault: null };
+      if (isThere(facts, deadlines) && !moves.hostGone) return { do: 'end-move', claims: 'release', status, fault: null };
       const waiting = moves.hostGone ? fenced(open.source.name) : watch(facts, deadlines);
       return isFault(waiting) ? { do: 'end-move', claims: 'release', status: 'error', fault: waiting } : waiting;
     }
@@ -116,6 +116,9 @@ function leave(facts: InstanceFacts, moves: MoveRows, deadlines: Deadlines): Mov
   const there = moves.others.find(({ absent, gone }) => !absent && !gone);
   return there ? waitForOther(facts, there, deadlines) : { do: 'end-moves-of-deleted' };
 }
+
+/** Its host has done its part. A guest that was started and has been off since by its own doing is there too: the loop takes note of that afterwards. */
+const isThere = (facts: InstanceFacts, deadlines: Deadlines): boolean => isMet(facts) || (isDownByItself(facts) && facts.waitedMs >= deadlines.powerOffGraceMs);
 
 /** Waits for the instance's own host, or says why that has no sense any more. */
 function watch(facts: InstanceFacts, deadlines: Deadlines): Waiting | ExplainedFault {

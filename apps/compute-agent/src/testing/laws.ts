@@ -1,0 +1,33 @@
+/** Laws that every way of an instance on its host obeys, as tests: whoever walks a way is disturbed at each of its steps. */
+import { it } from '@jest/globals';
+import type { Step } from '../decide/facts.js';
+import type { TestHost } from './test-host.js';
+
+/** Stands around the `nth` step of a way. */
+export type Disturb = (step: Step, run: () => Promise<void>, nth: number) => Promise<void>;
+
+/** `walk` goes the whole way from nothing to nothing on a fresh host, checks it, and gives the steps that were taken. */
+export function itObeysTheLaws(host: () => TestHost, walk: (disturb: Disturb) => Promise<readonly Step[]>): void {
+  it('survives a kill before and after every step', async () => {
+    const steps = await walk((_, run) => run());
+    await host().close();
+    for (let at = 0; at < steps.length; at += 1) {
+      for (const when of ['before', 'after'] as const) {
+        await walk(async (_, run, nth) => {
+          if (nth !== at) return run();
+          if (when === 'after') await run();
+          void host().restart();
+          return host().kill();
+        });
+        await host().close();
+      }
+    }
+  }, 60_000);
+
+  it('takes every step twice', async () => {
+    await walk(async (_, run) => {
+      await run();
+      await run();
+    });
+  }, 20_000);
+}

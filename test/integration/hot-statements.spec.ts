@@ -1,0 +1,23 @@
+/** Statements that are planned once per connection, over real PostgreSQL. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HOT } from '#libs/db';
+import { startTestDatabase, type TestDatabase } from '#libs/testing';
+
+describe('a hot statement', () => {
+  let t: TestDatabase;
+  beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+  afterAll(async () => { await t?.stop(); });
+  const again = async (): Promise<object> => (await t.db.pool.query<object>(`${HOT} SELECT * FROM compute.hot_things WHERE id = $1`, [7])).rows[0]!;
+
+  it('gets a plan by name after some uses, which outlives a migration that changes its result', async () => {
+    await t.admin.query('CREATE TABLE compute.hot_things (id int PRIMARY KEY); INSERT INTO compute.hot_things VALUES (7); GRANT SELECT ON compute.hot_things TO PUBLIC');
+    for (let n = 0; n < 40; n += 1) expect(await again()).toEqual({ id: 7 });
+    await t.admin.query("ALTER TABLE compute.hot_things ADD COLUMN name text DEFAULT 'x'");
+    for (let n = 0; n < 3; n += 1) expect(await again()).toEqual({ id: 7, name: 'x' });
+  });
+
+  it('goes through an index even while its table is empty, and leaves other statements as they are', async () => {
+    const seqscan = async (text: string): Promise<string> => (await t.db.pool.query<{ enable_seqscan: string }>(text, [])).rows[0]!.enable_seqscan;
+    expect([await seqscan(`${HOT} SHOW enable_seqscan`), await seqscan('SHOW enable_seqscan')]).toEqual(['off', 'on']);
+  });
+});
