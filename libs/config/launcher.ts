@@ -39,6 +39,7 @@ const shape = {
   SKYLITE_PROJECT_REQUESTS_PER_S: z.coerce.number().int().min(1).max(1_000_000).default(500),
   SKYLITE_PROJECT_REQUESTS_BURST: z.coerce.number().int().min(1).max(1_000_000).default(1_000),
   SKYLITE_PROJECT_CREATES_IN_FLIGHT: z.coerce.number().int().min(1).max(100_000).default(1_000),
+  SKYLITE_PROJECT_READS_IN_FLIGHT: z.coerce.number().int().min(1).max(100_000).default(64),
   /** May a resize end on the host where the server is? Then no disk travels. */
   SKYLITE_RESIZE_IN_PLACE: z.enum(['true', 'false']).default('true'),
   SKYLITE_SCHEDULER_WEIGHER: z.enum(['spread', 'pack']).default('spread'),
@@ -52,7 +53,7 @@ const shape = {
 /** What an operator may say to `up` for the launcher; the others `up` knows by itself. */
 const TUNABLES = [
   'SKYLITE_TOKEN_TTL_S', 'SKYLITE_HOST_ALIVE_TIMEOUT_MS', 'SKYLITE_EVENTS_KEEP_DAYS', 'SKYLITE_PROJECT_REQUESTS_PER_S', 'SKYLITE_PROJECT_REQUESTS_BURST',
-  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
+  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_PROJECT_READS_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
 ] as const satisfies readonly (keyof typeof shape)[];
 
 /** Those that are set, as they are; a wrong one is named here already, not in a log. */
@@ -87,7 +88,7 @@ export function loadLauncherConfig(env: Env = process.env) {
     weigher: values.SKYLITE_SCHEDULER_WEIGHER,
     eventsKeepDays: values.SKYLITE_EVENTS_KEEP_DAYS,
     resizeInPlace: values.SKYLITE_RESIZE_IN_PLACE === 'true',
-    brakes: { requestsPerS: values.SKYLITE_PROJECT_REQUESTS_PER_S, burst: values.SKYLITE_PROJECT_REQUESTS_BURST, createsInFlight: values.SKYLITE_PROJECT_CREATES_IN_FLIGHT },
+    brakes: { requestsPerS: values.SKYLITE_PROJECT_REQUESTS_PER_S, burst: values.SKYLITE_PROJECT_REQUESTS_BURST, createsInFlight: values.SKYLITE_PROJECT_CREATES_IN_FLIGHT, readsInFlight: values.SKYLITE_PROJECT_READS_IN_FLIGHT },
     logLevel: values.SKYLITE_LOG_LEVEL,
   };
 }

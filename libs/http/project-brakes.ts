@@ -1,6 +1,6 @@
 /**
- * Brakes of each project at the door, in this process: requests a second (a bucket that fills steadily), and writes under
- * way. Owns: counting, and the refusal with words. Never waits and never asks anybody: a project that runs away must not
+ * Brakes of each project at the door, in this process: requests a second (a bucket that fills steadily), and reads and writes
+ * under way. Owns: counting, and the refusal with words. Never waits and never asks anybody: a project that runs away must not
  * cost more than saying so. Forgets after a restart, which lets one burst more through. Memory is bounded by the number of
  * projects it remembers; one that rested long enough to be full again needs no memory.
  */
@@ -14,9 +14,14 @@ export interface BrakeOptions {
   burst: number;
   /** POSTs of one project under way at a time. */
   createsInFlight: number;
+  /** Other short requests of one project under way at a time: fewer than fill the services' queues for everybody. */
+  readsInFlight: number;
 }
 
-interface Bucket { tokens: number; filledAtMs: number; underWay: number }
+/** A stream lasts as long as its client likes, and costs little meanwhile: it is counted when it begins only. */
+export type RequestKind = 'read' | 'write' | 'stream';
+
+interface Bucket { tokens: number; filledAtMs: number; underWay: Record<'read' | 'write', number> }
 
 export class ProjectBrakes {
   readonly #buckets = new Map<string, Bucket>();
@@ -28,23 +33,24 @@ export class ProjectBrakes {
    * One request of a scope (a project, or the user of an unscoped token). Gives what is to be called when it has ended.
    * @throws SkyError `too-many-requests`, with the seconds after which there is room
    */
-  pass(scope: string, isWrite: boolean): () => void {
+  pass(scope: string, kind: RequestKind): () => void {
     const bucket = this.#fill(scope);
-    const { requestsPerS, createsInFlight } = this.options;
+    const { requestsPerS, createsInFlight, readsInFlight } = this.options;
     if (bucket.tokens < 1) {
       throw new SkyError('too-many-requests', `This project sends too many requests: at most ${requestsPerS} a second, ${this.options.burst} at once after a rest. Try again.`, { retryAfterS: Math.max(1, Math.ceil((1 - bucket.tokens) / requestsPerS)) });
     }
-    if (isWrite && bucket.underWay >= createsInFlight) {
-      throw new SkyError('too-many-requests', `This project has ${bucket.underWay} creates and actions under way, which is the most at a time. Try again when some have been answered.`, { retryAfterS: 1 });
+    if (kind !== 'stream' && bucket.underWay[kind] >= (kind === 'write' ? createsInFlight : readsInFlight)) {
+      const what = kind === 'write' ? 'creates and actions' : 'requests';
+      throw new SkyError('too-many-requests', `This project has ${bucket.underWay[kind]} ${what} under way, which is the most at a time. Try again when some have been answered.`, { retryAfterS: 1 });
     }
     bucket.tokens -= 1;
-    if (!isWrite) return () => undefined;
-    bucket.underWay += 1;
+    if (kind === 'stream') return () => undefined;
+    bucket.underWay[kind] += 1;
     let ended = false;
     return () => {
       if (ended) return;
       ended = true;
-      bucket.underWay -= 1;
+      bucket.underWay[kind] -= 1;
     };
   }
 
@@ -54,10 +60,10 @@ export class ProjectBrakes {
   #fill(scope: string): Bucket {
     const now = this.nowMs();
     const { requestsPerS, burst } = this.options;
-    const bucket = this.#buckets.get(scope) ?? { tokens: burst, filledAtMs: now, underWay: 0 };
+    const bucket = this.#buckets.get(scope) ?? { tokens: burst, filledAtMs: now, underWay: { read: 0, write: 0 } };
     bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.filledAtMs) / 1000) * requestsPerS);
     bucket.filledAtMs = now;
-    // Most recently used last; the one that rested longest is forgotten first, never one with writes under way.
+    // Most recently used last; the one that rested longest is forgotten first, never one with something under way.
     this.#buckets.delete(scope);
     this.#buckets.set(scope, bucket);
     if (this.#buckets.size > LIMITS.braked) this.#forget();
@@ -67,7 +73,7 @@ export class ProjectBrakes {
   #forget(): void {
     for (const [scope, { underWay }] of this.#buckets) {
       if (this.#buckets.size <= LIMITS.braked) return;
-      if (underWay === 0) this.#buckets.delete(scope);
+      if (underWay.read + underWay.write === 0) this.#buckets.delete(scope);
     }
   }
 }

@@ -187,6 +187,12 @@ describe('labels', () => {
     expect((await client.get(server.id)).tags).toEqual([]);
   });
 
+  it('many at once: each is kept, none is refused', async () => {
+    const server = await active();
+    await Promise.all(Array.from({ length: 40 }, (_, n) => world.bus.ask(setServerTags, { ...of(server), tags: [`t${n}`], replace: false })));
+    expect((await client.get(server.id)).tags).toHaveLength(41);
+  });
+
   it('a stranger sees none of it', async () => {
     const server = await active();
     const stranger = new Client(world, callerOf('p2'));

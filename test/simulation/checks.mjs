@@ -115,6 +115,8 @@ function isTrue(cloud, { id, fault }) {
   if (/An administrator set/.test(fault.message)) return cloud.setToError.has(id);
   if (/No valid host/.test(fault.message)) return !/There is no host|: *\.$/.test(fault.message) && !cloud.hadRoom(fault);
   if (/restored|adopt/i.test(`${fault.message} ${fault.details}`)) return cloud.failedOver;
+  // What the host built in the second that the database lost is newer than all that the database knows.
+  if (/newer-built/.test(fault.details)) return cloud.failedOver;
   if (/lost during a move/.test(fault.message)) return cloud.fencedOnce.size > 0;
   if (/failed on its host|could not do what was asked/.test(fault.message)) return (cloud.injected.get(id) ?? 0) > 0 && INJECTED.test(fault.details);
   return false;

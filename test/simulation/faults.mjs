@@ -11,7 +11,7 @@ export const FAULTS = [
   { name: 'bus-wiped', weight: 1, run: (play) => { play.cloud.network.wipe(); play.later(play.random.between(300, 3_000), () => { play.cloud.network.down = false; play.cloud.network.tell(); }); } },
   { name: 'database-down', weight: 1, run: (play) => { play.cloud.store.down = true; play.later(play.random.between(300, 10_000), () => { play.cloud.store.down = false; }); } },
   { name: 'storm', weight: 2, run: (play) => { play.cloud.network.weather = { lose: 0.15, double: 0.2, delayMs: 60, mostMs: 3_000 }; play.later(play.random.between(2_000, 15_000), () => play.calm()); } },
-  { name: 'libvirt-errors', weight: 2, run: (play) => { const host = play.random.pick(play.cloud.hosts); host.errors = play.random.pick([0.4, 0.95]); play.later(play.random.between(1_000, 15_000), () => { host.errors = 0; }); } },
+  { name: 'libvirt-errors', weight: 2, run: (play) => { const host = play.random.pick(play.cloud.hosts); host.errors = play.random.pick([0.4, 0.95]); if (host.errors > 0.5) play.create(3); play.later(play.random.between(3_000, 20_000), () => { host.errors = 0; }); } },
   { name: 'slow-disk', weight: 2, run: (play) => { const disk = play.disks(play.random.pick(play.cloud.hosts).name); disk.slowMs = 4_000; play.later(play.random.between(2_000, 20_000), () => { disk.slowMs = 0; }); } },
   { name: 'clock-jump', weight: 1, run: ({ cloud, random }) => { random.pick(cloud.all).process.skewMs = random.between(-3_600_000, 3_600_000); } },
   { name: 'failover', weight: 1, run: (play) => void failOver(play) },

@@ -13,7 +13,7 @@ const runs = (row) => rests(row) && row.intent === 'running';
 
 /** Each: a weight, and what it asks of the client's end of the bus. */
 export const OPERATIONS = [
-  { name: 'create', weight: 10, run: (play) => play.create(1) },
+  { name: 'create', weight: 8, run: (play) => play.create(1) },
   { name: 'create-many', weight: 2, run: (play) => play.create(2 + play.random.int(4)) },
   { name: 'delete', weight: 4, run: (play) => play.act(deleteServer) },
   { name: 'force-delete', weight: 1, run: (play) => play.act(forceDeleteServer, { fits: (row) => row.move_phase !== null }) },

@@ -35,7 +35,7 @@ export async function runSeed({ seed, store: Store, client, hosts, cell, disks, 
     cloud.start();
     cloud.crashAt = crashAt;
     store.committed = async (process) => { if (process.kind === 'scheduler' && !store.open) await checkClaims(cloud); };
-    const lengthMs = world.random.between(30, 100) * SECOND;
+    const lengthMs = world.random.between(30, 80) * SECOND;
     if (way === undefined) {
       play.begin();
       await play.watch(lengthMs);
@@ -86,8 +86,8 @@ class Play {
     };
     // Each seed has its likings: some operations it never asks for, some often.
     const liked = OPERATIONS.map((one) => ({ ...one, weight: one.name === 'create' ? one.weight : one.weight * this.random.pick([0, 1, 1, 1, 4]) }));
-    this.later(3_000, () => next(liked, this.random.between(600, 4_000)));
-    if (this.faults) this.later(6_000, () => next(FAULTS, this.random.between(3_000, 15_000)));
+    this.later(3_000, () => next(liked, this.random.between(250, 1_500)));
+    if (this.faults) this.later(6_000, () => next(FAULTS, this.random.between(2_500, 12_000)));
   }
 
   create(count, flavorId = this.random.pick(['42', '1', '2'])) {

@@ -16,7 +16,7 @@ import { GuestDisks } from './guest-disks.mjs';
 import { conditionOf, everything, freshDisks } from './virtual-fs.mjs';
 
 export const IMAGE_ID = '0ddba11a-0000-4000-8000-000000000001';
-export const TEMPO = { loopPollMs: 2_000, buildDeadlineMs: 90_000, operateDeadlineMs: 90_000, claimDeadlineMs: 90_000, deleteTickMaxMs: 30_000, nudgeAfterMs: 20_000, powerOffGraceMs: 15_000 };
+export const TEMPO = { loopPollMs: 2_000, waitTickMs: 1_500, buildDeadlineMs: 90_000, operateDeadlineMs: 90_000, claimDeadlineMs: 90_000, deleteTickMaxMs: 30_000, nudgeAfterMs: 20_000, powerOffGraceMs: 15_000 };
 const AGENT_LIMITS = { ...LIMITS, powerOffMs: 8_000, pressAgainMs: 3_000, tickEveryMs: 15_000, fullPullEveryMs: 120_000, fullReportEveryMs: 60_000 };
 const noLogger = () => { const log = { level: 'silent' }; for (const word of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) log[word] = () => {}; log.child = () => log; return log; };
 export const logger = noLogger();
@@ -171,7 +171,8 @@ export class Cloud {
         return (...args) => new Promise((resolve, reject) => {
           const ms = world.random.between(0.5, 20) + world.random.between(0, conditionOf(host.name).slowMs + host.slowMs);
           world.after(ms, () => {
-            if (host.errors > 0 && world.random.chance(host.errors)) {
+            // A host that sees nothing does nothing: looking fails more rarely than acting.
+            if (host.errors > 0 && world.random.chance(key === 'observe' || key === 'list' ? host.errors * 0.15 : host.errors)) {
               const id = args[0]?.desired?.id ?? args[0]?.id ?? (typeof args[0] === 'string' ? args[0] : undefined);
               if (id) this.injected.set(id, (this.injected.get(id) ?? 0) + 1);
               reject(new StepError('libvirt-38', 'libvirt said no.', 'counted'));

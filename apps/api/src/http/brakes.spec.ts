@@ -5,7 +5,7 @@ import { ScriptedCloud } from '../testing/scripted-cloud.js';
 
 describe('the brakes of a project, at the door', () => {
   let cloud: ScriptedCloud;
-  beforeAll(async () => { cloud = await ScriptedCloud.start('http://cloud.test', { brakes: { requestsPerS: 1, burst: 4, createsInFlight: 1 } }); });
+  beforeAll(async () => { cloud = await ScriptedCloud.start('http://cloud.test', { brakes: { requestsPerS: 1, burst: 4, createsInFlight: 1, readsInFlight: 64 } }); });
   afterAll(async () => { await cloud.stop(); });
   const as = (project: string, role: 'member' | 'admin' = 'member') => ({ 'x-auth-token': cloud.token(role, project.repeat(32)) });
   const create = (project: string) => cloud.call('POST', '/compute/v2.1/servers', { headers: as(project), body: { server: { name: 's', imageRef: IMAGE_ID, flavorRef: '1' } } });

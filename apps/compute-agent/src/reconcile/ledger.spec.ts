@@ -108,6 +108,15 @@ describe('Ledger', () => {
     expect(ledger.entries.get(instanceId())?.listed).toBe(true);
   });
 
+  it('begins anew with what was told to go and is wanted again', async () => {
+    const ledger = await filled();
+    await ledger.book(instanceId(), (progress) => ({ ...progress, built: 1 }));
+    await ledger.accept(page({ upTo: 6, entries: [{ sequence: 6, instance: desired({ intent: 'deleted', generation: 8 }) }] }));
+    expect(ledger.entries.get(instanceId())!.progress.built).toBe(1);
+    await ledger.accept(page({ upTo: 7, entries: [{ sequence: 7, instance: desired({ generation: 9 }) }] }));
+    expect(ledger.entries.get(instanceId())!.progress.built).toBeNull();
+  });
+
   it('forgets only what is wanted deleted and proved absent', async () => {
     const ledger = await filled();
     await ledger.forget([instanceId()], () => true);

@@ -90,7 +90,9 @@ export class Ledger {
       }
       const same = known?.listed && known.incarnation === page.incarnation && known.sequence === sequence && known.desired.generation === instance.generation;
       if (same) continue;
-      this.#entries.set(instance.id, { format: 1, sequence, incarnation: page.incarnation, listed: true, desired: instance, progress: known?.progress ?? NO_PROGRESS });
+      // What was told to go and is wanted here again (a move came back before the ledger was let forget it) begins anew: its absence was booked.
+      const isBack = known?.desired.intent === 'deleted' && instance.intent !== 'deleted';
+      this.#entries.set(instance.id, { format: 1, sequence, incarnation: page.incarnation, listed: true, desired: instance, progress: known && !isBack ? known.progress : NO_PROGRESS });
       changed.push(instance.id);
     }
     await Promise.all(changed.map((id) => this.#write(id)));

@@ -30,6 +30,8 @@ type Runner = { query<T extends object>(text: string, values: unknown[]): Promis
 /** compute.instances and its events: the rows of servers. Every write compares a version and is one statement. */
 @Injectable()
 export class InstancesRepository {
+  readonly #turns = new Map<string, Promise<void>>();
+
   constructor(@Inject(DATABASE) private readonly db: Database, @Inject(TEMPO) private readonly tempo: Tempo) {}
 
   async find(id: string): Promise<InstanceRow | undefined> {
@@ -50,9 +52,24 @@ export class InstancesRepository {
 
   /**
    * Reads, lets `decide` choose a change (or throw, or undefined: nothing to do), writes if nobody was faster; else again.
-   * `decide` throws not-found for a row that is not there.
+   * `decide` throws not-found for a row that is not there. Requests of this process take turns at one instance, so that many at
+   * once do not lose their races to each other.
    */
   async decideAndChange(id: string, decide: (row: InstanceRow | undefined) => Change | undefined): Promise<InstanceRow | undefined> {
+    const before = this.#turns.get(id);
+    let end = (): void => undefined;
+    const turn = new Promise<void>((resolve) => { end = resolve; });
+    this.#turns.set(id, turn);
+    try {
+      await before;
+      return await this.#decideAndChange(id, decide);
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+      end();
+    }
+  }
+
+  async #decideAndChange(id: string, decide: (row: InstanceRow | undefined) => Change | undefined): Promise<InstanceRow | undefined> {
     for (let attempt = 0; attempt < LIMITS.writeAttempts; attempt += 1) {
       const row = await this.find(id);
       const change = decide(row);

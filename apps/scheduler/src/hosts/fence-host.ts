@@ -34,7 +34,7 @@ export class FenceHost {
     }
     // Those that have been lost for long are known to be; what counts is how many went away lately.
     let othersLost = 0;
-    for (const [id, beat] of this.liveness.beats) if (id !== hostId && this.liveness.look(beat).state === 'lost' && Date.now() - beat.stateSinceMs < LIMITS.lostLatelyMs) othersLost += 1;
+    for (const [id, beat] of this.liveness.beats) if (id !== hostId && this.liveness.look(id, beat).state === 'lost' && Date.now() - beat.stateSinceMs < LIMITS.lostLatelyMs) othersLost += 1;
     const verdict = mayFence({
       method, name: record.name, certain: this.liveness.certainty().certain, condition: this.liveness.of(hostId).condition,
       hosts: this.liveness.beats.size, othersLost, hasPower: (await this.power.find(hostId)) !== undefined, force, lostShare: LIMITS.lostShare,

@@ -48,6 +48,7 @@ export class Echo implements OnModuleInit, OnApplicationShutdown {
       if (this.#running.size >= LIMITS.echoesAtOnce) return;
       if (!beat.echoes || beat.asking || beat.bootId === null) continue;
       const silent = now - beat.heardAt;
+      if (silent > suspectMs) this.liveness.look(hostId, beat);
       // A suspicion does not wait for the routine; who is lost already is asked by the routine only, should its beats be what is broken.
       const suspect = silent > suspectMs && silent <= aliveTimeoutMs && beat.unanswered === 0;
       if (!suspect && now < beat.echoAt) continue;

@@ -158,7 +158,7 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
   of(hostId: string): LiveFacts {
     const beat = this.beats.get(hostId);
     if (!beat || beat.heardAt === -Infinity) return { alive: false, hypervisorUp: false, lastSeenMs: null, condition: { state: 'unknown', sinceMs: null, reason: 'it was never heard' } };
-    const condition = this.look(beat);
+    const condition = this.look(hostId, beat);
     return {
       alive: condition.state === 'alive', hypervisorUp: beat.hypervisorUp, lastSeenMs: beat.heardWallMs,
       condition: { ...condition, sinceMs: condition.state === 'lost' ? beat.heardWallMs : beat.stateSinceMs },
@@ -174,20 +174,23 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
 
   counts(): { known: number; alive: number } {
     let alive = 0;
-    for (const beat of this.beats.values()) if (this.look(beat).state === 'alive') alive += 1;
+    for (const [hostId, beat] of this.beats) if (this.look(hostId, beat).state === 'alive') alive += 1;
     return { known: this.beats.size, alive };
   }
 
-  /** The condition it is in, and since when. */
-  look(beat: Beat): Condition {
+  /** The condition it is in, and since when. Placement hears of every turn, also of one that time alone has made. */
+  look(hostId: string, beat: Beat): Condition {
     const condition = conditionOf({ silentMs: this.clock.now() - beat.heardAt, hypervisorUp: beat.hypervisorUp, unanswered: beat.unanswered, unansweredWhy: beat.unansweredWhy }, this.patience);
-    if (condition.state !== beat.state) [beat.state, beat.stateSinceMs] = [condition.state, Date.now()];
+    if (condition.state !== beat.state) {
+      [beat.state, beat.stateSinceMs] = [condition.state, Date.now()];
+      this.#listener(hostId, beat.heardAt, answers(beat));
+    }
     return condition;
   }
 
   tell(hostId: string, beat: Beat): void {
-    const state = this.look(beat).state;
-    this.#listener(hostId, beat.heardAt, beat.hypervisorUp && state !== 'unresponsive' && !(state === 'lost' && beat.unanswered > 0));
+    this.look(hostId, beat);
+    this.#listener(hostId, beat.heardAt, answers(beat));
   }
 
   /** This process stood still: beats may lie unread, their age is ours. */
@@ -258,7 +261,7 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
   async #bookLosses(): Promise<void> {
     if (!this.certainty().certain) return;
     const changed = [...this.beats].flatMap(([id, beat]) => {
-      const { state, reason } = this.look(beat);
+      const { state, reason } = this.look(id, beat);
       const lost = state !== 'alive' && state !== 'unknown';
       return state === 'unknown' || lost === beat.lostBooked ? [] : [{ id, beat, lost, text: lost ? `${state}: ${reason}` : 'it answers again', sinceMs: state === 'lost' ? Math.max(0, Date.now() - (beat.heardWallMs ?? Date.now())) : 0 }];
     });
@@ -276,3 +279,6 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
     }
   }
 }
+
+/** May it take new servers, as far as its signs of life go? Silence alone is judged by placement itself, by the age of what it was heard. */
+const answers = ({ hypervisorUp, state, unanswered }: Beat): boolean => hypervisorUp && state !== 'unresponsive' && !(state === 'lost' && unanswered > 0);
