@@ -22,6 +22,7 @@ const SEED_MS = 120_000;
 const children = new Set();
 /** Runs a worker; gives each result to `onResult`. @returns what it printed that is no result, if it failed */
 const work = (url, [first, step, count], options, onResult) => new Promise((done) => {
+  if (ending) return;
   const child = spawn(process.execPath, ['--no-warnings', WORKER, url, String(first), String(step), String(count), JSON.stringify(options)], { stdio: ['ignore', 'pipe', options.log ? 'inherit' : 'pipe'] });
   children.add(child);
   let errors = '';
@@ -35,8 +36,10 @@ const work = (url, [first, step, count], options, onResult) => new Promise((done
 
 const server = await startServer(replay !== undefined ? 1 : workers);
 let stopped;
+/** Told to end: what workers have not finished says nothing. */
+let ending = false;
 const stop = () => (stopped ??= server.stop());
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { for (const child of children) child.kill('SIGKILL'); void stop().then(() => process.exit(1)); });
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { ending = true; for (const child of children) child.kill('SIGKILL'); void stop().then(() => process.exit(1)); });
 let failed = false;
 try {
   if (replay !== undefined) await replayOne(Number(replay));
@@ -119,7 +122,7 @@ async function huntBugs(most) {
     const tried = wanted.filter(({ name }) => found.has(name));
     const caught = tried.filter(({ name }) => found.get(name).caught).length;
     report = { seedsAtMost: most, bugs: tried.length, caught, percent: Math.round((caught / tried.length) * 1000) / 10, each: tried.map(({ name, file }) => ({ name, file, ...found.get(name) })) };
-    if (!has('only')) writeFileSync(new URL('./seeded-bugs.json', import.meta.url), `${JSON.stringify(report, null, 2)}\n`);
+    if (!has('only') && !ending) writeFileSync(new URL('./seeded-bugs.json', import.meta.url), `${JSON.stringify(report, null, 2)}\n`);
   };
   await Promise.all(server.urls.map(async (url) => {
     for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {

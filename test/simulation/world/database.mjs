@@ -47,21 +47,25 @@ export class Store {
   database(process, cell) {
     const query = (config, values) => this.#ask(process, typeof config === 'string' ? { text: config, values } : config);
     const isReachable = () => !this.down;
+    let last = Promise.resolve();
     return {
       pool: { query }, prisma: prismaOf(query), cellId: cell.cell_id, cloudId: cell.cloud_id, incarnation: cell.incarnation, get reachable() { return isReachable(); },
-      transaction: async (work) => {
-        await this.#ask(process, { text: 'BEGIN' });
-        try {
-          const result = await work({ query });
-          await this.#ask(process, { text: 'COMMIT' });
-          return result;
-        } catch (error) {
-          await this.#ask(process, { text: 'ROLLBACK' }).catch(() => undefined);
-          throw error;
-        }
-      },
+      // One after another in a process: there is one real transaction under all of them, and no lock would part them.
+      transaction: (work) => { const mine = last.then(() => this.#transact(process, query, work)); last = mine.catch(() => undefined); return mine; },
       close: async () => undefined,
     };
+  }
+
+  async #transact(process, query, work) {
+    await this.#ask(process, { text: 'BEGIN' });
+    try {
+      const result = await work({ query });
+      await this.#ask(process, { text: 'COMMIT' });
+      return result;
+    } catch (error) {
+      await this.#ask(process, { text: 'ROLLBACK' }).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** The state that a replica has got so far: what comes after it may be lost. @returns how many moves are under way in it */

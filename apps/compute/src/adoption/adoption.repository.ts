@@ -29,7 +29,8 @@ export class AdoptionRepository {
 
   /**
    * Makes the rows follow this host, and its feed go on above everything it has heard: one transaction. Gives the claims that
-   * it holds then. A repeat finds agreement.
+   * it holds then, but for those of servers that are being moved: theirs are two, and stand as they were restored with the move.
+   * A repeat finds agreement.
    */
   async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<HeldClaim[]> {
     return this.db.transaction(async (client) => {
@@ -49,7 +50,7 @@ export class AdoptionRepository {
         UPDATE compute.departures d SET sequence = feed.base + left_over.place FROM left_over, feed WHERE d.host_id = $1 AND d.instance_id = left_over.instance_id`, [host.id]);
       const { rows } = await client.query<HeldClaim>(`
         SELECT id AS "instanceId", coalesce(claim_generation, spec_generation) AS generation, project_id AS "projectId", vcpus, ram_mib AS "memoryMib", (spec ->> 'claimDiskGib')::integer AS "diskGib"
-        FROM compute.instances WHERE host_id = $1 AND deleted_at IS NULL ORDER BY id`, [host.id]);
+        FROM compute.instances WHERE host_id = $1 AND deleted_at IS NULL AND move_id IS NULL ORDER BY id`, [host.id]);
       return rows;
     });
   }

@@ -20,7 +20,7 @@ export class AdoptClaims {
       await client.query("SELECT set_config('skylite.adopting', 'on', true)");
       // Capacity first and in order, as every claim does.
       const { rowCount } = await client.query(`
-        SELECT FROM scheduler.host_capacity WHERE host_id = $1 OR host_id IN (SELECT host_id FROM scheduler.claims WHERE instance_id = ANY($2::uuid[]) AND purpose = 'run')
+        SELECT FROM scheduler.host_capacity WHERE host_id = $1 OR host_id IN (SELECT host_id FROM scheduler.claims WHERE instance_id = ANY($2::uuid[]) AND purpose IN ('run', 'move'))
         ORDER BY host_id FOR NO KEY UPDATE`, [hostId, claims.map(({ instanceId }) => instanceId)]);
       if (rowCount === 0) throw notFound(`No host has the id ${hostId}.`);
       await client.query(`
@@ -32,6 +32,10 @@ export class AdoptClaims {
           vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib, released_at = NULL, released_from = NULL
         WHERE (c.host_id, c.generation, c.vcpus, c.memory_mib, c.disk_gib) IS DISTINCT FROM (excluded.host_id, greatest(c.generation, excluded.generation), excluded.vcpus, excluded.memory_mib, excluded.disk_gib)`,
       [hostId, claims.map((claim) => claim.instanceId), claims.map((claim) => claim.generation), claims.map((claim) => claim.projectId), claims.map((claim) => claim.vcpus), claims.map((claim) => claim.memoryMib), claims.map((claim) => claim.diskGib)]);
+      // None of these servers is being moved (any more): a claim for a move that the restore brought back holds room for nothing.
+      await client.query(`
+        UPDATE scheduler.claims SET released_at = now(), released_from = host_id, host_id = NULL, vcpus = 0, memory_mib = 0, disk_gib = 0
+        WHERE purpose = 'move' AND host_id IS NOT NULL AND instance_id = ANY($1::uuid[])`, [claims.map(({ instanceId }) => instanceId)]);
       if (!last) return;
       const { rowCount: adopted } = await client.query('UPDATE scheduler.hosts SET adopted_incarnation = $2, epoch = greatest(epoch, $3) WHERE id = $1 AND adopted_incarnation <> $2', [hostId, incarnation, epoch]);
       await openOrShut(client, hostId, incarnation);
