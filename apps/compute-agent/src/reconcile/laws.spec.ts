@@ -84,14 +84,24 @@ describe.each(WAYS)('$name', ({ options, before, want, end, starts, files }) => 
   itObeysTheLaws(() => host, walk);
 });
 
+/** A guest that runs on a fresh host. */
+async function runningGuest(): Promise<void> {
+  host = new TestHost();
+  await host.start();
+  host.plane.want(desired());
+  await host.plane.settled(ID, 'running');
+}
+
+/** One whose memory was saved since. */
+async function suspendedGuest(): Promise<void> {
+  await runningGuest();
+  host.plane.want(suspended);
+  await host.plane.settled(ID, 'suspended', 2);
+}
+
 describe('saved memory that cannot be read back', () => {
   it('is said, kept, and given up for a hard reboot only', async () => {
-    host = new TestHost();
-    await host.start();
-    host.plane.want(desired());
-    await host.plane.settled(ID, 'running');
-    host.plane.want(suspended);
-    await host.plane.settled(ID, 'suspended', 2);
+    await suspendedGuest();
     host.hypervisor.spoilSaved(ID);
     host.plane.want(desired({ generation: 3 }));
     expect(await host.plane.until(ID, (seen) => seen.error?.final === true)).toMatchObject({ state: 'failed', error: { code: 'memory-unreadable', message: expect.stringContaining('hard reboot') } });
@@ -106,12 +116,7 @@ describe('saved memory that cannot be read back', () => {
 
 describe('saved memory that a guest has gone on from', () => {
   it('is never gone on from again, when it is still there and when a power cut brings it back', async () => {
-    host = new TestHost();
-    await host.start();
-    host.plane.want(desired());
-    await host.plane.settled(ID, 'running');
-    host.plane.want(suspended);
-    await host.plane.settled(ID, 'suspended', 2);
+    await suspendedGuest();
     host.plane.want(desired({ generation: 3 }));
     await host.plane.settled(ID, 'running', 3);
     expect(host.hypervisor.domain(ID)).toMatchObject({ saved: false, starts: 1 });
@@ -132,10 +137,7 @@ describe('saved memory that a guest has gone on from', () => {
 
 describe('a guest that its hypervisor halts', () => {
   it('is said, and goes on when it is asked to', async () => {
-    host = new TestHost();
-    await host.start();
-    host.plane.want(desired());
-    await host.plane.settled(ID, 'running');
+    await runningGuest();
     await pause(30);
     host.hypervisor.guestIoError(ID);
     expect(await host.plane.until(ID, (seen) => seen.error !== null)).toMatchObject({ state: 'paused', error: { code: 'guest-halted', final: true } });
