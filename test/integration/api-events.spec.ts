@@ -152,7 +152,7 @@ describe('GET /v1/events', () => {
     await happen('missed', PROJECT, 2_500);
     const resumed = listen('', { headers: { 'last-event-id': ready?.id ?? '' } });
     for (let n = 0; n < 20; n += 1) await happen(`new-${n}`);
-    const told = (await (await resumed).until(2_520)).map(({ data }) => data['what'] as string);
+    const told = (await (await resumed).until(2_520, 'change', 20_000)).map(({ data }) => data['what'] as string);
     expect(new Set(told).size).toBe(2_520);
     expect(told).toHaveLength(2_520);
     expect(told.slice(0, 2_500)).toEqual(Array.from({ length: 2_500 }, (_, n) => `missed-${n + 1}`));

@@ -25,6 +25,10 @@ export class EventStream implements Listener {
   /** What came in while the missed was being read; undefined once it is live. */
   #waiting: Change[] | undefined = [];
   #waitingUpTo: Place | undefined;
+  /** Where the live changes begin: what lies before it has to be read, or nobody tells it. */
+  #liveFrom: Place | undefined;
+  /** Goes on with who waits for `#liveFrom`. */
+  #wake: () => void = () => undefined;
   #leave: () => void = () => undefined;
   #beat: NodeJS.Timeout | undefined;
   #end: NodeJS.Timeout | undefined;
@@ -48,6 +52,8 @@ export class EventStream implements Listener {
     if (this.#waiting !== undefined) {
       this.#waiting.push(...changes.filter((change) => this.options.wants(change)));
       this.#waitingUpTo = upTo;
+      this.#liveFrom ??= upTo;
+      this.#wake();
       if (this.#waiting.length > LIMITS.streamWaiting) this.#cut('slow', 'More changed than could be kept while you were told what you had missed.');
       return;
     }
@@ -72,7 +78,8 @@ export class EventStream implements Listener {
         if (this.#over || this.#waiting === undefined) return;
         if (gone || page >= LIMITS.streamPages) return this.reset(this.#waitingUpTo ?? { ...upTo, incarnation });
         this.#deliver(changes, { ...upTo, incarnation });
-        if (!more) break;
+        if (!more && this.#meets()) break;
+        if (!more) await this.#untilLive();
         // Whoever does not take a page does not get the next.
         if (this.raw.writableNeedDrain) await new Promise<void>((done) => { this.raw.once('drain', done); this.raw.once('close', done); });
       }
@@ -83,6 +90,19 @@ export class EventStream implements Listener {
     } catch {
       this.#cut('unavailable', 'What you missed cannot be read now; come back.');
     }
+  }
+
+  /** Has the reading come to where the live changes begin? */
+  #meets(): boolean {
+    return this.#told !== undefined && this.#liveFrom !== undefined && !isAfter(this.#liveFrom, this.#told);
+  }
+
+  /** Until the feed has said where it begins, or for a moment: the next page is to reach there. */
+  async #untilLive(): Promise<void> {
+    await new Promise<void>((done) => {
+      const timer = setTimeout(done, this.#liveFrom === undefined ? LIMITS.changesRetryMs : LIMITS.changesPollMs);
+      if (this.#liveFrom === undefined) this.#wake = () => { clearTimeout(timer); done(); };
+    });
   }
 
   /** Those after what was told already: the missed and the new overlap. */
@@ -121,6 +141,7 @@ export class EventStream implements Listener {
     this.#waiting = undefined;
     clearInterval(this.#beat);
     clearTimeout(this.#end);
+    this.#wake();
     this.#leave();
   }
 }
