@@ -25,7 +25,7 @@ if (unknown.length > 0) fail(`there is no stage ${unknown.join(', ')}.`, `Stages
 
 if (wanted.some((name) => name === 'integration' || name === 'e2e')) {
   if (process.getuid() !== 0) fail('the integration tests need root (namespaces, libvirt).', 'Run `sudo npm test`, or `npm run test:unit` as any user.');
-  const missing = missingPackages([...PACKAGES, ['python3-openstackclient', '/usr/bin/openstack'], ['genisoimage', '/usr/bin/genisoimage']]);
+  const missing = missingPackages([...PACKAGES, ['python3-openstackclient', '/usr/bin/openstack'], ['python3-osc-placement', '/usr/lib/python3/dist-packages/osc_placement/plugin.py'], ['genisoimage', '/usr/bin/genisoimage']]);
   if (missing.length > 0) await step('distribution packages', () => { installPackages(missing); return missing.join(' '); });
 }
 await step('node modules', () => installModules() ?? 'up to date');

@@ -63,6 +63,16 @@ mount_run() {
   rmdir "$new"
 }
 
+# --- huge pages, each size on a file system of its own; libvirt looks for them once, when it starts. The pages are the machine's ---
+mount_huge_pages() {
+  for folder in /sys/kernel/mm/hugepages/hugepages-*kB; do
+    [ -d "$folder" ] || continue
+    size=${folder##*hugepages-}
+    mkdir -p "/run/hugepages/$size"
+    mount -n -t hugetlbfs -o "pagesize=${size%kB}K,mode=755" hugetlbfs "/run/hugepages/$size" || say "huge pages of $size cannot be mounted: guests get none"
+  done
+}
+
 # --- names and ids of a machine of its own ---
 mount_identity() {
   hostname "$HOST_NAME"
@@ -93,6 +103,7 @@ mount_kvm() {
 mount -n -t proc -o nosuid,nodev,noexec proc /proc
 mount_cgroups
 mount_run
+mount_huge_pages
 mount_identity
 mount_kvm
 mount -n --bind "$HOST_DIR/etc/libvirt" /etc/libvirt

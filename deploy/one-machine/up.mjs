@@ -14,6 +14,10 @@ Starts Skylite on this machine: PostgreSQL, NATS, all services, and a compute ho
                       join as hosts (default 127.0.0.1; remembered; no TLS yet: a trusted network)
   --hosts N           N more compute hosts on this machine, each with its own libvirtd (simulated hosts, real guests)
   --fleet N           N purely simulated hosts (no libvirt, no guests) in an availability zone of their own, "fleet"
+  --cpu-dedicated LIST  CPUs that guests with dedicated CPUs get, of each host with a libvirt (such as 2-3); the rest is
+                      shared (remembered; none takes it back)
+  --cpu-shared LIST   CPUs that all other guests share
+  --huge-pages LIST   huge pages of each such host: CELL:SIZE:COUNT,… (such as 0:2M:64); the kernel has to have them
   --no-local-host     without this machine's own compute host
   --libvirt own|system  the local host's libvirtd: its own (default), or the machine's
   --demo              create a server and show its console until the guest says it is ready

@@ -151,6 +151,10 @@ export const POLICY_TABLE = {
   'compute:services:list': admin,
   'compute:services:update': admin,
   'compute:aggregates:list': admin,
+  'compute:aggregates:get': admin,
+  'compute:aggregates:create': admin,
+  'compute:aggregates:update': admin,
+  'compute:aggregates:delete': admin,
   'compute:migrations:list': admin,
   'compute:server-migrations:list': admin,
   'compute:availability-zones:list': projectReader,
@@ -162,6 +166,18 @@ export const POLICY_TABLE = {
   'compute:quota-class-sets:get': admin,
   'compute:usage:get': projectReader,
   'compute:usage:get-any': admin,
+
+  // placement: who owns hosts sees them; nobody writes
+  'placement:resource-providers:list': admin,
+  'placement:resource-providers:get': admin,
+  'placement:inventories:list': admin,
+  'placement:usages:list': admin,
+  'placement:traits:list': admin,
+  'placement:aggregates:list': admin,
+  'placement:allocations:list': admin,
+  'placement:resource-classes:list': admin,
+  'placement:allocation-candidates:list': admin,
+  'placement:write': admin,
 
   // Skylite's own /v1
   'skylite:hosts:list': admin,
@@ -177,6 +193,10 @@ export const POLICY_TABLE = {
   'skylite:enrol-tokens:create': admin,
   'skylite:servers:inspect': admin,
   'skylite:servers:timeline': projectReader,
+  'skylite:servers:scheduling': projectReader,
+  'skylite:placement:fit': projectReader,
+  'skylite:placement:capacity': projectReader,
+  'skylite:placement:policy': admin,
   'skylite:zones:list': projectReader,
   'skylite:doctor:run': admin,
   'skylite:events:list': projectReader, // one's own project's; all: -all

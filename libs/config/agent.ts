@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { logLevel, port, readEnv, type Env } from './env.js';
+import { ConfigError, logLevel, port, readEnv, type Env } from './env.js';
+import { cellPages, placementOf, placementShape } from './placement.js';
 
 const share = z.coerce.number().int().positive().optional();
 
@@ -11,6 +12,9 @@ const shape = {
   SKYLITE_VIRT_TYPE: z.enum(['kvm', 'qemu']).default('kvm'),
   /** Several hosts on one machine declare shares of it; default: all of it. */
   SKYLITE_SHARE_VCPUS: share, SKYLITE_SHARE_MEMORY_MIB: share, SKYLITE_SHARE_DISK_GIB: share,
+  /** Of the huge pages; default: all of them, or none where a share of the memory is declared. */
+  SKYLITE_SHARE_HUGE_PAGES: cellPages.optional(),
+  ...placementShape,
   SKYLITE_RESERVED_MEMORY_MIB: z.coerce.number().int().min(0).default(512),
   SKYLITE_HOST_ADDRESS: z.string().default('127.0.0.1'),
   SKYLITE_METRICS_PORT: port.default(0),
@@ -21,11 +25,16 @@ const shape = {
 /** One host's agent. Who it is and where NATS is stands in `<stateDir>/identity.json`, written by `join`. */
 export function loadAgentConfig(env: Env = process.env) {
   const values = readEnv(shape, env);
+  const placement = placementOf(values);
+  if (values.SKYLITE_SHARE_VCPUS !== undefined && (placement.cpus.shared ?? placement.cpus.dedicated)) {
+    throw new ConfigError('SKYLITE_SHARE_VCPUS cannot stand beside SKYLITE_CPU_SHARED or SKYLITE_CPU_DEDICATED: they say already which CPUs this host has.');
+  }
   return {
     stateDir: values.SKYLITE_STATE_DIR,
     libvirtSocket: values.SKYLITE_LIBVIRT_SOCKET,
     virtType: values.SKYLITE_VIRT_TYPE,
-    share: { vcpus: values.SKYLITE_SHARE_VCPUS, memoryMib: values.SKYLITE_SHARE_MEMORY_MIB, diskGib: values.SKYLITE_SHARE_DISK_GIB },
+    share: { vcpus: values.SKYLITE_SHARE_VCPUS, memoryMib: values.SKYLITE_SHARE_MEMORY_MIB, diskGib: values.SKYLITE_SHARE_DISK_GIB, hugePages: values.SKYLITE_SHARE_HUGE_PAGES },
+    placement,
     reservedMemoryMib: values.SKYLITE_RESERVED_MEMORY_MIB,
     hostAddress: values.SKYLITE_HOST_ADDRESS,
     metricsPort: values.SKYLITE_METRICS_PORT,
@@ -35,6 +44,25 @@ export function loadAgentConfig(env: Env = process.env) {
 }
 export type AgentConfig = ReturnType<typeof loadAgentConfig>;
 
+/** What each simulated host pretends to be. */
+const simulatedShape = {
+  SKYLITE_SIMULATED_CELLS: z.coerce.number().int().min(1).max(64).default(2),
+  /** CPUs, memory and huge pages of the whole machine, shared out evenly to its cells. */
+  SKYLITE_SIMULATED_VCPUS: z.coerce.number().int().min(1).max(4_096).default(64),
+  SKYLITE_SIMULATED_THREADS_PER_CORE: z.coerce.number().int().min(1).max(8).default(1),
+  SKYLITE_SIMULATED_MEMORY_MIB: z.coerce.number().int().min(64).max(64 * 1024 * 1024).default(262_144),
+  SKYLITE_SIMULATED_DISK_GIB: z.coerce.number().int().min(1).max(10_000_000).default(4_000),
+  /** In each cell that is named: "0:2M:1024,1:1G:16". */
+  SKYLITE_SIMULATED_HUGE_PAGES: cellPages.default([]),
+};
+
+/** Settings of simulated hosts that are in `env`, as they are; a wrong one is named here already. */
+export function fleetTunables(env: Env): Record<string, string> {
+  const shape = { ...simulatedShape, ...placementShape };
+  placementOf(readEnv(shape, env));
+  return Object.fromEntries(Object.keys(shape).flatMap((name) => { const value = env[name]; return value === undefined || value === '' ? [] : [[name, value]]; }));
+}
+
 const fleetShape = {
   SKYLITE_STATE_DIR: z.string(),
   SKYLITE_FLEET_SIZE: z.coerce.number().int().min(1).max(10_000),
@@ -42,6 +70,8 @@ const fleetShape = {
   SKYLITE_API_URL: z.url(),
   /** A 0600 file with one enrolment token a line; needed until all have joined. */
   SKYLITE_ENROL_TOKENS_FILE: z.string().optional(),
+  ...simulatedShape,
+  ...placementShape,
   SKYLITE_METRICS_PORT: port.default(0),
   SKYLITE_READY_FILE: z.string().optional(),
   SKYLITE_LOG_LEVEL: logLevel,
@@ -55,6 +85,11 @@ export function loadFleetConfig(env: Env = process.env) {
     size: values.SKYLITE_FLEET_SIZE,
     apiUrl: values.SKYLITE_API_URL.replace(/\/+$/, ''),
     enrolTokensFile: values.SKYLITE_ENROL_TOKENS_FILE,
+    simulated: {
+      cells: values.SKYLITE_SIMULATED_CELLS, vcpus: values.SKYLITE_SIMULATED_VCPUS, threadsPerCore: values.SKYLITE_SIMULATED_THREADS_PER_CORE,
+      memoryMib: values.SKYLITE_SIMULATED_MEMORY_MIB, diskGib: values.SKYLITE_SIMULATED_DISK_GIB, hugePages: values.SKYLITE_SIMULATED_HUGE_PAGES,
+    },
+    placement: placementOf(values),
     metricsPort: values.SKYLITE_METRICS_PORT,
     readyFile: values.SKYLITE_READY_FILE,
     logLevel: values.SKYLITE_LOG_LEVEL,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { fleetTunables } from './agent.js';
 import { logLevel, readEnv, type Env } from './env.js';
 import { launcherTunables } from './launcher.js';
 
@@ -20,6 +21,8 @@ export function loadCommandConfig(repository: string, env: Env = process.env) {
     logLevel: values.SKYLITE_LOG_LEVEL,
     /** Settings of the launcher that were said to `up`. */
     launcherEnv: launcherTunables(env),
+    /** Settings of simulated hosts that were said to it. */
+    fleetEnv: fleetTunables(env),
     /** Handed to children that need to find programs. */
     path: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   };

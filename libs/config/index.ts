@@ -5,4 +5,6 @@
 export { ConfigError } from './env.js';
 export { loadLauncherConfig, LauncherSecrets, type LauncherConfig } from './launcher.js';
 export { loadCommandConfig, type CommandConfig } from './command.js';
+export { parseCpuList, formatCpuList, onlineCpus } from './cpu-list.js';
+export { NOTHING_PLACED, parsePages, type CellPages, type PlacementConfig } from './placement.js';
 export { loadAgentConfig, loadFleetConfig, type AgentConfig, type FleetConfig } from './agent.js';

@@ -16,6 +16,19 @@ export const LauncherSecrets = z.object({
 });
 export type LauncherSecrets = z.output<typeof LauncherSecrets>;
 
+const WEIGHERS = ['ram', 'cpu', 'disk', 'numa', 'softAffinity', 'buildFailures', 'imageCached'] as const;
+/** "ram=1,cpu=0.5" */
+const weights = list.transform((parts, context) => {
+  const read: Partial<Record<(typeof WEIGHERS)[number], number>> = {};
+  for (const part of parts) {
+    const [name, value, ...more] = part.split('=').map((word) => word.trim());
+    const known = WEIGHERS.find((weigher) => weigher === name);
+    if (known === undefined || more.length > 0 || !/^\d+(\.\d+)?$/.test(value ?? '')) context.addIssue({ code: 'custom', message: `'${part}' is not NAME=NUMBER with a name of ${WEIGHERS.join(', ')}` });
+    else read[known] = Number(value);
+  }
+  return read;
+});
+
 const shape = {
   SKYLITE_PORT: port.default(8780),
   SKYLITE_BIND: z.string().default('127.0.0.1'),
@@ -43,6 +56,8 @@ const shape = {
   /** May a resize end on the host where the server is? Then no disk travels. */
   SKYLITE_RESIZE_IN_PLACE: z.enum(['true', 'false']).default('true'),
   SKYLITE_SCHEDULER_WEIGHER: z.enum(['spread', 'pack']).default('spread'),
+  /** Multipliers of the scheduler's weighers, those that are not named stay as they are: ram=1,cpu=1,disk=1,numa=0,softAffinity=4,buildFailures=2,imageCached=0.1. */
+  SKYLITE_SCHEDULER_WEIGHTS: weights.optional(),
   /** Seconds for which a console's URL may be opened. */
   SKYLITE_CONSOLE_TICKET_TTL_S: z.coerce.number().int().min(10).max(3_600).default(120),
   /** Origins or host names, besides our own, whose pages may open consoles and frame them. */
@@ -53,7 +68,7 @@ const shape = {
 /** What an operator may say to `up` for the launcher; the others `up` knows by itself. */
 const TUNABLES = [
   'SKYLITE_TOKEN_TTL_S', 'SKYLITE_HOST_ALIVE_TIMEOUT_MS', 'SKYLITE_EVENTS_KEEP_DAYS', 'SKYLITE_PROJECT_REQUESTS_PER_S', 'SKYLITE_PROJECT_REQUESTS_BURST',
-  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_PROJECT_READS_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
+  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_PROJECT_READS_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_SCHEDULER_WEIGHTS', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
 ] as const satisfies readonly (keyof typeof shape)[];
 
 /** Those that are set, as they are; a wrong one is named here already, not in a log. */
@@ -86,6 +101,7 @@ export function loadLauncherConfig(env: Env = process.env) {
     consoleTicketTtlMs: values.SKYLITE_CONSOLE_TICKET_TTL_S * 1000,
     consoleAllowedOrigins: values.SKYLITE_CONSOLE_ALLOWED_ORIGINS ?? [],
     weigher: values.SKYLITE_SCHEDULER_WEIGHER,
+    weights: values.SKYLITE_SCHEDULER_WEIGHTS ?? {},
     eventsKeepDays: values.SKYLITE_EVENTS_KEEP_DAYS,
     resizeInPlace: values.SKYLITE_RESIZE_IN_PLACE === 'true',
     brakes: { requestsPerS: values.SKYLITE_PROJECT_REQUESTS_PER_S, burst: values.SKYLITE_PROJECT_REQUESTS_BURST, createsInFlight: values.SKYLITE_PROJECT_CREATES_IN_FLIGHT, readsInFlight: values.SKYLITE_PROJECT_READS_IN_FLIGHT },

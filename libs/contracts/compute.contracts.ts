@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Caller, HostId, ImageId, InstanceId, Timestamp } from './common.js';
 import { defineContract } from './contract.js';
 import { ObservedState } from './host.contracts.js';
+import { Hints, Layout } from './placement.contracts.js';
 import { PlacementExplanation } from './scheduler.contracts.js';
 
 export const MoveKind = z.enum(['resize', 'migration', 'evacuation']);
@@ -35,6 +36,8 @@ export const InstanceView = z.object({
   configDrive: z.boolean(),
   requestedZone: z.string().nullable(), availabilityZone: z.string().nullable(),
   hostId: HostId.nullable(), hostName: z.string().nullable(),
+  /** What of its host is claimed for it, CPU by CPU; null: it floats. Absent: of a list, or an older service. */
+  layout: Layout.nullable().optional(),
   /** The server group it is in. */
   groupId: z.uuid().nullable().default(null),
   reservationId: z.string(), launchIndex: z.int(), locked: z.boolean(), lockedReason: z.string().nullable(),
@@ -62,6 +65,8 @@ export const createServers = defineContract({
     availabilityZone: z.string().nullable(), requestedHost: z.string().nullable(), reservationId: z.string(),
     /** The server group they join. */
     groupId: z.uuid().nullable().default(null),
+    /** Beside, or away from, which servers. */
+    hints: Hints.nullable().default(null),
   }),
   output: z.object({ instances: z.array(InstanceView) }),
   timeoutMs: 10_000,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Caller, HostId, InstanceId, Timestamp } from './common.js';
 import { DesiredInstance, ObservedState } from './host.contracts.js';
 import { defineContract } from './contract.js';
+import { GroupWish, Layout } from './placement.contracts.js';
 import { HostView } from './scheduler.contracts.js';
 
 /** Lost hosts: echo, fences, power, and adopting hosts after a database was restored. */
@@ -152,7 +153,12 @@ export const adoptClaims = defineContract({
   subject: 'svc.scheduler.claims.adopt',
   input: z.object({
     hostId: HostId, incarnation: z.int(), epoch: z.int(), requestId: z.string(), userId: z.string(), statement: z.string(),
-    claims: z.array(z.object({ instanceId: InstanceId, generation: z.int().min(1), projectId: z.string(), vcpus: z.int().min(1), memoryMib: z.int().min(1), diskGib: z.int().min(0) })).max(2_000),
+    claims: z.array(z.object({
+      instanceId: InstanceId, generation: z.int().min(1), projectId: z.string(),
+      /** Of the flavor, in full: what of them floats, and what is ordinary memory, follows from the layout. */
+      vcpus: z.int().min(1), memoryMib: z.int().min(1), diskGib: z.int().min(0),
+      layout: Layout.nullable().default(null), resources: z.record(z.string().max(255), z.int().min(1)).nullable().default(null), group: GroupWish.nullable().default(null),
+    })).max(2_000),
     /** The last page: the host is adopted. */
     last: z.boolean(),
   }),

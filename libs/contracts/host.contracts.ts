@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { HostId, ImageId, InstanceId } from './common.js';
 import { defineContract, defineHint } from './contract.js';
+import { Layout } from './placement.contracts.js';
 
 /** Highest and lowest protocol this build speaks. Raise MAX with every change an older peer would not understand. */
 export const PROTOCOL = { min: 1, max: 1 } as const;
@@ -49,6 +50,8 @@ export const DesiredInstance = z.object({
   /** Whose it is and of which flavor: for making the row again after a restore. Absent: an older control plane. */
   userId: z.string().max(64).optional(),
   flavorId: z.string().max(255).optional(),
+  /** The host CPUs, cells and pages that are claimed for it; null: it floats over the host's shared CPUs. */
+  layout: Layout.nullable().default(null),
 });
 export type DesiredInstance = z.output<typeof DesiredInstance>;
 
@@ -104,7 +107,7 @@ export type ObservedInstance = z.output<typeof ObservedInstance>;
 
 /** A difference between the wish, the host's ledger, its hypervisor and its disk. An open word as kind: hosts may be newer. */
 export const DriftEntry = z.object({
-  /** orphan-domain, orphan-files, unlisted, foreign-domain, changed-definition, disk-missing, ended-by-itself, guest-halted, given-up. */
+  /** orphan-domain, orphan-files, unlisted, foreign-domain, changed-definition, outdated-cpus, disk-missing, ended-by-itself, guest-halted, given-up. */
   kind: z.string().min(1).max(64),
   /** Of the instance or domain. */
   id: z.string().min(1).max(64),
@@ -139,7 +142,25 @@ export const HostInventory = z.object({
   vcpus: z.int(), memoryMib: z.int(), diskGib: z.int(),
   reservedMemoryMib: z.int(), reservedDiskGib: z.int(),
   cpuModel: z.string(), cpuArch: z.string(),
-  cells: z.array(z.object({ id: z.int(), cpus: z.array(z.int()), memoryMib: z.int() })),
+  cells: z.array(z.object({
+    id: z.int(), cpus: z.array(z.int()), memoryMib: z.int(),
+    /** The socket it is on. */
+    socket: z.int().default(0),
+    /** Its CPUs by physical core: thread siblings together. Empty: an older agent; each CPU is a core then. */
+    cores: z.array(z.array(z.int())).default([]),
+    /** Its huge pages: how many the kernel has set aside in all, less those that are reserved for others. */
+    pages: z.array(z.object({ kib: z.int(), total: z.int().min(0) })).max(16).default([]),
+    /** To each cell, in the order of cells, as the kernel says: 10 is itself. */
+    distances: z.array(z.int()).default([]),
+  })),
+  /** CPUs over which guests float, and those that guests get of their own: disjoint. null and empty: an older agent, or nothing stated: all are shared. */
+  sharedCpus: z.array(z.int()).nullable().default(null),
+  dedicatedCpus: z.array(z.int()).default([]),
+  cpuFlags: z.array(z.string().max(64)).max(1000).default([]),
+  /** Standard os-traits names and CUSTOM_… ones. */
+  traits: z.array(z.string().regex(/^[A-Z0-9_]{1,255}$/)).max(500).default([]),
+  /** Amounts of custom resource classes (CUSTOM_…). */
+  resources: z.record(z.string().regex(/^CUSTOM_[A-Z0-9_]{1,248}$/), z.int().min(0)).default({}),
   virtType: VirtType,
   hypervisorVersion: z.int().describe("QEMU's, as libvirt counts: major*1000000+minor*1000+micro"),
   libvirtVersion: z.int(),

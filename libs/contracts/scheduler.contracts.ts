@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Caller, HostId, InstanceId, Timestamp } from './common.js';
-import { defineContract } from './contract.js';
+import { defineContract, defineHint } from './contract.js';
 import { HostInventory, VirtType } from './host.contracts.js';
+import { GroupWish, Hints, Layout, Needs } from './placement.contracts.js';
 
 /** Why hosts fell out, in the order the filters ran. Admins see hosts; tenants counts and reasons. */
 export const PlacementExplanation = z.object({
@@ -15,6 +16,8 @@ export const PlacementExplanation = z.object({
     reason: z.string(),
     hosts: z.array(z.object({ name: z.string(), needed: z.union([z.number(), z.string()]), free: z.union([z.number(), z.string()]) })).max(100),
   })),
+  /** The host that would need the least to change, and all that stands in its way. Admins only. Left out: there was none, or a host was found. */
+  nearest: z.object({ name: z.string(), blockers: z.array(z.object({ filter: z.string(), needed: z.union([z.number(), z.string()]), free: z.union([z.number(), z.string()]) })) }).optional(),
 });
 export type PlacementExplanation = z.output<typeof PlacementExplanation>;
 
@@ -36,6 +39,10 @@ export const ClaimRequest = z.object({
   notHosts: z.array(HostId).max(100).default([]),
   /** Database time of the request: it is refused only from a snapshot newer than this. */
   requestedAt: Timestamp,
+  /** What it needs besides amounts; null: nothing. */
+  needs: Needs.nullable().default(null),
+  hints: Hints.nullable().default(null),
+  group: GroupWish.nullable().default(null),
 });
 export type ClaimRequest = z.output<typeof ClaimRequest>;
 
@@ -44,11 +51,14 @@ export const claimHost = defineContract({
   subject: 'svc.scheduler.claims.claim',
   input: ClaimRequest,
   output: z.discriminatedUnion('outcome', [
-    z.object({ outcome: z.literal('claimed'), hostId: HostId, hostName: z.string(), availabilityZone: z.string() }),
+    z.object({ outcome: z.literal('claimed'), hostId: HostId, hostName: z.string(), availabilityZone: z.string(), /** null: it floats. */ layout: Layout.nullable().default(null), /** Which hosts fell out where, without their numbers; null: it was claimed before. */ explanation: PlacementExplanation.nullable().optional() }),
     z.object({ outcome: z.literal('refused'), explanation: PlacementExplanation }),
   ]),
   timeoutMs: 10_000,
 });
+
+/** How the build of a server ended on its host: a host on which builds keep failing is left out for a while. Lost ones do not matter. */
+export const buildEnded = defineHint({ subject: 'svc.scheduler.hosts.build-ended', payload: z.object({ hostId: HostId, good: z.boolean() }) });
 
 /** Frees the claim and leaves a tombstone at `generation`. Idempotent; releasing nothing still leaves the tombstone. */
 export const releaseClaim = defineContract({

@@ -22,7 +22,7 @@ describe('errorBody', () => {
     ['compute, too many', 'compute', 429, 'x', { overLimit: { code: 429, message: 'x', retryAfter: '0' } }],
     ['network without a token', 'network', 401, 'x', { error: { code: 401, title: 'Unauthorized', message: 'x' } }],
     ['network, unknown', 'network', 404, 'Network 0 could not be found.', { NeutronError: { type: 'NotFound', message: 'Network 0 could not be found.', detail: '' } }],
-    ['placement', 'placement', 406, 'Invalid microversion', { errors: [{ status: 406, title: 'Not Acceptable', detail: 'Invalid microversion', request_id: requestId }] }],
+    ['placement', 'placement', 406, 'Invalid microversion', { errors: [{ status: 406, title: 'Not Acceptable', detail: 'Invalid microversion', code: 'placement.undefined_code', request_id: requestId }] }],
     ['image, unknown', 'image', 404, 'No image found with ID 0', { error: { code: 404, message: 'No image found with ID 0', title: 'Not Found' } }],
     ['own', 'own', 404, 'no such host', { error: { kind: 'not-found', message: 'no such host', requestId } }],
     ['own without a token', 'own', 401, 'who are you?', { error: { kind: 'unauthorized', message: 'who are you?', requestId } }],

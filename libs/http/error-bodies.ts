@@ -14,7 +14,7 @@ export interface ErrorFacts {
   /** Absent for errors of HTTP itself (405, 415). */
   kind?: ErrorKind;
   retryAfterS?: number;
-  /** Facts that may be shown; only Skylite's own body has a place for them. */
+  /** Facts that may be shown; Skylite's own body has a place for them, and Placement's for code, max_version and min_version. */
   details?: Record<string, unknown>;
 }
 
@@ -49,6 +49,14 @@ const nova = (facts: ErrorFacts): Record<string, unknown> => ({
   },
 });
 
+/** From 1.23 on errors have codes; a code more does no harm to older clients. Those that negotiate read the range from a 406. */
+const placement = ({ status, message, requestId, details = {} }: ErrorFacts): Record<string, unknown> => ({
+  errors: [{
+    status, title: titleOf(status), detail: message, code: details['code'] ?? 'placement.undefined_code', request_id: requestId,
+    ...(details['max_version'] !== undefined && { max_version: details['max_version'], min_version: details['min_version'] }),
+  }],
+});
+
 const KIND_BY_STATUS: Record<number, ErrorKind> = {
   401: 'unauthorized', 403: 'forbidden', 404: 'not-found', 406: 'not-acceptable', 409: 'conflict', 413: 'too-large', 429: 'too-many-requests',
   501: 'unsupported', 503: 'unavailable', 504: 'timeout',
@@ -77,7 +85,7 @@ export function errorBody(service: Service, facts: ErrorFacts): Record<string, u
     case 'network':
       return { NeutronError: { type: titleOf(facts.status).replaceAll(' ', ''), message: facts.message, detail: '' } };
     case 'placement':
-      return { errors: [{ status: facts.status, title: titleOf(facts.status), detail: facts.message, request_id: facts.requestId }] };
+      return placement(facts);
     case 'own':
       return own(facts);
   }

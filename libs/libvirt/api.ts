@@ -97,6 +97,8 @@ type Lifecycle = { [E in keyof typeof LIFECYCLE]: { readonly event: E; readonly 
 export type DomainEvent = { readonly domain: DomainRef } & (
   | ({ readonly kind: 'lifecycle' } & (Lifecycle | { readonly event: 'unknown'; readonly detail: 'unknown' }))
   | { readonly kind: 'reboot' }
+  /** Pinning, shares or limits of a running domain were changed. */
+  | { readonly kind: 'tunable' }
 );
 
 /** A console: bytes both ways. `end()` finishes it in order, `destroy()` aborts it; both leave the domain alone. */
@@ -121,6 +123,11 @@ export interface LibvirtCalls {
   getCapabilities(options?: CallOptions): Promise<string>;
   /** XML. */
   getDomainCapabilities(query?: DomainCapabilitiesQuery, options?: CallOptions): Promise<string>;
+  /**
+   * The best CPU that the hypervisor can give and that all of `cpus` (XML) have, as XML; with `expandFeatures`, every feature by name.
+   * @throws LibvirtError where the hypervisor can give none
+   */
+  baselineHypervisorCpu(cpus: readonly string[], query?: DomainCapabilitiesQuery, flags?: FlagSet<'baselineCpu'>, options?: CallOptions): Promise<string>;
   nodeGetInfo(options?: CallOptions): Promise<NodeInfo>;
 
   /** All domains; flags of one group add up, groups narrow. */

@@ -23,6 +23,8 @@ export function decodeEvent(packet: Packet): DomainEvent | null {
     }
     case EVENTS.reboot.number:
       return { kind: 'reboot', domain: toRef(decodeXdr(EVENTS.reboot.message, packet.payload).msg.dom) };
+    case EVENTS.tunable.number:
+      return { kind: 'tunable', domain: toRef(decodeXdr(EVENTS.tunable.message, packet.payload).dom) };
     default:
       return null;
   }

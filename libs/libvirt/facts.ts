@@ -4,7 +4,7 @@ import type { XdrType } from './xdr-types.js';
 
 export const LIBVIRT_VERSION = '9.0.0';
 /** SHA-256 of FACTS as JSON: a hand edit shows without libvirt's sources. */
-export const FACTS_DIGEST = '65f82e0c9fa3e346f7ca0f0fc3c0e3f0d2e8d927dcd8749ef8d74d3a5dcdc9a4';
+export const FACTS_DIGEST = '7d787dedef1d7ccffe0f33e5acda99a6a626c97afc8fb1690de293dbd7a18f39';
 
 export const PROGRAMS = {
   remote: { program: 0x20008086, version: 1 },
@@ -41,6 +41,7 @@ export const PROCEDURES = {
   CONNECT_GET_LIB_VERSION: { number: 157, args: null, ret: { struct: { lib_ver: 'u64' } } },
   CONNECT_GET_URI: { number: 110, args: null, ret: { struct: { uri: text } } },
   CONNECT_GET_DOMAIN_CAPABILITIES: { number: 342, args: { struct: { emulatorbin: optionalText, arch: optionalText, machine: optionalText, virttype: optionalText, flags: 'u32' } }, ret: { struct: { capabilities: text } } },
+  CONNECT_BASELINE_HYPERVISOR_CPU: { number: 394, args: { struct: { emulator: optionalText, arch: optionalText, machine: optionalText, virttype: optionalText, xmlCPUs: { list: text, max: 256 }, flags: 'u32' } }, ret: { struct: { cpu: text } } },
   CONNECT_LIST_ALL_DOMAINS: { number: 273, args: { struct: { need_results: 'i32', flags: 'u32' } }, ret: { struct: { domains: { list: domain, max: 16384 }, ret: 'u32' } } },
   DOMAIN_LOOKUP_BY_NAME: { number: 23, args: { struct: { name: text } }, ret: { struct: { dom: domain } } },
   DOMAIN_LOOKUP_BY_UUID: { number: 24, args: { struct: { uuid: uuid } }, ret: { struct: { dom: domain } } },
@@ -71,6 +72,7 @@ export const PROCEDURES = {
 export const EVENTS = {
   lifecycle: { id: 0, number: 318, message: { struct: { callbackID: 'i32', msg: { struct: { dom: domain, event: 'i32', detail: 'i32' } } } } },
   reboot: { id: 1, number: 319, message: { struct: { callbackID: 'i32', msg: { struct: { dom: domain } } } } },
+  tunable: { id: 17, number: 346, message: { struct: { callbackID: 'i32', dom: domain, params: { list: typedParam, max: 2048 } } } },
 } as const satisfies Record<string, { readonly id: number; readonly number: number; readonly message: XdrType }>;
 
 export const DOMAIN_STATES = ['nostate', 'running', 'blocked', 'paused', 'shutdown', 'shutoff', 'crashed', 'pmsuspended'] as const;
@@ -135,6 +137,9 @@ export const FLAGS = {
   },
   stats: {
     state: 1, cpuTotal: 2, balloon: 4, vcpu: 8, interface: 16, block: 32, perf: 64, iothread: 128, memory: 256, dirtyrate: 512, vm: 1024,
+  },
+  baselineCpu: {
+    expandFeatures: 1, migratable: 2,
   },
   allStats: {
     active: 1, inactive: 2, persistent: 4, transient: 8, running: 16, paused: 32, shutoff: 64, other: 128, nowait: 536870912,

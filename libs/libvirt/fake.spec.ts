@@ -157,6 +157,7 @@ describe('FakeHypervisor', () => {
     const query = await libvirt.getDomainCapabilities({ machine: 'q35', virtType: 'qemu' });
     parseXml(query.trim());
     expect(query).toContain('<machine>q35</machine>');
+    expect(await libvirt.baselineHypervisorCpu(['<cpu><model>Nehalem</model></cpu>'], { virtType: 'qemu' }, { expandFeatures: true })).toMatch(/<model fallback='forbid'>Nehalem<\/model>[\s\S]*<feature policy='require' name='sse2'\/>/);
   });
 
   it('is light: a hundred hosts over sockets in one process', async () => {

@@ -40,6 +40,11 @@ export abstract class TypedCalls extends EventEmitter<LibvirtEvents> implements 
     return (await this.invoke('long', 'CONNECT_GET_DOMAIN_CAPABILITIES', args, options)).capabilities;
   }
 
+  async baselineHypervisorCpu(cpus: readonly string[], query: DomainCapabilitiesQuery = {}, flags?: FlagSet<'baselineCpu'>, options?: CallOptions): Promise<string> {
+    const args = { emulator: query.emulator ?? null, arch: query.arch ?? null, machine: query.machine ?? null, virttype: query.virtType ?? null, xmlCPUs: [...cpus], flags: flagBits('baselineCpu', flags) };
+    return (await this.invoke('long', 'CONNECT_BASELINE_HYPERVISOR_CPU', args, options)).cpu;
+  }
+
   async nodeGetInfo(options?: CallOptions): Promise<NodeInfo> {
     const { model, memory, cpus, mhz, nodes, sockets, cores, threads } = await this.invoke('control', 'NODE_GET_INFO', null, options);
     return { model: fromChars(model), memoryKiB: Number(memory), cpus, mhz, numaNodes: nodes, sockets, coresPerSocket: cores, threadsPerCore: threads };

@@ -97,12 +97,21 @@ const NAMESPACES = new RegExp(`^(?:accel|aggregate_instance_extra_specs|capabili
 
 /** What is wrong with an extra spec, in Nova's words; undefined: nothing. */
 export function whyNotExtraSpec(name: string, value: string): Problem {
-  if (Object.hasOwn(NAMED, name)) return NAMED[name]?.(value);
-  for (const [pattern, check, fits] of PATTERNS) {
-    const found = pattern.exec(name);
-    if (found && (fits === undefined || fits(found.groups?.['part'] ?? ''))) return check(value);
-  }
+  const check = checkOf(name);
+  if (check !== undefined) return check(value);
   const [namespace = '', ...rest] = name.split(':');
   if (rest.length === 0 || !NAMESPACES.test(namespace)) return undefined;
   return failed(`extra spec '${name}' does not appear to be a valid extra spec`);
+}
+
+/** The same of a name that is known; any other may say anything. */
+export const whyNotExtraSpecValue = (name: string, value: string): Problem => checkOf(name)?.(value);
+
+function checkOf(name: string): Check | undefined {
+  if (Object.hasOwn(NAMED, name)) return NAMED[name];
+  for (const [pattern, check, fits] of PATTERNS) {
+    const found = pattern.exec(name);
+    if (found && (fits === undefined || fits(found.groups?.['part'] ?? ''))) return check;
+  }
+  return undefined;
 }

@@ -15,10 +15,13 @@ export {
   hypervisorBrief, hypervisorDetail, hypervisorId, hypervisorList, hypervisorStatistics, type HypervisorContext, type HypervisorServer,
 } from './hypervisor.view.js';
 export { COMPUTE_BINARY, serviceStatusView, serviceView } from './service.view.js';
+export { serverTopology, type TopologyNode } from './server-topology.view.js';
+export { aggregateView, newAggregateView } from './aggregate.view.js';
 export { serverGroupView } from './server-group.view.js';
 export { hostListView, hostView, type HostShare } from './host.view.js';
 export { noUsage, projectUsages, type UsagePeriod } from './usage.view.js';
 export { whyNotExtraSpec } from './extra-specs.js';
+export { cpuTopology, needsLayout, needsOfMade, placingProperties, readNeeds, whyNotFlavor, whyNotRebuilt, type CpuTopology, type ImageProperties, type NeedsRead } from './needs/index.js';
 export { migrationList, type MigrationContext } from './migration.view.js';
 export { zoneDetail, zoneList } from './zone.view.js';
 export { instanceActionDetail, instanceActionList, instanceActionName, type InstanceActionContext } from './instance-action.view.js';
@@ -27,3 +30,8 @@ export * from './status/index.js';
 export { KNOWN_STATUSES } from './known-statuses.js';
 export { explainInvalid, type InputKind } from './explain-invalid.js';
 export { pythonRepr } from './python-repr.js';
+export { negotiatePlacement, PLACEMENT_MAX, PLACEMENT_MIN, placementHeaders, placementVersions, type PlacementNegotiated } from './placement-version.js';
+export {
+  aggregatesView, candidatesView, capacityOfInventory, consumerAllocationsView, inventoriesView, inventoryView, projectUsagesView, providerAllocationsView, providerView, resourceClassView, traitsView, usagesView, type CandidateAsk,
+} from './placement.view.js';
+export { STANDARD_RESOURCES, STANDARD_TRAITS } from './standard-names.js';

@@ -31,7 +31,8 @@ const host: HostView = {
   id: '0d1f3a52-7f0b-4d9a-9b51-0a4a4c1c9e77' as HostView['id'], number: 3, name: 'alpha', availabilityZone: 'nova', enabled: true, disabledReason: null, alive: true, hypervisorUp: true,
   lastSeenAt: '2026-11-21T01:02:03.400Z', simulated: false, virtType: 'kvm', agentVersion: '1', capabilities: [],
   inventory: {
-    generation: 1, vcpus: 4, memoryMib: 8192, diskGib: 50, reservedMemoryMib: 512, reservedDiskGib: 5, cpuModel: 'EPYC', cpuArch: 'x86_64', cells: [{ id: 0, cpus: [0, 1, 2, 3], memoryMib: 8192 }],
+    generation: 1, vcpus: 4, memoryMib: 8192, diskGib: 50, reservedMemoryMib: 512, reservedDiskGib: 5, cpuModel: 'EPYC', cpuArch: 'x86_64', cells: [{ id: 0, cpus: [0, 1, 2, 3], memoryMib: 8192, socket: 0, cores: [], pages: [], distances: [10] }],
+    sharedCpus: null, dedicatedCpus: [], cpuFlags: [], traits: [], resources: {},
     virtType: 'kvm', hypervisorVersion: 7_002_000, libvirtVersion: 9_000_000, hostAddress: '10.0.0.1',
   },
   used: { vcpus: 2, memoryMib: 128, diskGib: 2, instances: 2 }, ratios: { cpu: 4, ram: 1, disk: 1 }, bootId: null, epoch: 1, updatedAt: '2026-11-21T01:02:03.400Z',

@@ -53,7 +53,7 @@ describe('a real guest', () => {
       execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base, files.disk]);
       writeFileSync(files.configDrive, writeIso('config-2', { 'openstack/latest/meta_data.json': JSON.stringify({ uuid: instanceId, hostname: 'consoled' }), 'openstack/latest/user_data': OPEN_ROOT }));
       const want: DesiredInstance = desired({ id: instanceId, image: { id: ImageId.parse(randomUUID()), sha512: createHash('sha512').update('x').digest('hex'), sizeBytes: 1, virtualSizeBytes: null, format: 'qcow2' } });
-      await libvirt.domainDefineXml(renderDomain({ cloudId: randomUUID(), epoch: 1, rebootCount: 0, desired: want, frozen: { ...frozen, renderVersion }, files } as never));
+      await libvirt.domainDefineXml(renderDomain({ cloudId: randomUUID(), epoch: 1, rebootCount: 0, desired: want, frozen: { ...frozen, renderVersion }, host: { shared: null, dedicated: [], cells: [] }, files } as never));
     };
     await define(id, RENDER_VERSION);
     await define(oldId, 1);

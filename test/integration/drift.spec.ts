@@ -80,7 +80,7 @@ describe('drift', () => {
     const notes = new Map<string, ReturnType<typeof desired>>();
     host.machine.domainXml = async (id) => {
       const its = notes.get(id);
-      return its ? renderDomain({ cloudId: 'x', epoch: 1, rebootCount: 0, desired: its, frozen: await host.machine.freeze(), files: { disk: '/d', base: '/b', configDrive: '/c', serialLog: '/l' } }) : null;
+      return its ? renderDomain({ cloudId: 'x', epoch: 1, rebootCount: 0, desired: its, frozen: await host.machine.freeze(), host: { shared: null, dedicated: [], cells: [] }, files: { disk: '/d', base: '/b', configDrive: '/c', serialLog: '/l' } }) : null;
     };
     const put = async (): Promise<string> => {
       const its = desired({ id: randomUUID() as never, generation: 7, specGeneration: 3, name: 'found' });

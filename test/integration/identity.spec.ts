@@ -52,16 +52,16 @@ describe('issuing a token', () => {
     const [first, second] = [await identity.login(byName('admin', ADMIN), project('admin')), await identity.login(byName('demo', DEMO), project('demo'))];
     const { catalog } = first.body.token;
     expect(second.body.token.catalog).toEqual(catalog);
-    expect(catalog.map((entry: { type: string; name: string }) => [entry.type, entry.name])).toEqual([['identity', 'keystone'], ['compute', 'nova'], ['image', 'glance']]);
+    expect(catalog.map((entry: { type: string; name: string }) => [entry.type, entry.name])).toEqual([['identity', 'keystone'], ['compute', 'nova'], ['image', 'glance'], ['placement', 'placement']]);
     for (const entry of catalog) {
       expect(entry.id).toMatch(/^[0-9a-f]{32}$/);
       expect(entry.endpoints.map((endpoint: { interface: string }) => endpoint.interface)).toEqual(['public', 'internal', 'admin']);
       for (const endpoint of entry.endpoints) expect(Object.keys(endpoint).sort()).toEqual(['id', 'interface', 'region', 'region_id', 'url']);
     }
     expect(catalog.map((entry: { endpoints: { url: string }[] }) => entry.endpoints[0]?.url)).toEqual([
-      'http://cloud.test:8780/identity/v3', 'http://cloud.test:8780/compute/v2.1', 'http://cloud.test:8780/image']);
+      'http://cloud.test:8780/identity/v3', 'http://cloud.test:8780/compute/v2.1', 'http://cloud.test:8780/image', 'http://cloud.test:8780/placement']);
     const ids = catalog.flatMap((entry: { id: string; endpoints: { id: string }[] }) => [entry.id, ...entry.endpoints.map(({ id }) => id)]);
-    expect(new Set(ids).size).toBe(12);
+    expect(new Set(ids).size).toBe(16);
   });
 
   it('leaves the catalog out on ?nocatalog, and scope, roles and catalog out of an unscoped token', async () => {

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { claimHost, releaseClaim, settleMove } from '#libs/contracts';
 import type { SkyError } from '#libs/errors';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
-import { ClaimsRepository, type Wanted } from '../../apps/scheduler/src/claims/claims.repository.js';
+import { ClaimsRepository } from '../../apps/scheduler/src/claims/claims.repository.js';
+import type { Wanted } from '../../apps/scheduler/src/claims/wanted.js';
 import { Snapshot } from '../../apps/scheduler/src/snapshot/snapshot.js';
 import { Sweeper } from '../../apps/scheduler/src/sweeper.js';
 import { claim, host, startScheduler, stopSchedulers, type Scheduler } from '../support/scheduler.js';
@@ -37,10 +38,10 @@ describe('claims', () => {
   it('the same question has the same answer, also on a full host, from another scheduler, and at the same moment', async () => {
     const one = await host(scheduler, 'az-same');
     const ask = claim({ availabilityZone: 'az-same', memoryMib: 4096 });
-    const expected = { outcome: 'claimed', hostId: one.id, hostName: one.name, availabilityZone: 'az-same' };
+    const expected = { outcome: 'claimed', hostId: one.id, hostName: one.name, availabilityZone: 'az-same', layout: null };
     const other = await startScheduler(base);
     const answers = await Promise.all([scheduler, scheduler, other, scheduler, other].map(({ bus }) => bus.ask(claimHost, ask)));
-    for (const answer of answers) expect(answer).toEqual(expected);
+    for (const answer of answers) expect(answer).toMatchObject(expected);
     expect(await usage(one.id)).toEqual({ used_vcpus: 1, used_memory_mib: 4096, used_disk_gib: 1, used_instances: 1 });
     await other.stop();
   });
@@ -115,9 +116,9 @@ describe('claims', () => {
       await scheduler.bus.ask(claimHost, run);
       const other = await host(scheduler, zone);
       const ask = { ...run, generation: 2, memoryMib: 1024, purpose: 'move' as const, notHosts: [one.id as never] };
-      const expected = { outcome: 'claimed', hostId: other.id, hostName: other.name, availabilityZone: zone };
-      expect(await scheduler.bus.ask(claimHost, ask)).toEqual(expected);
-      expect(await scheduler.bus.ask(claimHost, ask)).toEqual(expected);
+      const expected = { outcome: 'claimed', hostId: other.id, hostName: other.name, availabilityZone: zone, layout: null };
+      expect(await scheduler.bus.ask(claimHost, ask)).toMatchObject(expected);
+      expect(await scheduler.bus.ask(claimHost, ask)).toMatchObject(expected);
       return { from: one.id, to: other.id, ask, settle: (generation, keepOldAs = null) => scheduler.bus.ask(settleMove, { instanceId: run.instanceId, generation, keepOldAs }) };
     }
 
@@ -184,7 +185,7 @@ describe('claims', () => {
 
   it('a batch that a stale snapshot sent to one host takes what fits, in order', async () => {
     const one = await host(scheduler, 'az-batch');
-    const want = (vcpus: number, memoryMib: number, diskGib: number): Wanted => ({ instanceId: randomUUID(), purpose: 'run', generation: 1, projectId: 'p', hostId: one.id, vcpus, memoryMib, diskGib });
+    const want = (vcpus: number, memoryMib: number, diskGib: number): Wanted => ({ instanceId: randomUUID(), purpose: 'run', generation: 1, projectId: 'p', hostId: one.id, vcpus, memoryMib, diskGib, exact: null });
     const take = async (...wanted: Wanted[]): Promise<string> => (await scheduler.app.get(ClaimsRepository).claim(wanted)).taken.map(({ is }) => is).join(' ');
     expect(await take(want(1, 1500, 0), want(1, 1500, 0), want(1, 1500, 0))).toBe('claimed claimed lost');
     expect(await take(want(1, 1, 25), want(1, 1, 25), want(1, 1, 0))).toBe('claimed lost claimed');

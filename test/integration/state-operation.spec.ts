@@ -13,7 +13,7 @@ import { createDoor } from '#libs/http';
 import { createLogger } from '#libs/observability';
 import { STATES } from '#libs/openstack';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
-import { ApiHttpModule, onComputeRequest } from '../../apps/api/src/api.module.js';
+import { ApiHttpModule, onApiRequest } from '../../apps/api/src/api.module.js';
 import { OPERATIONS, type Operation } from '../../apps/compute/src/instances/decide/allowed.js';
 import { ComputeUnderTest } from '../support/compute-service.js';
 import { ComputeWorld, IMAGE_ID } from '../support/compute-world.js';
@@ -95,7 +95,7 @@ beforeAll(async () => {
   world.bus.handle(listTokenKeys, async () => ({ keys: [{ kid: key.kid, x: key.x }] }), { group: 'test' });
   await t.admin.query('INSERT INTO compute.host_feeds (host_id, sequence, fenced_at) VALUES ($1, 1, now())', [FENCED]);
   const logger = createLogger('test', 'silent');
-  app = await createDoor(ApiHttpModule.register({ bus: world.bus, config: { region: 'RegionOne' }, logger }), { logger, onRequest: onComputeRequest });
+  app = await createDoor(ApiHttpModule.register({ bus: world.bus, config: { region: 'RegionOne' }, logger }), { logger, onRequest: onApiRequest });
 }, 60_000);
 afterAll(async () => {
   await app.close();

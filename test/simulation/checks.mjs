@@ -12,6 +12,12 @@ export async function check(cloud) {
     WHERE c.used_vcpus <> coalesce(s.v, 0) OR c.used_memory_mib <> coalesce(s.m, 0) OR c.used_disk_gib <> coalesce(s.d, 0) OR c.used_instances <> coalesce(s.n, 0)
       OR c.used_vcpus > c.limit_vcpus OR c.used_memory_mib > c.limit_memory_mib OR c.used_disk_gib > c.limit_disk_gib`);
   if (wrong.length > 0) cloud.violated('claims', JSON.stringify(wrong[0]));
+  const exact = await store.look(`
+    SELECT coalesce(c.host_id, k.host_id) AS host_id, cpu FROM (SELECT host_id, instance_id, purpose, unnest(scheduler.layout_cpus(layout)) AS cpu FROM scheduler.claims WHERE host_id IS NOT NULL AND pcpus > 0) c
+    FULL JOIN scheduler.claimed_cpus k USING (host_id, cpu, instance_id, purpose) WHERE c.instance_id IS NULL OR k.instance_id IS NULL
+    UNION ALL SELECT host_id, used_pcpus FROM scheduler.host_capacity h WHERE used_pcpus > limit_pcpus OR used_pcpus <> (SELECT coalesce(sum(pcpus), 0) FROM scheduler.claims c WHERE c.host_id = h.host_id)
+    UNION ALL SELECT host_id, cell FROM scheduler.cell_memory m WHERE used > amount OR used <> (SELECT coalesce(sum(memory_mib), 0) * 1024 FROM scheduler.claims c WHERE c.host_id = m.host_id AND c.layout IS NOT NULL)`);
+  if (exact.length > 0) cloud.violated('exact claims', JSON.stringify(exact[0]));
   await checkClaims(cloud);
   const rows = await store.look(`
     SELECT i.id, i.host_name, i.spec_generation, i.disk_generation, i.reboot_count, intent, step, waited_ms::float8 AS waited, launched_at, withdrawn, fault, hold, move_phase, host_id, elsewhere,
@@ -68,7 +74,7 @@ export async function checkSettled(cloud) {
     FROM compute.instances i LEFT JOIN compute.migrations m ON m.uuid = i.move_id WHERE i.deleted_at IS NULL ORDER BY i.number`);
   const claims = await store.look("SELECT c.*, h.name FROM scheduler.claims c JOIN scheduler.hosts h ON h.id = c.host_id ORDER BY purpose DESC");
   for (const row of rows) {
-    const held = claims.filter((claim) => claim.instance_id === row.id).map(({ purpose, name, vcpus, memory_mib: ram }) => `${purpose} ${name} ${vcpus} ${ram}`);
+    const held = claims.filter((claim) => claim.instance_id === row.id).map(({ purpose, name, vcpus, pcpus, memory_mib: ram }) => `${purpose} ${name} ${vcpus + pcpus} ${ram}`);
     const own = `${row.host_name} ${row.vcpus} ${row.ram_mib}`;
     const old = row.old_spec && `run ${row.source_host_name} ${row.old_spec.flavor.vcpus} ${row.old_spec.flavor.ramMib}`;
     const wanted = row.host_id === null ? [] : row.move_phase === 'verify' ? [old, `move ${own}`] : [`run ${own}`];

@@ -59,7 +59,7 @@ async function makeDatabase(postgres, name, bootstrapDatabase) {
   await client.query(SIM_SCHEMA);
   await bootstrapDatabase({ url: postgres.url(name), cellId: 'cell1', passwords: { identity: 'p', image: 'p', scheduler: 'p', compute: 'p' }, migrationsDir: join(root, 'prisma/migrations'), ownershipFile: join(root, 'prisma/ownership.json') });
   await client.query("UPDATE control.cell SET cloud_id = '00000000-0000-4000-8000-00000000c10d'");
-  await client.query("INSERT INTO compute.flavors (id, name, vcpus, ram_mib, disk_gib) VALUES ('42', 'm1.nano', 1, 128, 1), ('1', 'm1.tiny', 1, 512, 1), ('2', 'm1.small', 1, 2048, 20)");
+  await client.query("INSERT INTO compute.flavors (id, name, vcpus, ram_mib, disk_gib, extra_specs) VALUES ('42', 'm1.nano', 1, 128, 1, '{}'), ('1', 'm1.tiny', 1, 512, 1, '{\"hw:cpu_policy\": \"dedicated\"}'), ('2', 'm1.small', 1, 2048, 20, '{}')");
   for (let n = 0; n < HOSTS; n += 1) {
     const id = `00000000-0000-4000-8000-0000000000${String(n + 10)}`;
     await client.query("INSERT INTO scheduler.hosts (id, cell_id, name, availability_zone, public_nkey, simulated, cpu_ratio, ram_ratio, disk_ratio) VALUES ($1, 'cell1', $2, 'nova', $3, true, 4, 1, 1)", [id, `host-${n + 1}`, `U${n}`]);

@@ -1,8 +1,8 @@
 /** A cloud around the compute service for its tests: identity, images, a scheduler and hosts, all scripted, all in memory. */
 import { randomUUID } from 'node:crypto';
 import {
-  claimHost, getImage, getProjectLimits, hostHint, inspectOnHost, listHosts, listZones, pullDesired, readConsoleLog, releaseClaim, reportObserved, signImageUrl,
-  type Caller, type DesiredInstance, type HostId, type HostView, type ImageId, type ImageSummary, type ObservedInstance, type PlacementExplanation, type ProjectLimits,
+  claimHost, getImage, getProjectLimits, hostHint, inspectOnHost, listHosts, listZones, pullDesired, readConsoleLog, releaseClaim, reportObserved, settleMove, signImageUrl,
+  type Caller, type ClaimRequest, type DesiredInstance, type HostId, type HostView, type ImageId, type ImageSummary, type Layout, type ObservedInstance, type PlacementExplanation, type ProjectLimits,
 } from '#libs/contracts';
 import { internalError, stale, unavailable } from '#libs/errors';
 import { InMemoryBus } from '#libs/messaging';
@@ -90,7 +90,11 @@ export class ScriptedHost {
 export class ComputeWorld {
   readonly bus = new InMemoryBus();
   readonly hosts: ScriptedHost[];
-  readonly claims = new Map<string, { generation: number; host: ScriptedHost }>();
+  /** By instance; the second one of a move by `ID move`. */
+  readonly claims = new Map<string, { generation: number; host: ScriptedHost; layout: Layout | null }>();
+  /** What was asked of the scheduler, and what it gives of a host. */
+  readonly asked: ClaimRequest[] = [];
+  layoutFor: (request: ClaimRequest) => Layout | null = () => null;
   readonly tombstones = new Map<string, number>();
   readonly selfStopped = new Set<string>();
   limits: ProjectLimits = { instances: -1, cores: -1, ramMib: -1, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 };
@@ -116,22 +120,32 @@ export class ComputeWorld {
     }, serve);
     this.bus.handle(claimHost, async (request) => {
       this.#present();
-      const held = this.claims.get(request.instanceId);
+      const key = claimKey(request.instanceId, request.purpose);
+      const held = this.claims.get(key);
       if (held?.generation === request.generation && this.schedulerStammers) throw internalError('the answer was lost');
-      if (held?.generation === request.generation) return claimed(held.host);
-      if (request.generation <= (this.tombstones.get(request.instanceId) ?? 0)) throw stale('released before');
+      if (held?.generation === request.generation) return claimed(held);
+      if (request.generation <= (this.tombstones.get(key) ?? 0)) throw stale('released before');
       if (this.full) return { outcome: 'refused' as const, explanation: EXPLANATION };
-      if (held) this.broken.push(`a second claim for ${request.instanceId}`);
-      const host = this.hosts[this.claims.size % this.hosts.length] as ScriptedHost;
-      this.claims.set(request.instanceId, { generation: request.generation, host });
+      if (held) this.broken.push(`a second claim for ${key}`);
+      this.asked.push(request);
+      const free = this.hosts.filter(({ id }) => !request.notHosts.includes(id));
+      const claim = { generation: request.generation, host: free[this.claims.size % free.length] as ScriptedHost, layout: this.layoutFor(request) };
+      this.claims.set(key, claim);
       if (this.schedulerStammers) throw internalError('the answer was lost');
-      return claimed(host);
+      return claimed(claim);
     }, serve);
-    this.bus.handle(releaseClaim, async ({ instanceId, generation }) => {
+    this.bus.handle(releaseClaim, async ({ instanceId, generation, purpose }) => {
       this.#present();
-      for (const host of this.hosts) if (host.domains.has(instanceId)) this.broken.push(`the claim of ${instanceId} was released while ${host.name} has it`);
-      this.tombstones.set(instanceId, Math.max(generation, this.tombstones.get(instanceId) ?? 0));
-      return { released: this.claims.delete(instanceId) };
+      const key = claimKey(instanceId, purpose);
+      if (purpose === 'run') for (const host of this.hosts) if (host.domains.has(instanceId)) this.broken.push(`the claim of ${instanceId} was released while ${host.name} has it`);
+      this.tombstones.set(key, Math.max(generation, this.tombstones.get(key) ?? 0));
+      return { released: this.claims.delete(key) };
+    }, serve);
+    this.bus.handle(settleMove, async ({ instanceId }) => {
+      const move = this.claims.get(claimKey(instanceId, 'move'));
+      if (move !== undefined) this.claims.set(instanceId, move);
+      this.claims.delete(claimKey(instanceId, 'move'));
+      return {};
     }, serve);
     this.bus.onHint(hostHint, (_payload, { hostId }) => void this.hosts.find((host) => host.id === hostId)?.round());
     for (const host of this.hosts) {
@@ -164,8 +178,9 @@ export class ComputeWorld {
   #present(): void { if (this.schedulerAway) throw unavailable('The scheduler is away.'); }
 }
 
-const claimed = (host: ScriptedHost): { outcome: 'claimed'; hostId: HostId; hostName: string; availabilityZone: string } =>
-  ({ outcome: 'claimed', hostId: host.id, hostName: host.name, availabilityZone: 'nova' });
+const claimKey = (instanceId: string, purpose: string): string => (purpose === 'run' ? instanceId : `${instanceId} ${purpose}`);
+const claimed = ({ host, layout }: { host: ScriptedHost; layout: Layout | null }): { outcome: 'claimed'; hostId: HostId; hostName: string; availabilityZone: string; layout: Layout | null } =>
+  ({ outcome: 'claimed', hostId: host.id, hostName: host.name, availabilityZone: 'nova', layout });
 
 const EXPLANATION: PlacementExplanation = {
   hostsConsidered: 2, snapshotAt: NOW,

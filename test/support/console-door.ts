@@ -11,7 +11,7 @@ import { notFound, unsupported } from '#libs/errors';
 import { createDoor } from '#libs/http';
 import { InMemoryBus, type Bus } from '#libs/messaging';
 import { createLogger } from '#libs/observability';
-import { ApiHttpModule, onComputeRequest } from '../../apps/api/src/api.module.js';
+import { ApiHttpModule, onApiRequest } from '../../apps/api/src/api.module.js';
 
 export const SERVER = '0c1d2e3f-4a5b-4c6d-8e7f-000000000001' as InstanceId;
 const PROJECT = 'a'.repeat(32);
@@ -38,7 +38,7 @@ export class ConsoleDoorUnderTest {
     const door = new ConsoleDoorUnderTest(bus, hostId);
     door.#compute();
     const logger = createLogger('test', 'silent');
-    door.app = await createDoor(ApiHttpModule.register({ bus, logger, config: { region: 'RegionOne', consoles: door.#consoles } }), { logger, onRequest: onComputeRequest });
+    door.app = await createDoor(ApiHttpModule.register({ bus, logger, config: { region: 'RegionOne', consoles: door.#consoles } }), { logger, onRequest: onApiRequest });
     await door.app.listen(0, '127.0.0.1');
     door.url = `http://127.0.0.1:${(door.app.getHttpServer().address() as AddressInfo).port}`;
     door.#consoles.dialUrl = door.url;

@@ -1,6 +1,6 @@
 /** What the tests of moves share: a cloud for each test, a server in it, and what must be true when it is gone. */
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
-import { createFlavor, listMigrations, resizeServer, type Caller, type InstanceId, type InstanceView } from '#libs/contracts';
+import { createFlavor, listMigrations, resizeServer, type Caller, type HostInventory, type InstanceId, type InstanceView } from '#libs/contracts';
 import type { Database } from '#libs/db';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 import { callerOf } from './compute-world.js';
@@ -33,8 +33,8 @@ export function useMoves(): void {
   }, 30_000);
 }
 
-export async function open(options: { inPlace?: boolean; sizes?: number[]; capabilities?: string[]; operateDeadlineMs?: number } = {}): Promise<void> {
-  world = await new MovesWorld(t, scheduling).open(options.sizes, options.capabilities);
+export async function open(options: { inPlace?: boolean; sizes?: number[]; capabilities?: string[]; operateDeadlineMs?: number; shape?: Partial<HostInventory> } = {}): Promise<void> {
+  world = await new MovesWorld(t, scheduling).open(options.sizes, options.capabilities, options.shape);
   compute = await new ComputeUnderTest(world, t.db, { ...FAST, operateDeadlineMs: options.operateDeadlineMs ?? 60_000 }, { resizeInPlace: options.inPlace ?? false }).start();
   for (const [id, vcpus, ramMib, diskGib] of [['big', 3, 256, 2], ['huge', 4, 1024, 4], ['zero', 1, 64, 0]] as const) {
     await world.bus.ask(createFlavor, { caller: admin(), flavor: { id, name: id, vcpus, ramMib, diskGib, ephemeralGib: 0, swapMib: 0, rxtxFactor: 1, isPublic: true, disabled: false, description: null, extraSpecs: {} } });
@@ -42,13 +42,15 @@ export async function open(options: { inPlace?: boolean; sizes?: number[]; capab
 }
 
 /** A server that runs, and has written something to its disk. */
-export async function server(): Promise<{ view: InstanceView; home: MovingHost; away: MovingHost }> {
-  const { id } = await client().create();
+export async function server(change: Parameters<Client['create']>[0] = {}): Promise<{ view: InstanceView; home: MovingHost; away: MovingHost }> {
+  const { id } = await client().create(change);
   const view = await client().reaches(id, 'ACTIVE');
   const home = world.hostNamed(view.hostName);
   (home.guests.get(id) as { disk: string }).disk += ' + work';
   return { view, home, away: world.other(home) };
 }
+/** For what no service tells. */
+export const sql = async <T extends object>(text: string, values: unknown[] = []): Promise<T[]> => (await t.admin.query<T>(text, values)).rows;
 export const resize = (view: InstanceView, flavorId = 'big'): Promise<unknown> => world.bus.ask(resizeServer, { ...as(view), flavorId });
 export const migrations = async (view: InstanceView): Promise<{ status: string; error: string | null }[]> =>
   (await world.bus.ask(listMigrations, { caller: admin(), filters: { instanceId: view.id }, limit: 10 })).migrations.map(({ status, error }) => ({ status, error }));

@@ -5,7 +5,7 @@
 import type { INestMicroservice } from '@nestjs/common';
 import {
   getImage, getProjectLimits, hostFenced, hostHint, openDiskTransfer, pullDesired, readmitHost, reportObserved, signImageUrl,
-  type DesiredInstance, type HostId, type ImageSummary, type ObservedInstance, type ProjectLimits,
+  type DesiredInstance, type HostId, type HostInventory, type ImageSummary, type ObservedInstance, type ProjectLimits,
 } from '#libs/contracts';
 import type { Database } from '#libs/db';
 import { createBusApplication, InMemoryBus } from '#libs/messaging';
@@ -138,7 +138,7 @@ export class MovesWorld {
   constructor(private readonly test: TestDatabase, private readonly db: Database) {}
 
   /** `sizes`: hosts' memory, MiB. */
-  async open(sizes: readonly number[] = [65_536, 65_536], capabilities = ['REBUILD', 'DISK_TRANSFER', 'RESIZE_IN_PLACE']): Promise<this> {
+  async open(sizes: readonly number[] = [65_536, 65_536], capabilities = ['REBUILD', 'DISK_TRANSFER', 'RESIZE_IN_PLACE'], shape: Partial<HostInventory> = {}): Promise<this> {
     const serve = { group: 'world' };
     const image: ImageSummary = { id: IMAGE_ID, name: 'tiny', status: 'active', sizeBytes: 1000, virtualSizeBytes: 2000, diskFormat: 'qcow2', sha512: 'ab', minDiskGib: 0, minRamMib: 0, properties: {} };
     this.bus.handle(getProjectLimits, async () => ({ limits: this.limits, generation: 1 }), serve);
@@ -149,17 +149,17 @@ export class MovesWorld {
       bus: this.bus, db: this.db, logger: createLogger('test', 'silent'), signer: { signHostUser: async () => 'jwt' }, config: { natsUrls: ['nats://127.0.0.1:1'], aliveTimeoutMs: 600_000 },
     }), this.bus, 'scheduler');
     await this.#scheduler.listen();
-    for (const memoryMib of sizes) await this.join(memoryMib, capabilities);
+    for (const memoryMib of sizes) await this.join(memoryMib, capabilities, shape);
     this.#timer = setInterval(() => { for (const host of this.hosts) void host.round(); }, 25);
     return this;
   }
 
   /** One more host. */
-  async join(memoryMib = 65_536, capabilities = ['REBUILD', 'DISK_TRANSFER', 'RESIZE_IN_PLACE']): Promise<void> {
+  async join(memoryMib = 65_536, capabilities = ['REBUILD', 'DISK_TRANSFER', 'RESIZE_IN_PLACE'], shape: Partial<HostInventory> = {}): Promise<void> {
     const app = this.#scheduler as INestMicroservice;
     const scheduler = { bus: this.bus, app, stop: async () => undefined } as Scheduler;
-    const { id, name } = await joined(scheduler, 'nova', { memoryMib, vcpus: 16, diskGib: 1000 });
-    await report(scheduler, id, 'boot-1', { memoryMib, vcpus: 16, diskGib: 1000, generation: 2 }, { capabilities });
+    const { id, name } = await joined(scheduler, 'nova', { memoryMib, vcpus: 16, diskGib: 1000, ...shape });
+    await report(scheduler, id, 'boot-1', { memoryMib, vcpus: 16, diskGib: 1000, ...shape, generation: 2 }, { capabilities });
     this.hosts.push(new MovingHost(id, name, this));
     await app.get(Snapshot).refresh();
   }

@@ -40,7 +40,7 @@ export const joining = (token: string, change: Partial<InputOf<typeof joinHost>>
   token, hostId: randomUUID() as never, name: `h-${randomUUID().slice(0, 8)}`, publicNkey: nkey(), simulated: false, protocol: { min: 1, max: 1 }, agentVersion: '0.1.0', ...change,
 });
 
-const inventory = (change: Partial<HostInventory> = {}): HostInventory => ({
+const inventory = (change: Partial<HostInventory> = {}): InputOf<typeof reportInventory>['inventory'] => ({
   generation: 1, vcpus: 4, memoryMib: 4096, diskGib: 40, reservedMemoryMib: 0, reservedDiskGib: 0, cpuModel: 'test', cpuArch: 'x86_64', cells: [], virtType: 'qemu',
   hypervisorVersion: 7_002_022, libvirtVersion: 9_000_000, hostAddress: '127.0.0.1', ...change,
 });

@@ -2,7 +2,7 @@
  * The public door to compute and Skylite's own /v1: HTTP in, questions on the bus out, answers in the shape that the
  * asked microversion has. Owns one thing, what it answered to requests with an Idempotency-Key: a crash here loses the
  * requests under way, which clients repeat.
- * The door that carries it calls `onComputeRequest` first on every request (createDoor's `onRequest`).
+ * The door that carries it calls `onApiRequest` first on every request (createDoor's `onRequest`).
  */
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AuthModule } from '#libs/auth';
@@ -23,7 +23,7 @@ import { DiskRelay } from './v1/disk-transfers/disk-relay.js';
 import { JoinBrake } from './v1/hosts/join-brake.js';
 
 export type { ApiConfig, ApiDeps } from './api.config.js';
-export { onComputeRequest } from './http/call.js';
+export { onApiRequest } from './http/on-request.js';
 export { generateOpenApi } from './openapi/generate.js';
 
 /** What the door remembers keyed requests with. @param secret hexadecimal, at least 32 bytes, the same in all processes. */

@@ -23,6 +23,8 @@ import { ServicesController } from './compute/services/services.controller.js';
 import { UsageController } from './compute/usage/usage.controller.js';
 import { VersionsController } from './compute/versions/versions.controller.js';
 import { ZonesController } from './compute/zones/zones.controller.js';
+import { PlacementController, PlacementVersionsController, PlacementWritesController } from './placement/placement.controller.js';
+import { ResourceProvidersController } from './placement/providers.controller.js';
 import { AdoptionController } from './v1/adoption/adoption.controller.js';
 import { FencingController } from './v1/hosts/fencing.controller.js';
 import { EventsController } from './v1/events/events.controller.js';
@@ -30,6 +32,7 @@ import { DiskTransfersController } from './v1/disk-transfers/disk-transfers.cont
 import { DriftController } from './v1/drift/drift.controller.js';
 import { HostsController } from './v1/hosts/hosts.controller.js';
 import { InspectController } from './v1/servers/inspect.controller.js';
+import { PlacementQuestionsController } from './v1/placement/placement.controller.js';
 import { TimelineController } from './v1/timeline/timeline.controller.js';
 import { V1VersionController } from './v1/version/version.controller.js';
 
@@ -39,7 +42,9 @@ export const COMPUTE_CONTROLLERS = [
   ExtraSpecsController, FlavorAccessController, ServerGroupsController, ComputeHostsController, MigrationsController, ServerMigrationsController, UsageController,
   LimitsController, QuotaSetsController, QuotaClassSetsController, ExtensionsController, AggregatesController,
 ] as const;
-export const V1_CONTROLLERS = [V1VersionController, HostsController, DiskTransfersController, DriftController, FencingController, AdoptionController, InspectController, TimelineController, EventsController] as const;
+export const V1_CONTROLLERS = [V1VersionController, HostsController, DiskTransfersController, DriftController, FencingController, AdoptionController, InspectController, TimelineController, EventsController, PlacementQuestionsController] as const;
+/** Described by OpenStack's own reference. */
+export const PLACEMENT_CONTROLLERS = [PlacementVersionsController, ResourceProvidersController, PlacementController, PlacementWritesController] as const;
 /** Pages for browsers: no API, so in no OpenAPI document. */
 export const PAGE_CONTROLLERS = [ConsolePagesController] as const;
-export const CONTROLLERS = [...COMPUTE_CONTROLLERS, ...V1_CONTROLLERS, ...PAGE_CONTROLLERS] as const;
+export const CONTROLLERS = [...COMPUTE_CONTROLLERS, ...V1_CONTROLLERS, ...PLACEMENT_CONTROLLERS, ...PAGE_CONTROLLERS] as const;

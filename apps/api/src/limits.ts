@@ -4,6 +4,8 @@ export const LIMITS = {
   page: 1000,
   /** Servers of one request: as many ids as the create contract carries. */
   serversPerRequest: 200,
+  /** Servers that one hint names: as many as the contract carries. */
+  hintedServers: 100,
   /** Entries left out at the front of a list that knows no marker: beyond, there is nothing anyway. */
   offset: 1_000_000,
   /** Metadata items of one server; the owner applies the project's own limit besides. */

@@ -66,6 +66,8 @@ import { OtherObservationsRepository } from './moves/other-observations.reposito
 import { ResizeInstance } from './moves/resize-instance.js';
 import { RevertResize } from './moves/revert-resize.js';
 import { TurnMove } from './moves/turn-move.js';
+import { PlacementController } from './placement/placement.controller.js';
+import { PlacementQuestions } from './placement/placement-questions.js';
 import { ProjectLimitsCopy } from './quota/project-limits.js';
 import { ServerGroups } from './server-groups/server-groups.js';
 import { ServerGroupsController } from './server-groups/server-groups.controller.js';
@@ -92,7 +94,7 @@ export class ComputeModule {
   static register(deps: ComputeDeps): DynamicModule {
     return {
       module: ComputeModule,
-      controllers: [InstancesController, OperationsController, LabelsController, MovesController, FlavorsController, KeypairsController, ServerGroupsController, UsageController, HostsController, FencedHostsController, DriftController, AdoptionController, TimelineController, ConsolesController],
+      controllers: [InstancesController, OperationsController, LabelsController, MovesController, FlavorsController, KeypairsController, ServerGroupsController, UsageController, HostsController, FencedHostsController, DriftController, AdoptionController, TimelineController, ConsolesController, PlacementController],
       providers: [
         { provide: BUS, useValue: deps.bus }, { provide: DATABASE, useValue: deps.db }, { provide: LOGGER, useValue: deps.logger },
         { provide: TEMPO, useValue: tempoOf(deps.config) },
@@ -104,7 +106,7 @@ export class ComputeModule {
         BootSources, PauseInstance, SuspendInstance, LockInstance, RebuildInstance, ResetInstanceState, InstanceMetadata, InstanceTags, ServersReader,
         { provide: EVENTS_KEEP_DAYS, useValue: deps.eventsKeepDays ?? LIMITS.eventsKeepDays }, TimelineRepository, Timeline, EventsKeeper,
         PullDesired, ReportObserved, DriftRepository, DeparturesRepository, FencedHosts, AdoptionRepository, AdoptHosts, HostImageUrl, Flavors, Keypairs, ConsoleTicketsRepository, Consoles,
-        ServerGroups, ServerGroupsRepository, Usage, UsageRepository,
+        ServerGroups, ServerGroupsRepository, Usage, UsageRepository, PlacementQuestions,
       ],
     };
   }

@@ -66,7 +66,8 @@ export const LIMITS = {
   adoptAskMs: 2_000,
   /** No new host is begun after this: the asker's 10 s are for the one under way too. */
   adoptMs: 6_000,
-  adoptClaims: 1_000,
+  /** Claims of one message: each may say where a hundred CPUs are, 4 KiB of text. */
+  adoptClaims: 200,
   adoptShown: 500,
   adoptFlavors: 10_000,
   inspectEvents: 100,
@@ -94,6 +95,8 @@ export const LIMITS = {
   consoleTicketsKeptMs: 30 * 86_400_000,
   /** Old ones removed with each new one: more than one, so that they become fewer. */
   consoleTicketsSwept: 10,
+  /** Flavors of one question for capacity: the scheduler looks at the whole fleet for each and each zone. */
+  capacityFlavors: 200,
   /** A host's time to open a console and dial the door; the asker waits a little longer. */
   consoleConnectMs: 7_000,
 } as const;

@@ -16,7 +16,7 @@ import { createBusApplication, hostUserSigner, LocalFirstBus, NatsBus, serviceIn
 import { createLogger, Histogram, metrics, serveMonitor, type Logger } from '#libs/observability';
 import { createDoor, type Answered } from '#libs/http';
 import { AuthModule } from '#libs/auth';
-import { ApiHttpModule, idempotencyOf, onComputeRequest } from '../../api/src/api.module.js';
+import { ApiHttpModule, idempotencyOf, onApiRequest } from '../../api/src/api.module.js';
 import { ComputeModule, seedCompute } from '../../compute/src/compute.module.js';
 import { IdentityBusModule, IdentityHttpModule, seedIdentity } from '../../identity/src/identity.module.js';
 import { ImageBusModule, ImageHttpModule } from '../../image-store/src/image-store.module.js';
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   const of = (app: string): Logger => logger.child({ app });
   const identity = { bus, db: databases.identity, logger: of('identity'), config: { publicUrl: config.publicUrl, region: config.region, tokenTtlS: config.tokenTtlS } };
   const image = { bus, db: databases.image, logger: of('image'), config: { dataDir: config.imagesDir, publicUrl: config.publicUrl, internalUrl: config.internalUrl, urlSecret: secrets.imageUrlSecret, maxImageBytes: config.maxImageBytes } };
-  const scheduler = { bus, db: databases.scheduler, logger: of('scheduler'), signer: hostUserSigner({ signingSeed: secrets.natsSigningSeed, accountPublicKey: secrets.natsAccountPublicKey }), config: { natsUrls: config.natsUrls, aliveTimeoutMs: config.aliveTimeoutMs, weigher: config.weigher, eventsKeepDays: config.eventsKeepDays, powerKey: powerKeyOf(secrets.natsSigningSeed) } };
+  const scheduler = { bus, db: databases.scheduler, logger: of('scheduler'), signer: hostUserSigner({ signingSeed: secrets.natsSigningSeed, accountPublicKey: secrets.natsAccountPublicKey }), config: { natsUrls: config.natsUrls, aliveTimeoutMs: config.aliveTimeoutMs, weigher: config.weigher, weights: config.weights, eventsKeepDays: config.eventsKeepDays, powerKey: powerKeyOf(secrets.natsSigningSeed) } };
   const compute = { bus, db: databases.compute, logger: of('compute'), config: { consoleTicketTtlMs: config.consoleTicketTtlMs }, eventsKeepDays: config.eventsKeepDays, moves: { resizeInPlace: config.resizeInPlace } };
   const applications = await Promise.all([
     createBusApplication(IdentityBusModule.register(identity), bus, 'identity'),
@@ -69,7 +69,7 @@ async function main(): Promise<void> {
     module: Door,
     imports: [AuthModule.register({ bus }), ApiHttpModule.register({ bus, db: databases.api, config: { region: config.region, consoles: { dialUrl: config.internalUrl, publicUrl: config.publicUrl, allowedOrigins: config.consoleAllowedOrigins } }, logger: of('api') }), IdentityHttpModule.register(identity), ImageHttpModule.register(image)],
   };
-  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door'), onRequest: onComputeRequest, onAnswered: countAnswer, idempotency: idempotencyOf(databases.api, secrets.idempotencySecret), brakes: config.brakes });
+  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door'), onRequest: onApiRequest, onAnswered: countAnswer, idempotency: idempotencyOf(databases.api, secrets.idempotencySecret), brakes: config.brakes });
   await door.listen(config.port, config.bind);
 
   const monitor = await serveMonitor({

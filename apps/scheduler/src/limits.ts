@@ -9,6 +9,13 @@ export const LIMITS = {
    * the fleet as a whole moves on; four schedulers that chase one last slot lose 3 of 4 rounds each.
    */
   claimAttempts: 32,
+  /** Decisions of a batch go on this long before everything else of the process has its turn. */
+  choosingMs: 8,
+  /** After a claim of CPUs, cells or pages was lost to another scheduler, choices are spread over the best few for this long, */
+  contendedMs: 5_000,
+  contendedCandidates: 24,
+  /** and made on a snapshot that is no older than this: what others have taken meanwhile is worth one read for a batch. */
+  contendedReadMs: 20,
   /** A change that nobody told us about (another replica's) is seen after this. */
   feedPollMs: 1_000,
   /** Everything is read and compared this often: repairs what a bug of the feed would leave wrong, and reports it. */
@@ -51,6 +58,11 @@ export const LIMITS = {
   lostShare: 0.1,
   lostLatelyMs: 3_600_000,
   hostEvents: 50,
+  /** Claims in one answer, some 250 bytes each: no host has as many, and they fit one message. */
+  listedAllocations: 2_000,
+  /** Three failures in a row may be chance no more; a minute later a trial costs one server, a broken host half an hour between two. */
+  quarantine: { failures: 3, firstMs: 60_000, mostMs: 1_800_000, keptMs: 3_600_000, share: 0.1 },
+  buildsTickMs: 30_000,
   sweepMs: 3_600_000,
   /** Partitions of host events are made this many months ahead, and kept this many days unless the operator says otherwise. */
   eventsMonthsAhead: 3,

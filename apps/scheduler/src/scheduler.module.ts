@@ -2,6 +2,9 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { DATABASE } from '#libs/db';
 import { BUS } from '#libs/messaging';
 import { LOGGER } from '#libs/observability';
+import { AggregatesController } from './aggregates/aggregates.controller.js';
+import { AggregatesRepository } from './aggregates/aggregates.repository.js';
+import { Aggregates } from './aggregates/aggregates.js';
 import { ClaimHost } from './claims/claim-host.js';
 import { ClaimsController } from './claims/claims.controller.js';
 import { ClaimsRepository } from './claims/claims.repository.js';
@@ -27,11 +30,15 @@ import { ReportInventory } from './hosts/report-inventory.js';
 import { UpdateHost } from './hosts/update-host.js';
 import { PowerRepository } from './power/power.repository.js';
 import { PowerSwitches } from './power/power-switches.js';
+import { BuildOutcomes } from './snapshot/build-outcomes.js';
 import { Echo } from './snapshot/echo.js';
 import { Liveness } from './snapshot/liveness.js';
 import { Snapshot } from './snapshot/snapshot.js';
 import { SnapshotRepository } from './snapshot/snapshot.repository.js';
 import { Sweeper } from './sweeper.js';
+import { PlacementQuestions } from './views/placement-questions.js';
+import { PlacementViewsController } from './views/placement-views.controller.js';
+import { PlacementViewsRepository } from './views/placement-views.repository.js';
 
 export type { SchedulerConfig, SchedulerDeps } from './deps.js';
 
@@ -41,7 +48,7 @@ export class SchedulerModule {
   static register(deps: SchedulerDeps): DynamicModule {
     return {
       module: SchedulerModule,
-      controllers: [ClaimsController, HostsController, FencingController, EnrolmentController],
+      controllers: [ClaimsController, HostsController, FencingController, EnrolmentController, AggregatesController, PlacementViewsController],
       providers: [
         { provide: BUS, useValue: deps.bus },
         { provide: DATABASE, useValue: deps.db },
@@ -51,7 +58,8 @@ export class SchedulerModule {
         ClaimsRepository, ClaimHost, ReleaseClaim, SettleMove,
         HostsRepository, HostEventsRepository, ListHosts, ReportInventory, UpdateHost,
         EnrolmentRepository, CreateEnrolToken, JoinHost,
-        SnapshotRepository, Snapshot, Liveness, Echo, Sweeper,
+        SnapshotRepository, Snapshot, Liveness, Echo, BuildOutcomes, Sweeper,
+        AggregatesRepository, Aggregates, PlacementViewsRepository, PlacementQuestions,
         FencesRepository, FenceReconciler, FenceHost, InspectHost, DisownHost, AdoptClaims, PowerRepository, PowerSwitches,
       ],
     };

@@ -79,3 +79,13 @@ export function domainCapabilitiesXml(query: { readonly emulatorbin: string | nu
 </domainCapabilities>
 `;
 }
+
+/** Whatever model is asked about, with the same few features. */
+export function baselineCpuXml(cpu: string): string {
+  const model = /<model[^>]*>([^<]+)</.exec(cpu)?.[1] ?? 'qemu64';
+  return `<cpu mode='custom' match='exact'>
+  <model fallback='forbid'>${model}</model>
+  ${['sse', 'sse2', 'pni', 'cx16', 'hypervisor'].map((name) => `<feature policy='require' name='${name}'/>`).join('\n  ')}
+</cpu>
+`;
+}

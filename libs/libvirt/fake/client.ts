@@ -202,6 +202,8 @@ export class FakeClient {
         this.#message('lifecycle', { callbackID, msg: { dom, event: number, detail } });
       } else if (event.kind === 'reboot' && eventId === EVENTS.reboot.id) {
         this.#message('reboot', { callbackID, msg: { dom } });
+      } else if (event.kind === 'tunable' && eventId === EVENTS.tunable.id) {
+        this.#message('tunable', { callbackID, dom, params: [] });
       }
     }
   }

@@ -5,7 +5,7 @@ import type { ArgsOf, RetOf } from '../call-table.js';
 import { toState } from '../convert.js';
 import { LibvirtError } from '../errors.js';
 import { FLAGS } from '../facts.js';
-import { capabilitiesXml, domainCapabilitiesXml } from './capabilities.js';
+import { baselineCpuXml, capabilitiesXml, domainCapabilitiesXml } from './capabilities.js';
 import { FakeConsoles, type ConsoleSink } from './consoles.js';
 import { getMetadata, setMetadata, withId, type DomainDoc } from './domain-doc.js';
 import { FakeDomains, refOf, wireOf, type FakeDomain } from './domains.js';
@@ -20,6 +20,7 @@ export interface FakeHypervisorOptions {
   readonly numaNodes?: number;
   readonly capabilitiesXml?: string;
   readonly domainCapabilitiesXml?: string;
+  readonly baselineCpuXml?: string;
   /** ms a guest takes to obey a shutdown request; null: it never does. Default 0. */
   readonly shutdownMs?: number | null;
   /** What a guest's console prints when its CPUs first run. */
@@ -125,6 +126,14 @@ export class FakeHypervisor {
     if (domain?.live) this.#domains.suspend(domain, 'ioerror');
   }
 
+  /** Somebody changes the running domain, pinning for example, and not its definition. */
+  tune(nameOrUuid: string, change: (xml: string) => string): void {
+    const domain = this.#domains.get(nameOrUuid);
+    if (!domain?.live) return;
+    domain.live = { ...domain.live, xml: change(domain.live.xml) };
+    for (const listener of this.#listeners) listener({ kind: 'tunable', domain: refOf(domain) });
+  }
+
   /** A managed save's file is damaged. */
   spoilSaved(nameOrUuid: string): void {
     const saved = this.#domains.get(nameOrUuid)?.saved;
@@ -182,6 +191,7 @@ export class FakeHypervisor {
     CONNECT_GET_URI: () => ({ uri: 'qemu:///system' }),
     CONNECT_GET_CAPABILITIES: () => ({ capabilities: this.#options.capabilitiesXml ?? capabilitiesXml(this.#shape()) }),
     CONNECT_GET_DOMAIN_CAPABILITIES: (args) => ({ capabilities: this.#options.domainCapabilitiesXml ?? domainCapabilitiesXml(args) }),
+    CONNECT_BASELINE_HYPERVISOR_CPU: ({ xmlCPUs }) => ({ cpu: this.#options.baselineCpuXml ?? baselineCpuXml(xmlCPUs[0] ?? '') }),
     NODE_GET_INFO: () => {
       const { cpus, memoryKiB, numaNodes } = this.#shape();
       const model = [...Buffer.from('x86_64'.padEnd(32, '\0'))];

@@ -25,6 +25,9 @@ const SLOW = new Set(['define', 'startDomain', 'pressPowerButton', 'destroy', 'u
 /** Of a simulated machine's file, the last line counts. */
 const lastLine = (text) => text.split('\n').at(-1);
 
+/** Of each host: half of its CPUs are given one by one. */
+const CPUS = { shared: [0, 1, 2, 3], dedicated: [4, 5, 6, 7] };
+
 export class Cloud {
   /** instance id -> Map(host id -> power or 'files'): what is really there, seen on the disks. */
   there = new Map();
@@ -145,14 +148,14 @@ export class Cloud {
     const clock = { nowMs: () => Math.floor(world.now), wallMs: () => Date.now(), after: (ms, task) => world.after(ms, task, host.process) };
     const ledger = await Ledger.open({ folder: `/sim/${host.name}/ledger`, durable: true, wallMs: clock.wallMs, onProblem: () => {} });
     const raw = new SimulatedMachine({
-      folder: `/sim/${host.name}/machine`, cloudId: this.cell.cloud_id, urlOf: imageUrls(host.bus, host.id), after: clock.after, shape: { vcpus: 8, memoryMib: 8192, diskGib: 100, cells: 1 }, shutdownMs: 1_000,
+      folder: `/sim/${host.name}/machine`, cloudId: this.cell.cloud_id, urlOf: imageUrls(host.bus, host.id), after: clock.after, shape: { vcpus: 8, memoryMib: 8192, diskGib: 100, cells: 1 }, cpus: CPUS, shutdownMs: 1_000,
     });
     host.machine = raw;
     host.ledger = ledger;
     const machine = this.#harsh(host, raw);
     const agent = new HostAgent({
       hostId: host.id, name: host.name, simulated: true, bootId: raw.bootId, bus: host.bus, ledger, machine,
-      offer: { share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'simulated', hostAddress: '127.0.0.1' },
+      offer: { cpus: CPUS, share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'simulated', hostAddress: '127.0.0.1' },
       clock, random: () => world.random.next(), logger, limits: AGENT_LIMITS, pullEveryMs: 10_000, onFatal: () => this.crash(host, 12_000),
     });
     host.agent = agent;

@@ -13,7 +13,7 @@ export const SIM_SCHEMA = `
 
 /** As the real client says it when a server goes away. */
 const away = () => Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' });
-const isWrite = (text) => /\b(?:INSERT|UPDATE|DELETE)\b/.test(text) && !/^\s*SELECT\b(?!.*\bFOR\b)/s.test(text);
+const isWrite = (text) => /\bscheduler\.claim_exactly\b/.test(text) || /\b(?:INSERT|UPDATE|DELETE)\b/.test(text) && !/^\s*SELECT\b(?!.*\bFOR\b)/s.test(text);
 
 /** Statement -> its name on the connection, where its plan is kept. */
 const names = new Map();

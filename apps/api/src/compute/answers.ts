@@ -115,7 +115,14 @@ export const MetadataAnswer = z.strictObject({ metadata: Strings });
 export const MetadataItem = z.strictObject({ meta: Strings });
 export const TagsAnswer = z.strictObject({ tags: z.array(z.string()) });
 export const AddressesAnswer = z.strictObject({ addresses: z.strictObject({}) });
-export const TopologyAnswer = z.strictObject({ nodes: z.array(z.never()), pagesize_kb: z.null() });
+export const TopologyAnswer = z.strictObject({
+  nodes: z.array(z.strictObject({
+    vcpu_set: z.array(z.int()), siblings: z.array(z.array(z.int())), memory_mb: z.int(),
+    /** For administrators. */
+    host_node: z.int().optional(), cpu_pinning: z.record(z.string(), z.int()).optional(),
+  })),
+  pagesize_kb: z.int().nullable(),
+});
 export const InterfacesAnswer = z.strictObject({ interfaceAttachments: z.array(z.never()) });
 export const VolumesAnswer = z.strictObject({ volumeAttachments: z.array(z.never()) });
 export const SecurityGroupsAnswer = z.strictObject({ security_groups: z.array(z.never()) });
@@ -217,4 +224,11 @@ export const QuotaSetDetail = z.strictObject({ quota_set: z.record(z.string(), z
 const Extension = z.strictObject({ alias: z.string(), name: z.string(), description: z.string(), links: z.array(z.never()), namespace: z.string(), updated: Seconds });
 export const ExtensionList = z.strictObject({ extensions: z.array(Extension) });
 export const ExtensionAnswer = z.strictObject({ extension: Extension });
-export const AggregateList = z.strictObject({ aggregates: z.array(z.never()) });
+const newAggregate = (version: Microversion) => z.strictObject({
+  id: z.int(), ...(has(version, 'aggregate.uuid') && { uuid: z.uuid() }), name: z.string(), availability_zone: z.string().nullable(),
+  created_at: Micros, updated_at: Micros.nullable(), deleted: z.literal(false), deleted_at: z.null(),
+});
+const aggregate = (version: Microversion) => newAggregate(version).extend({ hosts: z.array(z.string()), metadata: z.record(z.string(), z.string()) });
+export const NewAggregate = versioned((version) => z.strictObject({ aggregate: newAggregate(version) }));
+export const AggregateAnswer = versioned((version) => z.strictObject({ aggregate: aggregate(version) }));
+export const AggregateList = versioned((version) => z.strictObject({ aggregates: z.array(aggregate(version)) }));

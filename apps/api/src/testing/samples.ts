@@ -32,7 +32,7 @@ export const host = (change: Partial<HostView> = {}): HostView => ({
   simulated: false, virtType: 'qemu', agentVersion: '0.1.0', capabilities: [],
   inventory: {
     generation: 1, vcpus: 4, memoryMib: 8192, diskGib: 50, reservedMemoryMib: 512, reservedDiskGib: 5, cpuModel: 'EPYC', cpuArch: 'x86_64',
-    cells: [{ id: 0, cpus: [0, 1, 2, 3], memoryMib: 8192 }], virtType: 'qemu', hypervisorVersion: 7_002_000, libvirtVersion: 9_000_000, hostAddress: '127.0.0.1',
+    cells: [{ id: 0, cpus: [0, 1, 2, 3], memoryMib: 8192, socket: 0, cores: [], pages: [], distances: [10] }], sharedCpus: null, dedicatedCpus: [], cpuFlags: [], traits: [], resources: {}, virtType: 'qemu', hypervisorVersion: 7_002_000, libvirtVersion: 9_000_000, hostAddress: '127.0.0.1',
   },
   used: { vcpus: 1, memoryMib: 64, diskGib: 1, instances: 1 }, ratios: { cpu: 4, ram: 1, disk: 1 }, bootId: 'b', epoch: 1, updatedAt: '2026-11-21T01:02:03.400Z', ...change,
 });

@@ -5,7 +5,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { makeSigningKey, signToken } from '#libs/auth';
 import {
-  listChanges, readTimeline,
+  askCapacity, askFit, getPlacementRules, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
   createEnrolToken, createFlavor, createKeypair, createServers, deleteFlavor, deleteKeypair, deleteServer, getConsoleLog, getFlavor, getKeypair, getProjectLimits, getServer, getUsage,
   inspectServer, joinHost, listFlavors, listHosts, listKeypairs, listServers, listTokenKeys, listZones, rebootServer, startServer, stopServer, updateHost, updateServer,
   addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
@@ -19,7 +19,7 @@ import { notFound } from '#libs/errors';
 import { createDoor, type DoorOptions } from '#libs/http';
 import { createLogger } from '#libs/observability';
 import { InMemoryBus } from '#libs/messaging';
-import { ApiHttpModule, onComputeRequest } from '../api.module.js';
+import { ApiHttpModule, onApiRequest } from '../api.module.js';
 import { flavor, GROUP_ID, host, instance, keypair, migration, PROJECT, serverGroup, serverUsage, SERVER_ID, USER } from './samples.js';
 
 export interface Asked { subject: string; input: Record<string, unknown> }
@@ -35,7 +35,7 @@ export class ScriptedCloud {
     cloud.#script();
     const logger = createLogger('api-test', 'silent');
     cloud.app = await createDoor(ApiHttpModule.register({ bus: cloud.bus, config: { region: 'RegionOne' }, logger }), {
-      logger, onRequest: onComputeRequest, ...(publicUrl !== undefined && { publicUrl }), ...door,
+      logger, onRequest: onApiRequest, ...(publicUrl !== undefined && { publicUrl }), ...door,
     });
     return cloud;
   }
@@ -108,7 +108,7 @@ export class ScriptedCloud {
   #script(): void {
     const contracts: Contract[] = [
       adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
-      listChanges, readTimeline,
+      askCapacity, askFit, getPlacementRules, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
       addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
       removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
       confirmResize, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState, resizeServer, resumeServer, revertResize,

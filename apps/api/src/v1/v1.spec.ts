@@ -19,7 +19,7 @@ describe('/v1', () => {
   it('says where everything is, to everybody', async () => {
     expect((await cloud.call('GET', '/v1', { as: 'nobody' })).body).toEqual({
       name: 'skylite', version: 'v1', region: 'RegionOne',
-      links: { self: 'http://localhost:80/v1', identity: 'http://localhost:80/identity/v3', compute: 'http://localhost:80/compute/v2.1', image: 'http://localhost:80/image' },
+      links: { self: 'http://localhost:80/v1', identity: 'http://localhost:80/identity/v3', compute: 'http://localhost:80/compute/v2.1', image: 'http://localhost:80/image', placement: 'http://localhost:80/placement' },
     });
   });
 

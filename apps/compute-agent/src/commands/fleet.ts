@@ -63,7 +63,7 @@ async function startHost(identity: JoinedIdentity, config: FleetConfig, logger: 
   const made: { ledger?: Ledger } = {};
   const bus = connectHost(identity, () => made.ledger?.host.incarnation ?? 0, logger);
   const host = await makeSimulatedHost({
-    identity, bus, logger, stateDir: joinPath(config.stateDir, identity.name), pullEveryMs: fleetPullEveryMs(config.size), onReady: told.onReady,
+    identity, bus, logger, stateDir: joinPath(config.stateDir, identity.name), pullEveryMs: fleetPullEveryMs(config.size), shape: config.simulated, placement: config.placement, onReady: told.onReady,
     // A thousand hosts share one process: one of them refused must be seen, and the others cannot go on pretending.
     onFatal: (error) => told.fatal(new FatalError(`${identity.name}: ${error.message}`, error.exitCode)),
   });

@@ -30,7 +30,7 @@ export async function run(config: AgentConfig): Promise<number> {
     },
   });
   host.made = await makeRealHost({
-    identity, bus, logger, stateDir: config.stateDir, libvirtSocket: config.libvirtSocket, virtType: config.virtType, share: config.share,
+    identity, bus, logger, stateDir: config.stateDir, libvirtSocket: config.libvirtSocket, virtType: config.virtType, share: config.share, placement: config.placement,
     reservedMemoryMib: config.reservedMemoryMib, hostAddress: config.hostAddress, onFatal: fatal,
     onReady: () => writeReadyFile(config.readyFile, { hostId: identity.hostId, name: identity.name, metricsPort: monitor.port ?? null }),
   });

@@ -7,7 +7,8 @@
  * A crash between any two steps leaves files whose names say what they are; the next plan goes on from them.
  */
 import type { Failure, InstanceFacts, Shape, Step, World } from './facts.js';
-import { builtOf, isActive, refusal } from './state.js';
+import { layoutKey } from './layout.js';
+import { builtOf, isActive, isToBeConfined, refusal } from './state.js';
 
 export interface Build {
   /** The guest is on, and must be off for `steps`. */
@@ -56,6 +57,7 @@ export function planBuild(facts: InstanceFacts, world: World): Build | { refused
   if (!files.configDrive || isNewDisk || (progress.configDrive !== facts.configDrive && !saved)) steps.push('make-config-drive');
   if (!domain || isNewDisk || (isNewSpec && !saved)) steps.push('define');
   else if (isNewSpec) steps.push('book-spec');
+  else if (!saved && isToBeConfined(facts, world)) steps.push('define'); // its host's CPUs were divided anew meanwhile
   return { off: false, before: [], steps: [...steps, ...tidySteps(facts, true)] };
 }
 
@@ -77,5 +79,5 @@ function toBringBack({ desired: { previous }, files }: InstanceFacts, built: num
   return built === previous.specGeneration ? null : 'lost';
 }
 
-const isSameShape = (shape: Shape | null, wanted: Shape): boolean =>
-  shape !== null && shape.vcpus === wanted.vcpus && shape.memoryMib === wanted.memoryMib && shape.diskGib === wanted.diskGib;
+const isSameShape = (shape: Shape | null, wanted: InstanceFacts['desired']): boolean =>
+  shape !== null && shape.vcpus === wanted.vcpus && shape.memoryMib === wanted.memoryMib && shape.diskGib === wanted.diskGib && shape.layout === layoutKey(wanted.layout);

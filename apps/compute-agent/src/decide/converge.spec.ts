@@ -5,10 +5,11 @@ import type { DesiredInstance } from '#libs/contracts';
 import { desired, FROZEN, observedDomain, world } from '../testing/builders.js';
 import { isKept } from './build.js';
 import { NO_FILES, type InstanceFacts, type ObservedDomain, type Progress, type Shape, type Step, type World } from './facts.js';
+import { layoutKey } from './layout.js';
 import { observationOf, planInstance, tidied } from './plan.js';
 import { builtOf, isMemoryUsed } from './state.js';
 
-const shapeOf = ({ vcpus, memoryMib, diskGib }: DesiredInstance): Shape => ({ vcpus, memoryMib, diskGib });
+const shapeOf = ({ vcpus, memoryMib, diskGib, layout }: DesiredInstance): Shape => ({ vcpus, memoryMib, diskGib, layout: layoutKey(layout) });
 const without = (numbers: readonly number[], test: (each: number) => boolean): number[] => numbers.filter((each) => !test(each));
 const withOne = (numbers: readonly number[], one: number): number[] => [...new Set([...numbers, one])].sort((a, b) => a - b);
 

@@ -3,16 +3,16 @@
  * corrected, and what is only said, is the plan's business (docs/drift.md has the table).
  */
 import type { DriftEntry } from '#libs/contracts';
-import type { InstanceFacts } from './facts.js';
+import type { InstanceFacts, World } from './facts.js';
 import type { InstancePlan } from './plan.js';
-import { builtOf, isActive } from './state.js';
+import { builtOf, isActive, isOfOtherCpus, lostCpus } from './state.js';
 
 export type Drift = Omit<DriftEntry, 'sinceMs'>;
 
 /** Errors that have a kind of their own here. */
 const KIND_OF_ERROR: Readonly<Record<string, string>> = { 'disk-lost': 'disk-missing', 'previous-lost': 'disk-missing', 'guest-halted': 'guest-halted', 'foreign-domain': 'foreign-domain' };
 
-export function driftOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'steps' | 'doing' | 'state' | 'error'>): Drift[] {
+export function driftOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'steps' | 'doing' | 'state' | 'error'>, world: Pick<World, 'cpus'>): Drift[] {
   const { desired, domain, files, progress, listed } = facts;
   const found: Drift[] = [];
   const say = (kind: string, what: string): void => { found.push({ kind, id: desired.id, what }); };
@@ -20,7 +20,10 @@ export function driftOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'steps' |
   if (plan.error?.final) say(KIND_OF_ERROR[plan.error.code] ?? 'given-up', plan.error.message);
   if (domain?.definition && progress.definition && domain.definition !== progress.definition) {
     say('changed-definition', 'Its definition in libvirt is not the one it was given: somebody edited or undefined it. It stays until the instance is resized or rebuilt.');
-  }
+  } else if (domain?.retuned) say('changed-definition', 'Its guest runs on other CPUs or memory of the host than was claimed for it: somebody changed that (virsh vcpupin or its like). It is as claimed again when the guest is started anew.');
+  const lost = lostCpus(facts, world);
+  if (domain && lost.length > 0) say('outdated-cpus', `CPU ${lost.join(', ')} was claimed for it alone and is not among this host's dedicated CPUs any more (SKYLITE_CPU_DEDICATED): give it back, or move the server.`);
+  else if (isActive(facts) && isOfOtherCpus(facts, world)) say('outdated-cpus', `Its guest was started when this host's shared CPUs were ${domain?.notes?.sharedCpus || 'all'}; now they are ${world.cpus.shared || 'all'} (SKYLITE_CPU_SHARED). It is confined to them when it is started anew.`);
   const built = builtOf(facts);
   if (isActive(facts) && built && !files.disks.includes(built.diskGeneration)) say('disk-missing', 'The disk that its guest has open is not in its folder any more: it is lost when the guest ends.');
   const wantedOn = desired.intent === 'running' || desired.intent === 'paused' || desired.intent === 'suspended';

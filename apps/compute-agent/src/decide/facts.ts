@@ -22,6 +22,8 @@ export interface Shape {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly diskGib: number;
+  /** What was claimed of the host (layout.ts); null: nothing, it floats. */
+  readonly layout: string | null;
 }
 
 /** What the domain's own metadata say: enough to go on when the ledger is lost. */
@@ -32,6 +34,8 @@ export interface DomainNotes {
   /** Of the disk it was defined with; 1 in notes of before disks could be made anew. */
   readonly diskGeneration: number;
   readonly rebootCount: number;
+  /** The host's shared CPUs that it was defined with, as a list; empty: it was not confined. */
+  readonly sharedCpus: string;
   readonly frozen: Frozen | null;
   /** null: the notes do not say. */
   readonly shape: Shape | null;
@@ -50,6 +54,8 @@ export interface ObservedDomain {
   readonly saved: boolean;
   /** Digest of its persistent definition, our notes apart; null: not known. */
   readonly definition: string | null;
+  /** It runs, and on other host CPUs or memory than its definition says. */
+  readonly retuned: boolean;
   /** null: a domain with this id that is not ours (no notes, or another cloud's): never touched. */
   readonly notes: DomainNotes | null;
 }
@@ -133,4 +139,13 @@ export interface World {
   /** For instances that do not say themselves. */
   readonly powerOffMs: number;
   readonly pressAgainMs: number;
+  readonly cpus: HostCpuSets;
 }
+
+/** The host's CPU sets now: its shared CPUs as a list (empty: all), and those that are given to single guest CPUs. */
+export interface HostCpuSets {
+  readonly shared: string;
+  readonly dedicated: readonly number[];
+}
+
+export const NO_CPU_SETS: HostCpuSets = { shared: '', dedicated: [] };

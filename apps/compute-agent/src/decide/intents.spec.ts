@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { desired, FILES, FROZEN, observedDomain as domain, world } from '../testing/builders.js';
+import { desired, FILES, FROZEN, layout, layoutCell, observedDomain as domain, world } from '../testing/builders.js';
 import { NO_FILES, NO_PROGRESS, type InstanceFacts, type Progress, type World } from './facts.js';
+import { layoutKey } from './layout.js';
 import { observationOf, planInstance, tidied } from './plan.js';
 
 const started: Progress = { ...NO_PROGRESS, built: 1, configDrive: 'drive', frozen: FROZEN, started: { generation: 1, bootId: 'boot-1' }, startedAtMs: 5 };
@@ -131,7 +132,7 @@ describe('rebuild', () => {
 describe('resize in place', () => {
   const larger = { generation: 2, specGeneration: 2, vcpus: 2, diskGib: 2 };
   const want = desired({ ...larger, previous: { specGeneration: 1, then: 'keep' } });
-  const resized = (power: 'running' | 'stopped') => domain(power, { specGeneration: 2, shape: { vcpus: 2, memoryMib: 128, diskGib: 2 } });
+  const resized = (power: 'running' | 'stopped') => domain(power, { specGeneration: 2, shape: { vcpus: 2, memoryMib: 128, diskGib: 2, layout: null } });
   it('powers off, keeps the disk as it was, grows, defines, starts', () => {
     expect(plan({ desired: want })).toMatchObject({ steps: ['press-power-button'], doing: 'power-off' });
     expect(plan({ desired: want, domain: domain('stopped') }).steps).toEqual(['keep-disk', 'grow-disk', 'define', 'start']);
@@ -180,5 +181,41 @@ describe('what is said', () => {
   it('refreshes the config drive when it is off', () => {
     expect(plan({ configDrive: 'other' }).steps).toEqual([]);
     expect(plan({ desired: desired({ generation: 2 }), configDrive: 'other', domain: domain('stopped') }).steps).toEqual(['make-config-drive', 'start']);
+  });
+});
+
+describe('CPUs of the host that were divided anew', () => {
+  const at: Partial<World> = { cpus: { shared: '0-1', dedicated: [2] } };
+  const before = domain('stopped');
+  const after = domain('stopped', { sharedCpus: '0-1' });
+  it('change the definition of a guest that is off, once, and none of one that runs', () => {
+    const want = desired({ generation: 2 });
+    expect(plan({ desired: want, domain: before }, at).steps).toEqual(['define', 'start']);
+    expect(plan({ desired: want, domain: after }, at).steps).toEqual(['start']);
+    expect(plan({ desired: desired({ generation: 2, intent: 'stopped' }), domain: before }, at).steps).toEqual(['define']);
+    expect(plan({ domain: domain('running') }, at).steps).toEqual([]);
+  });
+  it('are taken over by a reboot', () => {
+    expect(plan({ desired: desired({ rebootCount: 1, rebootType: 'hard' }) }, at).steps).toEqual(['destroy', 'define', 'book-reboot', 'start']);
+    expect(plan({ desired: desired({ rebootCount: 1, rebootType: 'hard' }), domain: domain('running', { sharedCpus: '0-1' }) }, at).steps).toEqual(['destroy', 'book-reboot', 'start']);
+  });
+  it('leave what goes on from its memory, and what lost its own CPUs', () => {
+    expect(plan({ desired: desired({ generation: 2 }), domain: saved }, at).steps).toEqual(['book-wake', 'start']);
+    const layoutOf3 = layout({ cells: [layoutCell({ pins: [[0, 3]] })] });
+    expect(plan({ desired: desired({ generation: 2, layout: layoutOf3 }), domain: before }, at).steps).toEqual(['start']);
+  });
+});
+
+describe('another layout', () => {
+  const pinned = layout({ cells: [layoutCell({ pins: [[0, 2]] })] });
+  it('alone is another shape: the guest is defined anew, off', () => {
+    const want = desired({ generation: 2, specGeneration: 2, layout: pinned, powerOffTimeoutS: 0 });
+    expect(plan({ desired: want }).steps).toEqual(['destroy']);
+    expect(plan({ desired: want, domain: domain('stopped') }).steps).toEqual(['grow-disk', 'define', 'start']);
+    const shape = { vcpus: 1, memoryMib: 128, diskGib: 1, layout: layoutKey(pinned) };
+    expect(plan({ desired: want, domain: domain('running', { shape }) }).steps).toEqual(['book-spec']);
+  });
+  it('without a new spec generation changes nothing', () => {
+    expect(plan({ desired: desired({ layout: pinned }) }).steps).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@
 import type { ObservedInstance } from '#libs/contracts';
 import { planBuild, type Build } from './build.js';
 import type { Failure, InstanceFacts, Progress, Step, World } from './facts.js';
-import { builtOf, isActive, isBehind, isMemoryUsed, isWokenKept, refusal, stateOf } from './state.js';
+import { builtOf, isActive, isBehind, isMemoryUsed, isToBeConfined, isWokenKept, refusal, stateOf } from './state.js';
 
 type State = ObservedInstance['state'];
 
@@ -95,7 +95,7 @@ const AFTER_START: Readonly<Record<string, readonly Step[]>> = { paused: ['pause
 function planActive(facts: InstanceFacts, world: World, build: Build): InstancePlan {
   const { desired, progress, domain } = facts;
   if (isRebootDue(facts)) {
-    const again: Step[] = ['book-reboot', 'start'];
+    const again: Step[] = [...(isToBeConfined(facts, world) ? ['define' as const] : []), 'book-reboot', 'start'];
     return desired.rebootType === 'hard' ? act(facts, [...build.steps, 'destroy', ...again]) : powerOff(facts, world, [], again);
   }
   // A stop was asked for and taken back when the button had been pressed: the guest may go down any moment.

@@ -38,6 +38,16 @@ export function isWokenKept({ domain, progress: { woken } }: Pick<InstanceFacts,
 /** Fewer reboots done than asked for. The domain's own notes win here too. */
 export const isBehind = ({ desired, domain, progress }: InstanceFacts): boolean => (domain?.notes?.rebootCount ?? progress.rebootCount) < desired.rebootCount;
 
+/** CPUs that were claimed for it alone and are not dedicated here any more. */
+export const lostCpus = ({ desired: { layout } }: Pick<InstanceFacts, 'desired'>, { cpus }: Pick<World, 'cpus'>): number[] =>
+  layout === null ? [] : [...layout.cells.flatMap(({ pins }) => pins.map(({ host }) => host)), ...(layout.emulatorCpu === null ? [] : [layout.emulatorCpu])].filter((cpu) => !cpus.dedicated.includes(cpu));
+
+/** Off, it is to be defined anew: else it would go on floating over CPUs that are others' alone by now. */
+export const isToBeConfined = (facts: Pick<InstanceFacts, 'desired' | 'domain'>, world: Pick<World, 'cpus'>): boolean => isOfOtherCpus(facts, world) && lostCpus(facts, world).length === 0;
+
+/** Its definition is of a time when the host had other shared CPUs. */
+export const isOfOtherCpus = ({ domain }: Pick<InstanceFacts, 'domain'>, { cpus }: Pick<World, 'cpus'>): boolean => (domain?.notes ? domain.notes.sharedCpus !== cpus.shared : false);
+
 export function stateOf(facts: InstanceFacts): ObservedInstance['state'] {
   const { domain, desired, progress, files } = facts;
   if (domain) {

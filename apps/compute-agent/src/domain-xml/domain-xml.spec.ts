@@ -3,24 +3,43 @@ import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { CLOUD_ID, desired, FROZEN } from '../testing/builders.js';
+import { layoutKey, layoutProblem, type HostCpus } from '../decide/layout.js';
+import { CLOUD_ID, desired, FROZEN, layout, layoutCell } from '../testing/builders.js';
 import { displayText, el, escapeXml, renderXml } from './node.js';
 import { notesText, readNotes, withRebootCount } from './notes.js';
 import { findXml, readXml } from './read-xml.js';
+import { rememberedIn } from './remembered.js';
 import { domainName, renderDomain } from './render.js';
 import type { DomainSpec } from './spec.js';
 
 const GOLDEN = join(dirname(fileURLToPath(import.meta.url)), 'golden');
 const FILES = { base: '/var/lib/skylite/images/abab', disk: '/var/lib/skylite/instances/0c1d/disk.qcow2', configDrive: '/var/lib/skylite/instances/0c1d/config.iso', serialLog: '/var/lib/skylite/instances/0c1d/serial.log' };
-const spec = (change: Partial<DomainSpec> = {}): DomainSpec => ({ cloudId: CLOUD_ID, epoch: 1, rebootCount: 0, desired: desired(), frozen: FROZEN, files: FILES, ...change });
+const HOST: HostCpus = { shared: null, dedicated: [], cells: [] };
+const spec = (change: Partial<DomainSpec> = {}): DomainSpec => ({ cloudId: CLOUD_ID, epoch: 1, rebootCount: 0, desired: desired(), frozen: FROZEN, host: HOST, files: FILES, ...change });
+
+/** Two cells of four CPUs; in each the first is shared and the last two are dedicated. */
+const SPLIT: HostCpus = { shared: [0, 4], dedicated: [2, 3, 6, 7], cells: [{ id: 0, cpus: [0, 1, 2, 3] }, { id: 1, cpus: [4, 5, 6, 7] }] };
+const placed = (shape: { vcpus: number; memoryMib: number }, claimed: Parameters<typeof layout>[0]): DomainSpec => spec({ host: SPLIT, desired: desired({ ...shape, layout: layout(claimed) }) });
 
 const KVM = { ...FROZEN, virtType: 'kvm', cpuModel: 'Skylake-Client-IBRS', cpuFeatures: '+ss,+vmx,-hle,-rtm' };
 const GOLDENS: Record<string, DomainSpec> = {
   'emulated': spec(),
   'kvm': spec({ frozen: KVM, desired: desired({ vcpus: 4, memoryMib: 4096, diskGib: 20 }) }),
   'no-direct-io': spec({ frozen: { ...FROZEN, diskCache: 'writeback' } }),
-  // Defined by an earlier version: as it was then, without a screen.
+  // Defined by earlier versions: as they were then; the first had no screen.
+  'second-render-version': spec({ frozen: { ...FROZEN, renderVersion: 2 } }),
   'first-render-version': spec({ frozen: { ...FROZEN, renderVersion: 1 } }),
+  'floating-on-shared-cpus': spec({ host: SPLIT, desired: desired({ vcpus: 2 }) }),
+  'floating-with-topology': placed({ vcpus: 4, memoryMib: 512 }, { guestTopology: { sockets: 1, cores: 2, threads: 2 } }),
+  'pinned': placed({ vcpus: 2, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pins: [[0, 3], [1, 2]] })] }),
+  'pinned-emulator-isolated': placed({ vcpus: 2, memoryMib: 512 }, { cells: [layoutCell({ hostCell: 1, memoryMib: 512, pins: [[0, 6], [1, 7]] })], emulatorCpu: 2, emulatorThreads: 'isolate' }),
+  'pinned-emulator-shared': placed({ vcpus: 2, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pins: [[0, 2], [1, 3]] })], emulatorThreads: 'share', guestTopology: { sockets: 1, cores: 1, threads: 2 } }),
+  'mixed': placed({ vcpus: 3, memoryMib: 512 }, { cells: [layoutCell({ hostCell: 1, memoryMib: 512, pins: [[1, 6], [2, 7]], floating: [0] })] }),
+  'two-cells': placed({ vcpus: 4, memoryMib: 3_072 }, { numa: true, cells: [layoutCell({ hostCell: 1, memoryMib: 1_024, pageKib: 2_048, floating: [0, 1] }), layoutCell({ memoryMib: 2_048, pageKib: 1_048_576, floating: [2, 3] })] }),
+  'two-pinned-cells-of-small-pages': placed({ vcpus: 3, memoryMib: 768 }, { numa: true, cells: [layoutCell({ memoryMib: 512, pins: [[0, 2], [2, 3]] }), layoutCell({ hostCell: 1, memoryMib: 256, pins: [[1, 6]] })] }),
+  'huge-pages-without-cells': placed({ vcpus: 1, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pageKib: 2_048, floating: [0] })] }),
+  // What a guest does not see does not depend on the version it was first defined by.
+  'resized-to-pinned-from-second-version': { ...placed({ vcpus: 1, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pins: [[0, 2]] })] }), frozen: { ...FROZEN, renderVersion: 2 } },
   'awkward-name': spec({ rebootCount: 3, epoch: 7, desired: desired({ name: `<&"'>\n\u0001 größe ]]>`, generation: 9 }), files: { ...FILES, disk: "/var/lib/sky'lite & co/<disk>.qcow2" } }),
 };
 
@@ -45,6 +64,10 @@ describe('renderDomain', () => {
     }));
   });
 
+  it('gives every golden layout its whole guest', () => {
+    for (const given of Object.values(GOLDENS)) expect(layoutProblem(given.desired, given.host)).toBeNull();
+  });
+
   it('names a domain by its id', () => {
     expect(domainName('0c1d2e3f-4a5b-4c6d-8e7f-001122334455')).toBe('instance-0c1d2e3f-4a5b-4c6d-8e7f-001122334455');
   });
@@ -54,7 +77,7 @@ describe('notes', () => {
   it('are read back from a definition, with and without prefixes', () => {
     const root = renderDomain(spec({ rebootCount: 3, desired: desired({ generation: 9 }) }));
     const inner = /<skylite:instance[\s\S]*<\/skylite:instance>/.exec(root)![0];
-    const want = { cloudId: CLOUD_ID, generation: 9, specGeneration: 1, diskGeneration: 1, rebootCount: 3, frozen: FROZEN, shape: { vcpus: 1, memoryMib: 128, diskGib: 1 } };
+    const want = { cloudId: CLOUD_ID, generation: 9, specGeneration: 1, diskGeneration: 1, rebootCount: 3, sharedCpus: '', frozen: FROZEN, shape: { vcpus: 1, memoryMib: 128, diskGib: 1, layout: null } };
     expect(readNotes(inner)).toEqual(want);
     expect(readNotes(withRebootCount(inner, 4))).toEqual({ ...want, rebootCount: 4 });
     expect(readNotes(withRebootCount(withRebootCount(inner, 4), 5))).toEqual({ ...want, rebootCount: 5 });
@@ -67,6 +90,14 @@ describe('notes', () => {
   it('do not carry the config drive, nor the key of a transfer', () => {
     const diskFrom = { transferId: '55555555-5555-4555-8555-555555555555', key: 'top-secret' };
     expect(renderDomain(spec({ desired: desired({ diskFrom, configDrive: { 'openstack/latest/user_data': 'top-secret' } }) }))).not.toContain('top-secret');
+  });
+  it('tell the layout, so that a host without its ledger knows what it built', () => {
+    const pinned = layout({ cells: [layoutCell({ pins: [[0, 2]] })] });
+    expect(readNotes(notesText(spec({ desired: desired({ layout: pinned }) })))).toMatchObject({ shape: { layout: layoutKey(pinned) } });
+    expect(rememberedIn(renderDomain(spec({ host: SPLIT, desired: desired({ layout: pinned }) })))?.layout).toEqual(pinned);
+    expect(rememberedIn(renderDomain(spec()))?.layout).toBeNull();
+    const inner = /<skylite:instance[\s\S]*<\/skylite:instance>/.exec(renderDomain(spec({ host: SPLIT })))![0];
+    expect(readNotes(withRebootCount(inner, 4))).toMatchObject({ sharedCpus: '0,4', rebootCount: 4 });
   });
   it('of before disks had generations are those of the first disk', () => {
     const old = notesText(spec({ desired: desired({ diskGeneration: 7 }) })).replace(" diskGeneration='7'", '');

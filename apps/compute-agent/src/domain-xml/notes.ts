@@ -2,8 +2,9 @@
  * Our notes in a domain's <metadata>: enough to know whose it is and to go on with neither ledger nor control plane.
  * Owns: their form, written and read. A domain without readable notes is not ours.
  */
-import type { DesiredInstance } from '#libs/contracts';
+import { Layout, type DesiredInstance } from '#libs/contracts';
 import type { DomainNotes, Frozen, Shape } from '../decide/facts.js';
+import { layoutKey } from '../decide/layout.js';
 import { el, renderXml, type XmlNode } from './node.js';
 import { readXml, type XmlElement } from './read-xml.js';
 
@@ -16,15 +17,19 @@ export interface NotesToWrite {
   readonly rebootCount: number;
   readonly frozen: Frozen;
   readonly desired: DesiredInstance;
+  /** The host's shared CPUs that it was defined with, as a list; none: all were. */
+  readonly sharedCpus?: string;
 }
 
-const node = (prefix: string, { cloudId, epoch, rebootCount, frozen, desired }: NotesToWrite): XmlNode => {
+const node = (prefix: string, { cloudId, epoch, rebootCount, frozen, desired, sharedCpus }: NotesToWrite): XmlNode => {
   // The config drive's files are on the config drive, and hold what does not belong into a domain's definition; and a
   // transfer's key is a secret. What is kept beside is the moment's business.
-  const { configDrive: _files, diskFrom: _transfer, previous: _previous, ...spec } = desired;
+  const { configDrive: _files, diskFrom: _transfer, previous: _previous, layout, ...rest } = desired;
+  const spec = { ...rest, ...(layout && { layout }) };
   return el(`${prefix}instance`, {
     ...(prefix !== '' && { [`xmlns:${NOTES_PREFIX}`]: NOTES_URI }),
     cloud: cloudId, project: desired.projectId, epoch, generation: desired.generation, specGeneration: desired.specGeneration, diskGeneration: desired.diskGeneration, rebootCount, renderVersion: frozen.renderVersion,
+    sharedCpus: sharedCpus === '' ? undefined : sharedCpus,
   }, el(`${prefix}frozen`, { ...frozen }), el(`${prefix}spec`, {}, jsonForXml(spec)));
 };
 
@@ -61,7 +66,7 @@ export function readNotes(xml: string): DomainNotes | null {
     const child = (name: string): XmlElement | undefined => root.children.find((each) => local(each.name) === name);
     return {
       cloudId, generation: number('generation'), specGeneration: number('specGeneration'), diskGeneration: root.attributes['diskGeneration'] === undefined ? 1 : number('diskGeneration'),
-      rebootCount: number('rebootCount'), frozen: readFrozen(child('frozen')?.attributes), shape: readShape(child('spec')?.text),
+      rebootCount: number('rebootCount'), sharedCpus: root.attributes['sharedCpus'] ?? '', frozen: readFrozen(child('frozen')?.attributes), shape: readShape(child('spec')?.text),
     };
   } catch {
     return null;
@@ -70,8 +75,10 @@ export function readNotes(xml: string): DomainNotes | null {
 
 function readShape(spec: string | undefined): Shape | null {
   try {
-    const { vcpus, memoryMib, diskGib } = JSON.parse(spec ?? '') as Record<string, unknown>;
-    return typeof vcpus === 'number' && typeof memoryMib === 'number' && typeof diskGib === 'number' ? { vcpus, memoryMib, diskGib } : null;
+    const { vcpus, memoryMib, diskGib, layout } = JSON.parse(spec ?? '') as Record<string, unknown>;
+    // Notes of before layouts have none, as guests had.
+    const claimed = Layout.nullish().parse(layout);
+    return typeof vcpus === 'number' && typeof memoryMib === 'number' && typeof diskGib === 'number' ? { vcpus, memoryMib, diskGib, layout: layoutKey(claimed) } : null;
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 import type { DesiredInstance } from '#libs/contracts';
 import type { Frozen } from '../decide/facts.js';
+import type { HostCpus } from '../decide/layout.js';
 
 /** Everything a definition is made of. */
 export interface DomainSpec {
@@ -9,6 +10,8 @@ export interface DomainSpec {
   readonly rebootCount: number;
   readonly desired: DesiredInstance;
   readonly frozen: Frozen;
+  /** Of the host that defines it; cells may be left out where the layout names none. */
+  readonly host: HostCpus;
   /** Absolute paths. */
   readonly files: { readonly disk: string; readonly base: string; readonly configDrive: string; readonly serialLog: string };
 }

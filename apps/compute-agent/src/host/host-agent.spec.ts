@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inspectOnHost, readConsoleLog } from '#libs/contracts';
 import { unavailable } from '#libs/errors';
 import type { Step } from '../decide/facts.js';
-import { desired, HOST_ID, instanceId } from '../testing/builders.js';
+import { desired, HOST_ID, instanceId, layout, layoutCell } from '../testing/builders.js';
 import { itObeysTheLaws, type Disturb } from '../testing/laws.js';
 import { TestHost, type TestHostOptions } from '../testing/test-host.js';
 
@@ -48,6 +48,26 @@ describe('one instance on one host', () => {
     expect(host.plane.history.length).toBeLessThanOrEqual(2);
     expect(host.plane.inventories[0]).toMatchObject({ simulated: false, protocol: { min: 1, max: 1 }, inventory: { generation: 1, vcpus: 4, cells: [{ id: 0 }], virtType: 'qemu', hypervisorVersion: 7_002_022, libvirtVersion: 9_000_000 } });
     expect(host.plane.beats.at(-1)).toMatchObject({ hypervisorUp: true });
+  });
+
+  it('stands on a host that says how its CPUs are divided, and what its guests get', async () => {
+    host = new TestHost({ numaNodes: 2, placement: { cpus: { shared: [0], dedicated: [2, 3] }, reservedPages: [], traits: ['CUSTOM_LAB'], resources: { CUSTOM_LICENCE: 3 } } });
+    await host.start();
+    host.plane.want(desired({ layout: layout({ cells: [layoutCell({ hostCell: 1, pins: [[0, 3]] })] }) }));
+    await host.plane.settled(ID, 'running');
+    expect(host.plane.inventories[0]?.inventory).toMatchObject({
+      vcpus: 3, sharedCpus: [0], dedicatedCpus: [2, 3], resources: { CUSTOM_LICENCE: 3 }, cpuFlags: ['cx16', 'hypervisor', 'pni', 'sse', 'sse2'],
+      traits: expect.arrayContaining(['CUSTOM_LAB', 'HW_CPU_X86_SSE3']), cells: [{ id: 0, cpus: [0], cores: [[0]] }, { id: 1, cpus: [2, 3], socket: 1, distances: [20, 10] }],
+    });
+    expect(host.hypervisor.domain(ID)?.xml).toContain("<vcpupin vcpu='0' cpuset='3'/>");
+  });
+
+  it('is given up at once where its layout cannot be, in words', async () => {
+    await started({});
+    host.plane.want(desired({ layout: layout({ cells: [layoutCell({ pins: [[0, 1]] })] }) }));
+    const seen = await host.plane.settled(ID, 'failed');
+    expect(seen.error).toMatchObject({ code: 'layout-impossible', final: true, attempts: 1 });
+    expect(host.hypervisor.domain(ID)).toBeUndefined();
   });
 
   it('is stopped by its power button and started again', async () => {

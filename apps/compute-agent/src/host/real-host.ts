@@ -1,11 +1,12 @@
 /** A real compute host: libvirt, files below the state folder, one agent. Wiring only. */
 import { join } from 'node:path';
+import { formatCpuList, NOTHING_PLACED, onlineCpus, type PlacementConfig } from '#libs/config';
 import type { Bus } from '#libs/messaging';
 import { LibvirtConnection, type Libvirt } from '#libs/libvirt';
 import type { Logger } from '#libs/observability';
 import { systemClock } from '../clock.js';
 import { LibvirtConsoles } from '../consoles/libvirt-consoles.js';
-import type { FatalError } from '../errors.js';
+import { EXIT, FatalError } from '../errors.js';
 import { doorTransfers } from '../files/door-transfers.js';
 import { LocalFiles } from '../files/local-files.js';
 import { probeDiskCache } from '../files/tools.js';
@@ -16,6 +17,7 @@ import { LIMITS, type Limits } from '../limits.js';
 import { Ledger } from '../reconcile/ledger.js';
 import { readBootId } from '../session/boot-id.js';
 import type { JoinedIdentity } from '../session/identity.js';
+import { cpuProblem } from '../decide/cpu-sets.js';
 import type { Share } from '../decide/inventory.js';
 import { HostAgent } from './host-agent.js';
 
@@ -26,6 +28,8 @@ export interface RealHostOptions {
   readonly libvirtSocket: string;
   readonly virtType: 'kvm' | 'qemu';
   readonly share: Share;
+  /** What the operator states of CPUs, huge pages and traits; absent: nothing. */
+  readonly placement?: PlacementConfig;
   readonly reservedMemoryMib: number;
   readonly hostAddress: string;
   readonly logger: Logger;
@@ -39,9 +43,11 @@ export interface RealHostOptions {
   onFatal(error: FatalError): void;
 }
 
-/** The agent and its ledger, not started. */
+/** The agent and its ledger, not started. @throws FatalError for settings that this machine cannot follow */
 export async function makeRealHost(options: RealHostOptions): Promise<{ agent: HostAgent; ledger: Ledger }> {
-  const { identity, bus, stateDir, logger, limits = LIMITS } = options;
+  const { identity, bus, stateDir, logger, limits = LIMITS, placement = NOTHING_PLACED } = options;
+  const problem = placement.cpus.shared || placement.cpus.dedicated ? cpuProblem(placement.cpus, await onlineCpus(), formatCpuList) : null;
+  if (problem !== null) throw new FatalError(problem, EXIT.usage);
   const instances = join(stateDir, 'instances');
   const ledger = await Ledger.open({ folder: join(stateDir, 'ledger'), durable: true, wallMs: systemClock.wallMs, onProblem: (text) => logger.error(text) });
   const images = new ImageCache({
@@ -56,12 +62,12 @@ export async function makeRealHost(options: RealHostOptions): Promise<{ agent: H
   await files.dropHalves(ledger.entries.keys());
   const libvirt = options.libvirt ?? new LibvirtConnection({ socketPath: options.libvirtSocket });
   const hypervisor = new LibvirtHypervisor(libvirt, {
-    cloudId: identity.membership.cloudId, virtType: options.virtType, diskCache: await probeDiskCache(instances), pathsOf: files.pathsOf,
+    cloudId: identity.membership.cloudId, virtType: options.virtType, diskCache: await probeDiskCache(instances), cpus: placement.cpus, pathsOf: files.pathsOf,
   });
   const agent = new HostAgent({
     hostId: identity.hostId, name: identity.name, simulated: false, bootId: options.bootId ?? (await readBootId()), bus, ledger, machine: { hypervisor, files },
     consoles: new LibvirtConsoles(libvirt, { virtType: options.virtType, ...(options.hypervisorRoot && { root: options.hypervisorRoot }) }),
-    offer: { share: options.share, reservedMemoryMib: options.reservedMemoryMib, reservedDiskGib: 0, virtType: options.virtType, hostAddress: options.hostAddress },
+    offer: { ...placement, share: options.share, reservedMemoryMib: options.reservedMemoryMib, reservedDiskGib: 0, virtType: options.virtType, hostAddress: options.hostAddress },
     clock: systemClock, random: Math.random, logger, limits, onFatal: options.onFatal,
     ...(options.onReady && { onReady: options.onReady }),
   });

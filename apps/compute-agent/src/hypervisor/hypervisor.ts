@@ -3,11 +3,12 @@
  * files, and simulated ones. Both are only hands and eyes: they never decide, and every call may be repeated.
  */
 import type { DesiredInstance, HostInventory } from '#libs/contracts';
-import type { Frozen, ObservedDomain, ObservedFiles } from '../decide/facts.js';
+import type { Frozen, HostCpuSets, ObservedDomain, ObservedFiles } from '../decide/facts.js';
 
 /** A domain with our cloud's notes, or with none of ours but an id we know. */
 export interface Observation {
   readonly domains: ReadonlyMap<string, ObservedDomain>;
+  readonly cpus: HostCpuSets;
 }
 
 /** What the machine is, before its share is taken. */
@@ -17,6 +18,8 @@ export interface MachineFacts {
   readonly cpuModel: string;
   readonly cpuArch: string;
   readonly cells: HostInventory['cells'];
+  /** Features of the CPU that guests are given, as libvirt names them; empty: not known. */
+  readonly cpuFlags: readonly string[];
   readonly hypervisorVersion: number;
   readonly libvirtVersion: number;
 }

@@ -6,22 +6,27 @@
  * still take effect, which the next observation sees.
  */
 import { createHash } from 'node:crypto';
+import { formatCpuList } from '#libs/config';
 import type { DesiredInstance } from '#libs/contracts';
 import { isLibvirtError, LibvirtError, LibvirtTimeout, type DomainRef, type DomainState, type Libvirt } from '#libs/libvirt';
+import { cpuSetsOf, NOTHING_STATED, type StatedCpus } from '../decide/cpu-sets.js';
 import type { DomainNotes, Frozen, ObservedDomain } from '../decide/facts.js';
+import { layoutProblem, type HostCpus } from '../decide/layout.js';
 import { NOTES_PREFIX, NOTES_URI, notesText, readNotes, withRebootCount } from '../domain-xml/notes.js';
 import { RENDER_VERSION, renderDomain } from '../domain-xml/render.js';
 import type { DomainSpec } from '../domain-xml/spec.js';
 import { StepError } from '../errors.js';
 import { LIMITS } from '../limits.js';
 import { inParallel } from '../parallel.js';
-import { readDomainCapabilities, readCells, type DomainCapabilities } from './capabilities.js';
+import { guestCpuXml, readCells, readDomainCapabilities, readFeatures, type DomainCapabilities } from './capabilities.js';
 import type { DomainToDefine, Hypervisor, MachineFacts, Observation } from './hypervisor.js';
 
 export interface LibvirtHypervisorOptions {
   readonly cloudId: string;
   readonly virtType: 'kvm' | 'qemu';
   readonly diskCache: string;
+  /** What the host's operator says of its CPUs; absent: nothing. */
+  readonly cpus?: StatedCpus;
   pathsOf(desired: DesiredInstance): DomainSpec['files'];
 }
 
@@ -31,7 +36,7 @@ const NOTES_KEPT_OBSERVATIONS = 60;
 /** Memory is written and read: the action's own deadline counts. */
 const LONG = { timeoutMs: LIMITS.actionMs.memory };
 
-interface KnownNotes { notes: DomainNotes | null; definition: string | null; left: number }
+interface KnownNotes { notes: DomainNotes | null; definition: string | null; retuned: boolean; left: number }
 
 export class LibvirtHypervisor implements Hypervisor {
   readonly kind = 'libvirt';
@@ -40,6 +45,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #notes = new Map<string, KnownNotes>();
   readonly #listeners = new Set<() => void>();
   #capabilities: Promise<DomainCapabilities> | undefined;
+  #hostCpus: Promise<HostCpus> | undefined;
 
   constructor(libvirt: Libvirt, options: LibvirtHypervisorOptions) {
     this.#libvirt = libvirt;
@@ -55,25 +61,26 @@ export class LibvirtHypervisor implements Hypervisor {
   onChange(listener: () => void): void { this.#listeners.add(listener); }
 
   async facts(): Promise<MachineFacts> {
-    const [info, capabilities, domain, version, libVersion] = await Promise.all([
-      this.#libvirt.nodeGetInfo(), this.#libvirt.getCapabilities(), this.#domainCapabilities(), this.#libvirt.getVersion(), this.#libvirt.getLibVersion(),
+    const [info, capabilities, domain, cpuFlags, version, libVersion] = await Promise.all([
+      this.#libvirt.nodeGetInfo(), this.#libvirt.getCapabilities(), this.#domainCapabilities(), this.#domainCapabilities().then((found) => this.#featuresOf(found)),
+      this.#libvirt.getVersion(), this.#libvirt.getLibVersion(),
     ]);
     const counted = (v: { major: number; minor: number; release: number }): number => v.major * 1_000_000 + v.minor * 1_000 + v.release;
     return {
       vcpus: info.cpus, memoryMib: Math.floor(info.memoryKiB / 1024), cpuModel: domain.cpuModel, cpuArch: domain.arch,
-      cells: readCells(capabilities, info), hypervisorVersion: counted(version), libvirtVersion: counted(libVersion),
+      cells: readCells(capabilities, info), cpuFlags, hypervisorVersion: counted(version), libvirtVersion: counted(libVersion),
     };
   }
 
   async observe(known: ReadonlySet<string>): Promise<Observation> {
-    const [all, saved] = await Promise.all([this.#libvirt.listAllDomains(), this.#saved()]);
+    const [all, saved, { shared, dedicated }] = await Promise.all([this.#libvirt.listAllDomains(), this.#saved(), this.#cpusOf({ layout: null })]);
     const present = new Set(all.map(({ uuid }) => uuid));
     for (const id of this.#notes.keys()) if (!present.has(id)) this.#notes.delete(id);
     const domains = new Map<string, ObservedDomain>();
     await inParallel(all, LIMITS.observeAtOnce, async (domain) => {
       const found = await this.#notesOf(domain);
       if (found === 'gone' || (found.notes === null && !known.has(domain.uuid))) return;
-      const { notes, definition } = found;
+      const { notes, definition, retuned } = found;
       const state = await this.#libvirt.domainGetState(domain).catch((error: unknown) => {
         if (isLibvirtError(error, 'NO_DOMAIN')) return null;
         throw error;
@@ -82,10 +89,10 @@ export class LibvirtHypervisor implements Hypervisor {
       const power = powerOf(state);
       domains.set(domain.uuid, {
         id: domain.uuid, name: domain.name, power, pausedBy: power === 'paused' ? pausedBy(state) : null, reason: state.reason,
-        saved: saved.has(domain.uuid), definition, notes,
+        saved: saved.has(domain.uuid), definition, retuned, notes,
       });
     });
-    return { domains };
+    return { domains, cpus: { shared: formatCpuList(shared ?? []), dedicated } };
   }
 
   async freeze(): Promise<Frozen> {
@@ -97,14 +104,20 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async define({ desired, frozen, epoch, rebootCount }: DomainToDefine): Promise<string | null> {
-    const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, files: this.#options.pathsOf(desired) });
+    const host = await this.#step('define', () => this.#cpusOf(desired));
+    const problem = layoutProblem(desired, host);
+    if (problem !== null) throw new StepError('layout-impossible', problem, 'never');
+    const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, host, files: this.#options.pathsOf(desired) });
     this.#notes.delete(desired.id);
     const domain = await this.#step('define', () => this.#libvirt.domainDefineXml(xml));
-    return this.#definitionOf(domain).catch(() => null);
+    return this.#definitionOf(domain).then(({ digest }) => digest, () => null);
   }
 
   async bookSpec({ desired, frozen, epoch }: Omit<DomainToDefine, 'rebootCount'>): Promise<void> {
-    await this.#bookNotes(desired.id, (old) => notesText({ cloudId: this.#options.cloudId, epoch, rebootCount: readNotes(old)?.rebootCount ?? desired.rebootCount, frozen, desired }));
+    await this.#bookNotes(desired.id, (old) => {
+      const before = readNotes(old);
+      return notesText({ cloudId: this.#options.cloudId, epoch, rebootCount: before?.rebootCount ?? desired.rebootCount, sharedCpus: before?.sharedCpus ?? '', frozen, desired });
+    });
   }
 
   async bookReboots(id: string, count: number): Promise<void> {
@@ -186,8 +199,21 @@ export class LibvirtHypervisor implements Hypervisor {
   #changed(id: string | null): void {
     if (id === null) this.#notes.clear();
     else this.#notes.delete(id);
-    if (id === null && !this.#libvirt.isUp) this.#capabilities = undefined; // another QEMU may stand behind the next connection
+    if (id === null && !this.#libvirt.isUp) [this.#capabilities, this.#hostCpus] = [undefined, undefined]; // another QEMU may stand behind the next connection
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Those that a guest with this layout may run on; asked of libvirt only where it matters. */
+  #cpusOf({ layout }: Pick<DesiredInstance, 'layout'>): Promise<HostCpus> {
+    const { cpus = NOTHING_STATED } = this.#options;
+    if (!layout && cpus.shared === null && cpus.dedicated === null) return Promise.resolve({ shared: null, dedicated: [], cells: [] });
+    const asked = this.#hostCpus ?? Promise.all([this.#libvirt.getCapabilities(), this.#libvirt.nodeGetInfo()]).then(([capabilities, info]) => {
+      const cells = readCells(capabilities, info);
+      return { ...cpuSetsOf(cpus, cells.flatMap((cell) => cell.cpus)), cells };
+    });
+    this.#hostCpus = asked;
+    asked.catch(() => { if (this.#hostCpus === asked) this.#hostCpus = undefined; });
+    return asked;
   }
 
   #domainCapabilities(): Promise<DomainCapabilities> {
@@ -197,15 +223,26 @@ export class LibvirtHypervisor implements Hypervisor {
     return asked;
   }
 
+  /** A libvirt that cannot say leaves them unknown: then nothing is promised. */
+  async #featuresOf(domain: DomainCapabilities): Promise<readonly string[]> {
+    const query = { arch: domain.arch, machine: domain.machine, virtType: this.#options.virtType };
+    try {
+      return readFeatures(await this.#libvirt.baselineHypervisorCpu([guestCpuXml(domain)], query, { expandFeatures: true }), domain.cpuFeatures);
+    } catch (error) {
+      if (error instanceof LibvirtError) return [];
+      throw error;
+    }
+  }
+
   /** null: not ours. 'gone': it vanished while we looked. */
-  async #notesOf(domain: DomainRef): Promise<Pick<KnownNotes, 'notes' | 'definition'> | 'gone'> {
+  async #notesOf(domain: DomainRef): Promise<Omit<KnownNotes, 'left'> | 'gone'> {
     const known = this.#notes.get(domain.uuid);
     if (known && known.left > 0) {
       known.left -= 1;
       return known;
     }
     let notes: DomainNotes | null;
-    const entry: KnownNotes = { notes: null, definition: null, left: NOTES_KEPT_OBSERVATIONS };
+    const entry: KnownNotes = { notes: null, definition: null, retuned: false, left: NOTES_KEPT_OBSERVATIONS };
     this.#notes.set(domain.uuid, entry);
     try {
       notes = readNotes(await this.#libvirt.domainGetMetadata(domain, NOTES_URI));
@@ -216,7 +253,8 @@ export class LibvirtHypervisor implements Hypervisor {
       notes = null;
     }
     if (notes && notes.cloudId !== this.#options.cloudId) notes = null;
-    entry.definition = notes && (await this.#definitionOf(domain).catch(() => null));
+    const definition = notes && (await this.#definitionOf(domain).catch(() => null));
+    [entry.definition, entry.retuned] = [definition?.digest ?? null, definition?.retuned ?? false];
     entry.notes = notes; // an event that came meanwhile has removed the entry: then the answer is good for this once only
     return entry;
   }
@@ -231,9 +269,10 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   /** Of what it is to be next time, without our notes: those we change ourselves. */
-  async #definitionOf(domain: DomainRef): Promise<string> {
-    const xml = await this.#libvirt.domainGetXmlDesc(domain, { inactive: true });
-    return createHash('sha256').update(xml.replace(/<metadata>[\s\S]*<\/metadata>\s*/, '')).digest('hex').slice(0, 32);
+  async #definitionOf(domain: DomainRef): Promise<{ digest: string; retuned: boolean }> {
+    const [xml, live] = await Promise.all([this.#libvirt.domainGetXmlDesc(domain, { inactive: true }), domain.id < 0 ? null : this.#libvirt.domainGetXmlDesc(domain)]);
+    const digest = createHash('sha256').update(xml.replace(/<metadata>[\s\S]*<\/metadata>\s*/, '')).digest('hex').slice(0, 32);
+    return { digest, retuned: live !== null && whereItRuns(live) !== whereItRuns(xml) };
   }
 
   /** Domains whose memory is kept. */
@@ -281,6 +320,9 @@ export class LibvirtHypervisor implements Hypervisor {
     }
   }
 }
+
+/** The parts of a definition that place a guest on its host. */
+const whereItRuns = (xml: string): string => (xml.match(/<vcpu [^>]*>|<cputune>[\s\S]*?<\/cputune>|<numatune>[\s\S]*?<\/numatune>/g) ?? []).join().replace(/\s+/g, ' ');
 
 function powerOf({ state, reason }: DomainState): ObservedDomain['power'] {
   if (state === 'paused') return 'paused';

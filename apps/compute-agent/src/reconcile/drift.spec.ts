@@ -1,6 +1,6 @@
 // What is said of things that somebody did behind the agent's back, through the whole loop, over the fake hypervisor.
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { desired, instanceId } from '../testing/builders.js';
+import { desired, instanceId, layout, layoutCell } from '../testing/builders.js';
 import { TestHost } from '../testing/test-host.js';
 
 const ID = instanceId();
@@ -25,6 +25,37 @@ describe('drift', () => {
     host.plane.want(desired({ generation: 2 }));
     await host.plane.settled(ID, 'running', 2);
     await untilDrift();
+  });
+
+  it('names a guest that was pinned elsewhere while it runs, until it is put back', async () => {
+    const placement = { cpus: { shared: [0, 1], dedicated: [2, 3] }, reservedPages: [], traits: [], resources: {} };
+    host = new TestHost({ placement });
+    await host.start();
+    host.plane.want(desired({ layout: layout({ cells: [layoutCell({ pins: [[0, 2]] })] }) }));
+    await host.plane.settled(ID, 'running');
+    await untilDrift();
+    host.hypervisor.tune(ID, (xml) => xml.replace(/(<vcpupin vcpu=.0. cpuset=.)2/, '$10'));
+    await untilDrift('changed-definition');
+    expect(host.plane.drift[0]?.what).toMatch(/runs on other CPUs/);
+    host.hypervisor.tune(ID, (xml) => xml.replace(/(<vcpupin vcpu=.0. cpuset=.)0/, '$12'));
+    await untilDrift();
+  });
+
+  it('names guests of before the CPUs were divided, until they are started anew', async () => {
+    host = new TestHost();
+    await host.start();
+    host.plane.want(desired());
+    await host.plane.settled(ID, 'running');
+    await host.agent.stop();
+    host.placement = { cpus: { shared: null, dedicated: [2, 3] }, reservedPages: [], traits: [], resources: {} };
+    await host.restart();
+    await untilDrift('outdated-cpus');
+    expect(host.plane.drift[0]?.what).toMatch(/shared CPUs were all; now they are 0-1/);
+    expect(host.hypervisor.domain(ID)).toMatchObject({ starts: 1 });
+    host.plane.want(desired({ generation: 2, rebootCount: 1, rebootType: 'hard' }));
+    await host.plane.until(ID, ({ rebootCount, state }) => rebootCount === 1 && state === 'running');
+    await untilDrift();
+    expect(host.hypervisor.domain(ID)).toMatchObject({ starts: 2, xml: expect.stringMatching(/<vcpu placement='static' cpuset='0-1'>/) });
   });
 
   it('names an edited definition, strangers and what was forgotten above', async () => {

@@ -9,7 +9,7 @@ import type { DriftEntry, ObservedInstance } from '#libs/contracts';
 import type { Logger } from '#libs/observability';
 import { jittered, type Clock } from '../clock.js';
 import { driftOf, strangers } from '../decide/drift.js';
-import { NO_FILES, type InstanceFacts, type ObservedFiles, type Step, type World } from '../decide/facts.js';
+import { NO_CPU_SETS, NO_FILES, type InstanceFacts, type ObservedFiles, type Step, type World } from '../decide/facts.js';
 import { underLease, underSilence } from '../decide/lease.js';
 import { observationOf, planInstance, tidied, type InstancePlan } from '../decide/plan.js';
 import { builtOf, isActive } from '../decide/state.js';
@@ -63,6 +63,7 @@ export class HostReconciler {
   #cancelTimer: (() => void) | undefined;
   #lookMs = 0;
   #wasUp: boolean | undefined;
+  #cpus = NO_CPU_SETS;
 
   constructor(options: HostReconcilerOptions) {
     this.#options = options;
@@ -165,6 +166,7 @@ export class HostReconciler {
     const stopTimer = agentMetrics.tickSeconds.startTimer();
     const [observation, files] = await Promise.all([machine.hypervisor.observe(new Set(ledger.entries.keys())), machine.files.list()]);
     if (!machine.hypervisor.isUp || this.#stopped) return null;
+    this.#cpus = observation.cpus;
     let wakeAtMs: number | null = null;
     for (const id of this.#last.keys()) if (!ledger.entries.has(id)) this.#last.delete(id);
     for (const [id, entry] of ledger.entries) {
@@ -198,7 +200,7 @@ export class HostReconciler {
 
   #world(): World {
     const { clock, bootId, ledger, limits } = this.#options;
-    return { nowMs: clock.nowMs(), bootId, reportOnly: ledger.host.reportOnly, powerOffMs: limits.powerOffMs, pressAgainMs: limits.pressAgainMs };
+    return { nowMs: clock.nowMs(), bootId, reportOnly: ledger.host.reportOnly, powerOffMs: limits.powerOffMs, pressAgainMs: limits.pressAgainMs, cpus: this.#cpus };
   }
 
   #say(id: string, step: Step): void {
@@ -214,9 +216,10 @@ export class HostReconciler {
   #sayDrift({ domains }: Observation, files: ReadonlyMap<string, ObservedFiles>): void {
     const { ledger } = this.#options;
     const ours = [...domains.values()].filter(({ notes }) => notes !== null);
+    const world = this.#world();
     // Whoever is being worked on is between two states, which is no drift.
     const watched = [...this.#last].filter(([id]) => !this.#chains.has(id));
-    this.#options.onDrift(this.#drift.date([...watched.flatMap(([, { facts, plan }]) => driftOf(facts, plan)), ...strangers(ledger.entries, ours, files.keys())]));
+    this.#options.onDrift(this.#drift.date([...watched.flatMap(([, { facts, plan }]) => driftOf(facts, plan, world)), ...strangers(ledger.entries, ours, files.keys())]));
   }
 
   #sayUpOrDown(): void {

@@ -5,19 +5,23 @@
  * another machine uses this identity, and ends the agent. A crash ends the beats, which is what they are for.
  */
 import { createHash } from 'node:crypto';
+import type { PlacementConfig } from '#libs/config';
 import { hostBeat, PROTOCOL, reportInventory, type HostId, type HostInventory } from '#libs/contracts';
 import { SkyError } from '#libs/errors';
 import type { Bus } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import { jittered, type Clock } from '../clock.js';
+import { cpuSetsOf, NOTHING_STATED } from '../decide/cpu-sets.js';
 import { takeShare, type Share } from '../decide/inventory.js';
+import { hostTraits } from '../decide/traits.js';
 import { EXIT, FatalError } from '../errors.js';
 import type { Machine } from '../hypervisor/hypervisor.js';
 import type { Limits } from '../limits.js';
 import type { Ledger } from '../reconcile/ledger.js';
 import { AGENT_VERSION } from '../version.js';
 
-export interface Offer {
+/** What an operator says of CPUs, pages and traits may be left out. */
+export interface Offer extends Partial<PlacementConfig> {
   readonly share: Share;
   readonly reservedMemoryMib: number;
   readonly reservedDiskGib: number;
@@ -43,7 +47,7 @@ export interface SessionOptions {
 }
 
 /** Usable as traits. */
-export const CAPABILITIES = ['CONFIG_DRIVE', 'CONSOLE_LOG', 'ECHO', 'LEASE', 'CONSOLE_SERIAL', 'CONSOLE_VNC', 'DIAGNOSTICS', 'REBOOT_SOFT', 'REBOOT_HARD', 'PAUSE', 'SUSPEND', 'REBUILD', 'RESIZE_IN_PLACE', 'DISK_TRANSFER'] as const;
+export const CAPABILITIES = ['CONFIG_DRIVE', 'CONSOLE_LOG', 'ECHO', 'LEASE', 'CONSOLE_SERIAL', 'CONSOLE_VNC', 'DIAGNOSTICS', 'REBOOT_SOFT', 'REBOOT_HARD', 'PAUSE', 'SUSPEND', 'REBUILD', 'RESIZE_IN_PLACE', 'DISK_TRANSFER', 'LAYOUT'] as const;
 
 export class Session {
   readonly #options: SessionOptions;
@@ -121,8 +125,11 @@ export class Session {
   async #inventory(): Promise<HostInventory> {
     const { machine, offer, ledger } = this.#options;
     const [facts, diskGib] = await Promise.all([machine.hypervisor.facts(), machine.files.diskGib()]);
+    const sets = cpuSetsOf(offer.cpus ?? NOTHING_STATED, facts.cells.flatMap(({ cpus }) => cpus).sort((a, b) => a - b));
+    const taken = takeShare({ ...facts, diskGib }, offer.share, sets, offer.reservedPages);
+    const cpuFlags = [...facts.cpuFlags];
     const content = {
-      ...takeShare({ ...facts, diskGib }, offer.share), reservedMemoryMib: offer.reservedMemoryMib, reservedDiskGib: offer.reservedDiskGib,
+      ...taken, cpuFlags, traits: hostTraits({ cpuArch: facts.cpuArch, cpuFlags, cells: taken.cells }, offer.traits ?? []), resources: { ...offer.resources }, reservedMemoryMib: offer.reservedMemoryMib, reservedDiskGib: offer.reservedDiskGib,
       cpuModel: facts.cpuModel, cpuArch: facts.cpuArch, virtType: offer.virtType, hypervisorVersion: facts.hypervisorVersion, libvirtVersion: facts.libvirtVersion,
       hostAddress: offer.hostAddress,
     };

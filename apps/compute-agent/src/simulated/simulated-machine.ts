@@ -7,21 +7,22 @@
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { DesiredInstance } from '#libs/contracts';
+import { formatCpuList } from '#libs/config';
+import type { DesiredInstance, Layout } from '#libs/contracts';
 import { isKept } from '../decide/build.js';
+import { cpuSetsOf, NOTHING_STATED, type StatedCpus } from '../decide/cpu-sets.js';
 import type { DomainNotes, Frozen, ObservedDomain, ObservedFiles } from '../decide/facts.js';
+import { layoutKey, layoutProblem, type HostCpus } from '../decide/layout.js';
 import { domainName, RENDER_VERSION } from '../domain-xml/render.js';
 import { StepError } from '../errors.js';
 import type { DomainToDefine, Hypervisor, InstanceFiles, Machine, MachineFacts, Observation } from '../hypervisor/hypervisor.js';
-
-export interface SimulatedShape { readonly vcpus: number; readonly memoryMib: number; readonly diskGib: number; readonly cells: number }
-
-export const DEFAULT_SHAPE: SimulatedShape = { vcpus: 64, memoryMib: 262_144, diskGib: 4_000, cells: 2 };
+import { DEFAULT_SHAPE, SIMULATED_FLAGS, simulatedCells, simulatedXml, type SimulatedShape } from './simulated-shape.js';
 
 export interface SimulatedMachineOptions {
   readonly folder: string;
   readonly cloudId: string;
   readonly shape?: SimulatedShape;
+  readonly cpus?: StatedCpus;
   /** Milliseconds a guest takes to obey its power button; null: it never does. */
   readonly shutdownMs?: number | null;
   /** Asked once per image, as a real host would before it downloads. */
@@ -32,11 +33,15 @@ export interface SimulatedMachineOptions {
 /** Then a file begins anew. */
 const LINES = 64;
 
+type Placed = Pick<DesiredInstance, 'vcpus' | 'memoryMib' | 'layout'>;
+
 /** What is remembered of one instance. */
 interface Kept {
   id: string;
   power: ObservedDomain['power'] | null;
   notes: DomainNotes | null;
+  /** What it was defined with: nothing really runs anywhere, but whoever looks sees what was asked. */
+  placed: Placed | null;
   /** Disk generations; spec generations kept beside. */
   disks: number[];
   previous: number[];
@@ -48,9 +53,9 @@ interface Kept {
 /** As it was remembered before disks had generations. */
 type KeptBefore = Partial<Kept> & { id: string; disk?: boolean };
 const keptOf = ({ disk, ...kept }: KeptBefore): Kept => ({
-  power: null, notes: null, previous: [], saved: false, configDrive: false, log: '', ...kept,
+  power: null, notes: null, placed: null, previous: [], saved: false, configDrive: false, log: '', ...kept,
   disks: kept.disks ?? (disk === true ? [1] : []),
-  ...(kept.notes && { notes: { ...kept.notes, diskGeneration: kept.notes.diskGeneration ?? 1, shape: kept.notes.shape ?? null } }),
+  ...(kept.notes && { notes: { ...kept.notes, sharedCpus: kept.notes.sharedCpus ?? '', diskGeneration: kept.notes.diskGeneration ?? 1, shape: kept.notes.shape && { ...kept.notes.shape, layout: kept.notes.shape.layout ?? null } } }),
 });
 
 export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
@@ -85,21 +90,18 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   onChange(listener: () => void): void { this.#listeners.add(listener); }
 
   async facts(): Promise<MachineFacts> {
-    const { vcpus, memoryMib, cells } = this.#shape;
-    const cpus = Math.floor(vcpus / cells);
-    return {
-      vcpus, memoryMib, cpuModel: 'simulated', cpuArch: 'x86_64', hypervisorVersion: 0, libvirtVersion: 0,
-      cells: Array.from({ length: cells }, (_, id) => ({ id, cpus: Array.from({ length: cpus }, (__, cpu) => id * cpus + cpu), memoryMib: Math.floor(memoryMib / cells) })),
-    };
+    const { vcpus, memoryMib } = this.#shape;
+    return { vcpus, memoryMib, cpuModel: 'simulated', cpuArch: 'x86_64', hypervisorVersion: 0, libvirtVersion: 0, cells: simulatedCells(this.#shape), cpuFlags: SIMULATED_FLAGS };
   }
 
   async observe(known: ReadonlySet<string>): Promise<Observation> {
     const domains = new Map<string, ObservedDomain>();
     for (const { id, power, notes, saved } of this.#kept.values()) {
       if (power === null || !(notes || known.has(id))) continue;
-      domains.set(id, { id, name: domainName(id), power, pausedBy: power === 'paused' ? 'word' : null, reason: 'simulated', saved: saved && power === 'stopped', definition: null, notes });
+      domains.set(id, { id, name: domainName(id), power, pausedBy: power === 'paused' ? 'word' : null, reason: 'simulated', saved: saved && power === 'stopped', definition: null, retuned: false, notes });
     }
-    return { domains };
+    const { shared, dedicated } = this.#host();
+    return { domains, cpus: { shared: formatCpuList(shared ?? []), dedicated } };
   }
 
   async freeze(): Promise<Frozen> {
@@ -107,16 +109,20 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   }
 
   async define({ desired, frozen, rebootCount }: DomainToDefine): Promise<null> {
+    const problem = layoutProblem(desired, this.#host());
+    if (problem !== null) throw new StepError('layout-impossible', problem, 'never');
+    const { vcpus, memoryMib, layout } = desired;
     this.#change(desired.id, (kept) => {
       kept.power ??= 'stopped';
-      kept.notes = this.#notesOf({ desired, frozen, rebootCount });
+      kept.placed = { vcpus, memoryMib, layout };
+      kept.notes = this.#notesOf({ desired, frozen, rebootCount }, formatCpuList(this.#host().shared ?? []));
     });
     return null;
   }
 
   async bookSpec({ desired, frozen }: Omit<DomainToDefine, 'rebootCount'>): Promise<void> {
-    const rebootCount = this.#domain(desired.id).notes?.rebootCount ?? desired.rebootCount;
-    this.#change(desired.id, (kept) => { kept.notes = this.#notesOf({ desired, frozen, rebootCount }); });
+    const before = this.#domain(desired.id).notes;
+    this.#change(desired.id, (kept) => { kept.notes = this.#notesOf({ desired, frozen, rebootCount: before?.rebootCount ?? desired.rebootCount }, before?.sharedCpus ?? ''); });
   }
 
   async bookReboots(id: string, rebootCount: number): Promise<void> {
@@ -164,11 +170,11 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   async destroy(id: string): Promise<void> { this.guestStops(id, 'stopped'); }
 
   async undefine(id: string): Promise<void> {
-    if (this.#isDefined(id)) this.#change(id, (kept) => { [kept.power, kept.notes, kept.saved] = [null, null, false]; });
+    if (this.#isDefined(id)) this.#change(id, (kept) => { [kept.power, kept.notes, kept.placed, kept.saved] = [null, null, null, false]; });
   }
 
   async domainXml(id: string): Promise<string | null> {
-    return !this.#isDefined(id) ? null : `<!-- simulated: nothing runs --><domain type='simulated'><uuid>${id}</uuid></domain>\n`;
+    return this.#isDefined(id) ? simulatedXml(id, this.#kept.get(id)?.placed ?? null, this.#host()) : null;
   }
 
   async list(): Promise<ReadonlyMap<string, ObservedFiles>> {
@@ -224,9 +230,17 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     if (kept?.power === 'running' || kept?.power === 'paused') this.#change(id, () => { kept.power = power; });
   }
 
-  #notesOf({ desired, frozen, rebootCount }: Omit<DomainToDefine, 'epoch'>): DomainNotes {
-    const { generation, specGeneration, diskGeneration, vcpus, memoryMib, diskGib } = desired;
-    return { cloudId: this.#options.cloudId, generation, specGeneration, diskGeneration, rebootCount, frozen, shape: { vcpus, memoryMib, diskGib } };
+  /** What a guest was told to be placed like; null: it floats, or there is none. */
+  layoutOf(id: string): Layout | null { return this.#kept.get(id)?.placed?.layout ?? null; }
+
+  #host(): HostCpus {
+    const cells = simulatedCells(this.#shape);
+    return { ...cpuSetsOf(this.#options.cpus ?? NOTHING_STATED, cells.flatMap(({ cpus }) => cpus)), cells };
+  }
+
+  #notesOf({ desired, frozen, rebootCount }: Omit<DomainToDefine, 'epoch'>, sharedCpus: string): DomainNotes {
+    const { generation, specGeneration, diskGeneration, vcpus, memoryMib, diskGib, layout } = desired;
+    return { cloudId: this.#options.cloudId, generation, specGeneration, diskGeneration, rebootCount, sharedCpus, frozen, shape: { vcpus, memoryMib, diskGib, layout: layoutKey(layout) } };
   }
 
   #isDefined(id: string): boolean { return (this.#kept.get(id)?.power ?? null) !== null; }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { PlacementConfig } from '#libs/config';
 import { FakeHypervisor, FakeLibvirt, type FakeHypervisorOptions } from '#libs/libvirt';
 import { InMemoryBus } from '#libs/messaging';
 import { createLogger } from '#libs/observability';
@@ -25,7 +26,7 @@ export const FAST: Limits = {
 
 export class Killed extends Error {}
 
-export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits> }
+export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits>; readonly placement?: PlacementConfig }
 
 export class TestHost {
   readonly bus = new InMemoryBus();
@@ -34,6 +35,8 @@ export class TestHost {
   readonly folder = mkdtempSync(join(tmpdir(), 'agent-'));
   readonly steps: Step[] = [];
   bootId = 'boot-1';
+  /** As the operator states it at the next start. */
+  placement: PlacementConfig | undefined;
   /** Called around every step; may kill(). */
   around: (step: Step, run: () => Promise<void>) => Promise<void> = (_, run) => run();
   fatal: FatalError | undefined;
@@ -45,6 +48,7 @@ export class TestHost {
 
   constructor(private readonly options: TestHostOptions = {}) {
     this.hypervisor = new FakeHypervisor(options);
+    this.placement = options.placement;
     this.plane.imageUrl = () => ({ url: 'http://127.0.0.1:1/', expiresAtMs: 0, sha512: desired().image.sha512, sizeBytes: 1000 });
   }
 
@@ -62,13 +66,13 @@ export class TestHost {
     this.libvirt = new FakeLibvirt(this.hypervisor);
     const at = (id: string, name: string): string => join(this.folder, id, name);
     const hypervisor = new LibvirtHypervisor(this.libvirt, {
-      cloudId: CLOUD_ID, virtType: 'qemu', diskCache: 'none', pathsOf: ({ id }) => ({ disk: at(id, 'disk'), base: '/base', configDrive: at(id, 'iso'), serialLog: at(id, 'log') }),
+      cloudId: CLOUD_ID, virtType: 'qemu', diskCache: 'none', ...(this.placement && { cpus: this.placement.cpus }), pathsOf: ({ id }) => ({ disk: at(id, 'disk'), base: '/base', configDrive: at(id, 'iso'), serialLog: at(id, 'log') }),
     });
     if (!libvirtUp) hypervisor.start = () => undefined;
     const files = new SimulatedMachine({ folder: join(this.folder, 'files'), cloudId: CLOUD_ID, urlOf: imageUrls(this.#bus, HOST_ID), after: clock.after });
     this.agent = new HostAgent({
       hostId: HOST_ID, name: 'h1', simulated: false, bootId: this.bootId, bus: this.#bus, ledger: this.ledger, machine: { hypervisor, files: files.files },
-      offer: { share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'qemu', hostAddress: '127.0.0.1' },
+      offer: { share: {}, ...this.placement, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'qemu', hostAddress: '127.0.0.1' },
       clock, random: Math.random, logger: createLogger('test', 'silent'), limits: { ...FAST, ...this.options.limits },
       around: (step, _id, run) => {
         if (!alive.yes) return new Promise(() => undefined);

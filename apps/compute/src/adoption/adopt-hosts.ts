@@ -77,7 +77,7 @@ export class AdoptHosts {
     for (let from = 0; from === 0 || from < claims.length; from += LIMITS.adoptClaims) {
       await this.bus.ask(adoptClaims, {
         hostId: host.id, incarnation: this.db.incarnation, epoch, requestId, userId, statement,
-        claims: claims.slice(from, from + LIMITS.adoptClaims).map((claim) => ({ ...claim, instanceId: claim.instanceId as never })), last: from + LIMITS.adoptClaims >= claims.length,
+        claims: claims.slice(from, from + LIMITS.adoptClaims), last: from + LIMITS.adoptClaims >= claims.length,
       });
     }
   }

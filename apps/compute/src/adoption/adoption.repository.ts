@@ -1,10 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Caller, RememberedInstance } from '#libs/contracts';
+import type { adoptClaims, Caller, GroupWish, InputOf, RememberedInstance } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import type { InstanceRow } from '../instances/instance-row.js';
+import { needsOf } from '../instances/needs-of.js';
 import type { Finding, KnownRow } from './decide/compare.js';
 import type { RememberedRow } from './decide/row-from-memory.js';
 
-export interface HeldClaim { instanceId: string; generation: number; projectId: string; vcpus: number; memoryMib: number; diskGib: number }
+export type HeldClaim = InputOf<typeof adoptClaims>['claims'][number];
+type HeldRow = Pick<HeldClaim, 'instanceId' | 'generation' | 'projectId' | 'vcpus' | 'memoryMib' | 'diskGib' | 'layout'> & { group: GroupWish | null; spec: Pick<InstanceRow['spec'], 'flavor' | 'imageProperties'> };
 
 /** Rows that follow their hosts after a restore. */
 @Injectable()
@@ -48,10 +51,15 @@ export class AdoptionRepository {
         a AS (UPDATE compute.instances i SET host_sequence = feed.base + placed.place, version = i.version + 1, reconcile_at = coalesce(i.reconcile_at, now()) FROM placed, feed WHERE i.id = placed.id),
         b AS (UPDATE compute.migrations m SET other_sequence = feed.base + moved.place, version = m.version + 1 FROM moved, feed WHERE m.id = moved.id)
         UPDATE compute.departures d SET sequence = feed.base + left_over.place FROM left_over, feed WHERE d.host_id = $1 AND d.instance_id = left_over.instance_id`, [host.id]);
-      const { rows } = await client.query<HeldClaim>(`
-        SELECT id AS "instanceId", coalesce(claim_generation, spec_generation) AS generation, project_id AS "projectId", vcpus, ram_mib AS "memoryMib", (spec ->> 'claimDiskGib')::integer AS "diskGib"
-        FROM compute.instances WHERE host_id = $1 AND deleted_at IS NULL AND move_id IS NULL ORDER BY id`, [host.id]);
-      return rows;
+      const { rows } = await client.query<HeldRow>(`
+        SELECT i.id AS "instanceId", coalesce(i.claim_generation, i.spec_generation) AS generation, i.project_id AS "projectId", i.vcpus, i.ram_mib AS "memoryMib", (i.spec ->> 'claimDiskGib')::integer AS "diskGib",
+          i.layout, jsonb_build_object('flavor', i.spec -> 'flavor', 'imageProperties', i.spec -> 'imageProperties') AS spec,
+          CASE WHEN g.id IS NOT NULL THEN jsonb_build_object('id', g.id, 'policy', g.policy, 'maxServerPerHost', coalesce(g.max_server_per_host, 1)) END AS group
+        FROM compute.instances i LEFT JOIN compute.server_groups g ON g.id = i.group_id WHERE i.host_id = $1 AND i.deleted_at IS NULL AND i.move_id IS NULL ORDER BY i.id`, [host.id]);
+      return rows.map(({ spec, ...claim }): HeldClaim => {
+        const resources = needsOf(spec)?.resources ?? {};
+        return { ...claim, resources: Object.keys(resources).length === 0 ? null : resources };
+      });
     });
   }
 
@@ -72,13 +80,13 @@ export class AdoptionRepository {
   async #create(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
     await client.query(`
       INSERT INTO compute.instances (id, cell_id, project_id, user_id, name, hostname, metadata, intent, generation, spec_generation, disk_generation, reboot_count, reboot_type,
-        flavor_id, image_id, spec, vcpus, ram_mib, key_name, user_data, reservation_id, launch_index, host_id, host_name, availability_zone, claim_generation, host_sequence,
+        flavor_id, image_id, spec, vcpus, ram_mib, key_name, user_data, reservation_id, launch_index, host_id, host_name, availability_zone, claim_generation, host_sequence, layout,
         step, waiting_for, reconcile_at, checked_at, launched_at)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'r-adopted', $21, $22, $23, $24, $10, 0,
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'r-adopted', $21, $22, $23, $24, $10, 0, $26,
         'wait-host', 'its host to report', now(), now(), CASE WHEN $25 THEN now() END)
       ON CONFLICT (id) DO NOTHING`,
     [row.id, this.db.cellId, row.projectId, row.userId, row.name, row.hostname, JSON.stringify(row.metadata), row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType,
-      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched]);
+      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched, layoutOf(row)]);
   }
 
   async #advance(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
@@ -90,13 +98,13 @@ export class AdoptionRepository {
         intent = CASE WHEN intent = 'deleted' THEN intent ELSE $4 END, generation = CASE WHEN intent = 'deleted' THEN greatest(generation, $5) + 1 ELSE $5 END, spec_generation = $6, disk_generation = $7, reboot_count = greatest(reboot_count, $8), reboot_type = $9,
         flavor_id = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN flavor_id ELSE $10 END, image_id = $11,
         spec = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN spec || jsonb_build_object('image', $14::jsonb -> 'image', 'diskGib', $14::jsonb -> 'diskGib', 'claimDiskGib', $14::jsonb -> 'claimDiskGib') ELSE spec || $14::jsonb END,
-        vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0,
+        vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0, layout = $19,
         withdrawn = false, rebuilding = false, hold = NULL, move_id = NULL, move_kind = NULL, move_phase = NULL, elsewhere = 0, deleted_at = NULL, terminated_at = NULL,
         observed_state = NULL, observed_generation = 0, observed = NULL, fault = NULL, step = 'wait-host', waiting_for = 'its host to report', attempts = 0, waited_ms = 0, checked_at = now(),
         launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, reconcile_at = now(), version = version + 1, updated_at = now()
       WHERE id = $1`,
     [row.id, row.name, row.hostname, row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType, row.flavorId, row.imageId, row.vcpus, row.ramMib,
-      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched]);
+      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row)]);
   }
 
   /** It is taken back from its host as a failed build is, and rests in ERROR without one; nothing is built in its place. */
@@ -119,3 +127,4 @@ export class AdoptionRepository {
   }
 }
 
+const layoutOf = ({ layout }: RememberedRow): string | null => (layout === null ? null : JSON.stringify(layout));

@@ -4,6 +4,7 @@ import type {
   setFlavorExtraSpecs, updateFlavor,
 } from '#libs/contracts';
 import { badRequest, conflict, forbidden, notFound } from '#libs/errors';
+import { whyNotFlavor } from '#libs/openstack';
 import { LIMITS } from '../limits.js';
 import { FlavorsRepository } from './flavors.repository.js';
 
@@ -27,6 +28,7 @@ export class Flavors {
     if (flavor.vcpus < 1) throw badRequest(`vcpus must be at least 1, it is ${flavor.vcpus}.`);
     if (flavor.ramMib < 1) throw badRequest(`ram must be at least 1 MiB, it is ${flavor.ramMib}.`);
     if (flavor.diskGib < 0 || flavor.ephemeralGib < 0 || flavor.swapMib < 0) throw badRequest('Disk, ephemeral and swap sizes must not be negative.');
+    demandPossible(flavor);
     return this.flavors.create(flavor);
   }
 
@@ -43,6 +45,8 @@ export class Flavors {
 
   async setExtraSpecs({ caller, flavorId, extraSpecs }: ReceivedBy<typeof setFlavorExtraSpecs>): Promise<Flavor> {
     adminOnly(caller, 'change flavors');
+    const before = (await this.flavors.find(flavorId)) ?? missing(flavorId);
+    demandPossible({ ...before, extraSpecs: { ...before.extraSpecs, ...extraSpecs } });
     const changed = await this.flavors.setExtraSpecs(flavorId, extraSpecs, LIMITS.extraSpecs);
     if (changed) return changed;
     if (!(await this.flavors.find(flavorId))) missing(flavorId);
@@ -77,6 +81,12 @@ export class Flavors {
     if (!(await this.flavors.removeAccess(flavorId, projectId))) throw notFound(`Flavor access not found for ${flavorId} / ${projectId} combination.`);
     return { projectIds: await this.flavors.access(flavorId) };
   }
+}
+
+/** What is written one by one may be unfinished, but not impossible. Two writers at once may still make it so: then making a server says it. */
+function demandPossible(flavor: Flavor): void {
+  const problem = whyNotFlavor(flavor);
+  if (problem !== undefined) throw badRequest(problem);
 }
 
 function missing(flavorId: string): never {

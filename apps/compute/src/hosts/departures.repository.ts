@@ -32,7 +32,7 @@ export class DeparturesRepository {
         SELECT target.host_id, target.id, feed.sequence, $4, $5 FROM target, feed
         ON CONFLICT (host_id, instance_id) DO UPDATE SET sequence = excluded.sequence, generation = greatest(d.generation, excluded.generation), desired = excluded.desired),
       changed AS (
-        UPDATE compute.instances i SET host_id = NULL, host_sequence = NULL, version = i.version + 1, step = CASE WHEN i.step = 'failed' THEN 'failed' ELSE 'release-claim' END,
+        UPDATE compute.instances i SET host_id = NULL, host_sequence = NULL, layout = NULL, version = i.version + 1, step = CASE WHEN i.step = 'failed' THEN 'failed' ELSE 'release-claim' END,
           waiting_for = NULL, attempts = 0, waited_ms = 0, checked_at = now()
         FROM target, feed WHERE i.id = target.id RETURNING i.*),
       told AS (

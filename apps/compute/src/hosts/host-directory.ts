@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { hostHint, listHosts } from '#libs/contracts';
+import { buildEnded, hostHint, listHosts } from '#libs/contracts';
 import { BUS, type Bus } from '#libs/messaging';
 import { LIMITS } from '../limits.js';
 import { TEMPO, type Tempo } from '../tempo.js';
@@ -32,6 +32,11 @@ export class HostDirectory {
   hint(hostId: string): void {
     if (this.#hinted.size < LIMITS.hostsKept) this.#hinted.add(hostId);
     this.bus.hint(hostHint, {}, { hostId });
+  }
+
+  /** A build ended there; the scheduler keeps away from hosts on which they keep failing. */
+  buildEnded(hostId: string, good: boolean): void {
+    this.bus.hint(buildEnded, { hostId: hostId as never, good });
   }
 
   /** Was its bell rung from here since it asked last? Then there is something to tell it; else mostly not. */

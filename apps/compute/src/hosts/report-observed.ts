@@ -7,8 +7,10 @@ import { factsOf } from '../lifecycle/facts-of-row.js';
 import { LoopBell } from '../lifecycle/loop-bell.js';
 import { OtherObservationsRepository } from '../moves/other-observations.repository.js';
 import { bookReport, type Booking } from './decide/book-report.js';
+import { buildEndedWith } from './decide/build-ended.js';
 import { isOvertaken } from './decide/is-overtaken.js';
 import { DeparturesRepository } from './departures.repository.js';
+import { HostDirectory } from './host-directory.js';
 import { HostSessions } from './host-sessions.js';
 import { ObservationsRepository, type ObservedRow } from './observations.repository.js';
 
@@ -24,6 +26,7 @@ export class ReportObserved {
   constructor(
     @Inject(DATABASE) private readonly db: Database, private readonly observations: ObservationsRepository,
     private readonly sessions: HostSessions, private readonly bell: LoopBell, private readonly departures: DeparturesRepository, private readonly others: OtherObservationsRepository,
+    private readonly hosts: HostDirectory,
   ) {}
 
   async report(hostId: string, report: Report): Promise<OutputOf<typeof reportObserved>> {
@@ -55,9 +58,11 @@ export class ReportObserved {
       }
       if (bookings.length === 0) break;
       const booked = new Map((await this.observations.book(hostId, epoch, bookings, report)).map((entry) => [entry.id, entry]));
-      for (const { row, forget: forgettable } of bookings) {
+      for (const { row, booking, forget: forgettable } of bookings) {
         const entry = booked.get(row.id);
         if (!entry) continue;
+        const good = buildEndedWith(factsOf(row).launched, booking);
+        if (good !== null) this.hosts.buildEnded(hostId, good);
         if (entry.wake) this.bell.ring(row.id, { leased: entry.leased });
         if (forgettable) forget.push(row.id as InstanceId);
       }

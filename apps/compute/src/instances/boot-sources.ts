@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { getImage, type Caller, type Flavor, type ImageId, type ImageSummary } from '#libs/contracts';
 import { asSkyError, badRequest } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
+import { placingProperties, readNeeds } from '#libs/openstack';
 import { KeypairsRepository } from '../keypairs/keypairs.repository.js';
 import { LIMITS } from '../limits.js';
 import { claimedDiskGib, powerOffTimeoutOf, whyNotBootable } from './decide/fits.js';
@@ -31,9 +32,11 @@ export class BootSources {
 }
 
 /** What of a spec comes from its image; throws why a server of this flavor cannot be made of it. */
-export function imageSpec(image: ImageSummary, flavor: Flavor): Pick<InstanceSpec, 'diskGib' | 'claimDiskGib' | 'image' | 'powerOffTimeoutS'> {
+export function imageSpec(image: ImageSummary, flavor: Flavor): Pick<InstanceSpec, 'diskGib' | 'claimDiskGib' | 'image' | 'powerOffTimeoutS' | 'imageProperties'> {
   const problem = whyNotBootable(image, flavor);
   if (problem !== undefined) throw badRequest(problem);
+  const read = readNeeds(flavor, image.properties);
+  if ('problem' in read) throw badRequest(read.problem);
   const powerOffTimeoutS = powerOffTimeoutOf(image);
   return {
     diskGib: flavor.diskGib, claimDiskGib: claimedDiskGib(image, flavor),
@@ -41,7 +44,7 @@ export function imageSpec(image: ImageSummary, flavor: Flavor): Pick<InstanceSpe
       id: image.id, sha512: image.sha512 ?? '', sizeBytes: image.sizeBytes ?? 0, virtualSizeBytes: image.virtualSizeBytes,
       format: image.diskFormat === 'raw' ? 'raw' : 'qcow2',
     },
-    ...(powerOffTimeoutS !== undefined && { powerOffTimeoutS }),
+    ...(powerOffTimeoutS !== undefined && { powerOffTimeoutS }), imageProperties: placingProperties(image.properties),
   };
 }
 

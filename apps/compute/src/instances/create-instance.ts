@@ -55,7 +55,7 @@ export class CreateInstance {
     const made = await this.instances.create({
       projectId, userId: request.caller.userId, requestId: request.caller.requestId, reservationId: request.reservationId,
       description: request.description, metadata: request.metadata, tags: request.tags, spec,
-      keyName: request.keyName, userData: request.userData, requestedZone: request.availabilityZone, requestedHost: request.requestedHost,
+      keyName: request.keyName, userData: request.userData, requestedZone: request.availabilityZone, requestedHost: request.requestedHost, hints: request.hints,
       group: request.groupId === null ? null : { id: request.groupId, maxMembers: limits.serverGroupMembers },
       ids: request.instanceIds,
       named: (id, index, count) => {

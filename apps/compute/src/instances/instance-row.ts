@@ -1,4 +1,4 @@
-import type { Flavor, InstanceView, MoveKind, MovePhase, ObservedInstance, PlacementExplanation } from '#libs/contracts';
+import type { Flavor, Hints, InstanceView, Layout, MoveKind, MovePhase, ObservedInstance, PlacementExplanation } from '#libs/contracts';
 
 /** What is built, frozen when it was asked for: flavor, image and key may be gone tomorrow. */
 export interface InstanceSpec {
@@ -14,6 +14,8 @@ export interface InstanceSpec {
   randomSeed: string;
   /** Seconds from power button to power cut, as the image's os_shutdown_timeout says; absent: the host's own default. */
   powerOffTimeoutS?: number;
+  /** Of the image's properties those that choose a host: a resize reads them with another flavor. Absent: made before they were kept. */
+  imageProperties?: Record<string, string>;
 }
 
 /** compute.instances as PostgreSQL gives it (bigint as text). */
@@ -32,6 +34,10 @@ export interface InstanceRow {
   elsewhere: number;
   host_id: string | null; host_name: string | null; availability_zone: string | null;
   claim_generation: number | null; host_sequence: string | null; withdrawn: boolean;
+  /** What of its host is claimed for it, CPU by CPU; null: it floats, or has no host. */
+  layout: Layout | null;
+  /** What its scheduler hints said; null: nothing that chooses a host. */
+  hints: Hints | null;
   step: string; waiting_for: string | null; attempts: number; waited_ms: string; last_error: string | null;
   fault: InstanceView['fault']; placement: PlacementExplanation | null;
   reconcile_at: Date | null; lease_owner: string | null;
@@ -43,7 +49,7 @@ export interface InstanceRow {
 
 type ShownTime = 'created_at' | 'updated_at' | 'launched_at' | 'terminated_at';
 /** A row whose times may be PostgreSQL's text of a timestamp in UTC: lists of thousands spare themselves the dates. */
-export type ShownRow = Omit<InstanceRow, ShownTime> & { [K in ShownTime]: InstanceRow[K] | string };
+export type ShownRow = Omit<InstanceRow, ShownTime | 'layout'> & { [K in ShownTime]: InstanceRow[K] | string } & { /** Not in lists. */ layout?: InstanceRow['layout'] };
 
 /** `2026-01-02 03:04:05[.678901]` */
 const isoOf = (text: string): string => `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, 23).padEnd(3, '0')}Z`;
@@ -60,7 +66,7 @@ export function viewOf(row: ShownRow): InstanceView {
     flavor: row.spec.flavor, imageId: row.image_id as InstanceView['imageId'],
     keyName: row.key_name, userData: row.user_data, configDrive: row.config_drive,
     requestedZone: row.requested_zone, availabilityZone: row.availability_zone,
-    hostId: row.host_id as InstanceView['hostId'], hostName: row.host_name,
+    hostId: row.host_id as InstanceView['hostId'], hostName: row.host_name, ...(row.layout !== undefined && { layout: row.layout }),
     reservationId: row.reservation_id, launchIndex: row.launch_index, groupId: row.group_id, locked: row.locked, lockedReason: row.locked_reason,
     rebuilding: row.rebuilding, moveKind: row.move_kind, movePhase: row.move_phase,
     observedState: row.observed_state, observedGeneration: Number(row.observed_generation), observedRebootCount: row.observed_reboot_count,

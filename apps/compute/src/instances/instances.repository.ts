@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Hints } from '#libs/contracts';
 import { DATABASE, HOT, type Database } from '#libs/db';
 import { overQuota, unavailable } from '#libs/errors';
 import { LIMITS } from '../limits.js';
@@ -13,7 +14,7 @@ export interface NewInstances {
   projectId: string; userId: string; requestId: string; reservationId: string;
   description: string | null; metadata: Record<string, string>; tags: string[];
   spec: InstanceSpec; keyName: string | null; userData: string | null;
-  requestedZone: string | null; requestedHost: string | null;
+  requestedZone: string | null; requestedHost: string | null; hints: Hints | null;
   /** The server group they join, and how many members it may have (negative: no limit). */
   group: { id: string; maxMembers: number } | null;
   /** In launch order; as many of them are made as are allowed. */
@@ -139,9 +140,9 @@ export class InstancesRepository {
       WITH made AS (
         INSERT INTO compute.instances (
           id, name, hostname, launch_index, cell_id, project_id, user_id, description, metadata, tags, intent, flavor_id, image_id, spec, vcpus, ram_mib,
-          key_name, user_data, requested_zone, requested_host, reservation_id, group_id, step, waiting_for, reconcile_at, lease_owner, lease_until, last_request_id, checked_at)
+          key_name, user_data, requested_zone, requested_host, reservation_id, group_id, step, waiting_for, reconcile_at, lease_owner, lease_until, last_request_id, checked_at, hints)
         SELECT e.id, e.name, e.hostname, e.place - 1, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12, $13, $14,
-          $15, $16, $17, $18, $19, (SELECT g.id FROM compute.server_groups g WHERE g.id = $23 FOR KEY SHARE), 'claim-host', 'a host that can take it', now(), $20, now() + $21 * interval '1 millisecond', $22, now()
+          $15, $16, $17, $18, $19, (SELECT g.id FROM compute.server_groups g WHERE g.id = $23 FOR KEY SHARE), 'claim-host', 'a host that can take it', now(), $20, now() + $21 * interval '1 millisecond', $22, now(), $24
         FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS e (id, name, hostname, place)
         ON CONFLICT (id) DO NOTHING RETURNING *),
       told AS (
@@ -152,6 +153,7 @@ export class InstancesRepository {
       this.db.cellId, wanted.projectId, wanted.userId, wanted.description, JSON.stringify(wanted.metadata), wanted.tags,
       wanted.spec.flavor.id, wanted.spec.image.id, JSON.stringify(wanted.spec), wanted.spec.flavor.vcpus, wanted.spec.flavor.ramMib,
       wanted.keyName, wanted.userData, wanted.requestedZone, wanted.requestedHost, wanted.reservationId, owner, this.tempo.leaseMs, wanted.requestId, wanted.group?.id ?? null,
+      wanted.hints === null ? null : JSON.stringify(wanted.hints),
     ]);
     return rows;
   }

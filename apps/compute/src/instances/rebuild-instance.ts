@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller, InstanceView, rebuildServer, ReceivedBy } from '#libs/contracts';
 import { badRequest, conflict, notFound, overQuota } from '#libs/errors';
+import { whyNotRebuilt } from '#libs/openstack';
 import { ProjectLimitsCopy } from '../quota/project-limits.js';
 import { BootSources, checkUserData, imageSpec } from './boot-sources.js';
 import { visible } from './caller-project.js';
@@ -8,6 +9,7 @@ import { claimedDiskGib } from './decide/fits.js';
 import { Intents } from './intents.js';
 import { viewOf, type InstanceRow, type InstanceSpec } from './instance-row.js';
 import { InstancesRepository } from './instances.repository.js';
+import { needsOf } from './needs-of.js';
 
 type Request = ReceivedBy<typeof rebuildServer>;
 
@@ -32,12 +34,14 @@ export class RebuildInstance {
     const row = await this.intents.change(caller, instanceId, 'rebuild', (current) => {
       // Also in ERROR while a resize waits to be confirmed: what the other host keeps is of the generations before.
       if (current.move_id !== null) throw conflict(`Cannot 'rebuild' instance ${instanceId} while it is being moved; start it, then confirm or revert the move.`);
+      const misfit = current.host_id === null ? undefined : whyNotRebuilt(needsOf(current.spec), needsOf({ ...spec, flavor: current.spec.flavor }));
+      if (misfit !== undefined) throw badRequest(misfit);
       return {
         intent: current.intent === 'stopped' ? 'stopped' : 'running',
         set: {
           // Flavor and claim are the row's own: a resize may have come between.
           spec: {
-            ...current.spec, image: spec.image, publicKey: spec.publicKey, powerOffTimeoutS: spec.powerOffTimeoutS,
+            ...current.spec, image: spec.image, publicKey: spec.publicKey, powerOffTimeoutS: spec.powerOffTimeoutS, imageProperties: spec.imageProperties,
             // Nothing is claimed yet: what will be is for this image.
             ...(current.host_id === null && { claimDiskGib: claimedDiskGib(spec.image, current.spec.flavor) }),
           },

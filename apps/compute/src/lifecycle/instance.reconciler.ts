@@ -43,7 +43,7 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
     private readonly instances: InstancesRepository, private readonly source: LifecycleRepository, hosts: HostDirectory,
     private readonly bell: LoopBell, @Inject(BUS) bus: Bus, @Inject(LOGGER) private readonly logger: Logger, @Inject(TEMPO) private readonly tempo: Tempo,
   ) {
-    this.#tools = { instances, hosts, departures: source.departures, moves: source.moves, bus, tempo, reachable: () => bus.connected && source.reachable };
+    this.#tools = { instances, hosts, departures: source.departures, moves: source.moves, groups: source.groups, bus, tempo, reachable: () => bus.connected && source.reachable };
     this.#loop = new Reconciler({
       name: 'instances', owner: bell.owner, source, concurrency: LIMITS.loopConcurrency, pollMs: tempo.loopPollMs, leaseMs: tempo.leaseMs,
       reconcile: (id, signal) => this.pass(id, signal),

@@ -3,6 +3,7 @@ import { DATABASE, HOT, type Database } from '#libs/db';
 import type { ReconcileSource } from '#libs/reconcile';
 import { DeparturesRepository } from '../hosts/departures.repository.js';
 import { MigrationsRepository } from '../moves/migrations.repository.js';
+import { ServerGroupsRepository } from '../server-groups/server-groups.repository.js';
 import { LoopBell } from './loop-bell.js';
 
 /**
@@ -11,7 +12,10 @@ import { LoopBell } from './loop-bell.js';
  */
 @Injectable()
 export class LifecycleRepository implements ReconcileSource {
-  constructor(@Inject(DATABASE) private readonly db: Database, private readonly bell: LoopBell, readonly departures: DeparturesRepository, readonly moves: MigrationsRepository) {}
+  constructor(
+    @Inject(DATABASE) private readonly db: Database, private readonly bell: LoopBell,
+    readonly departures: DeparturesRepository, readonly moves: MigrationsRepository, readonly groups: ServerGroupsRepository,
+  ) {}
 
   async lease(limit: number, owner: string, leaseMs: number, only?: string[]): Promise<string[]> {
     const held = only === undefined ? [] : this.bell.takeHeld(only);

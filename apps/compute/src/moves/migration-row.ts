@@ -1,4 +1,4 @@
-import type { MigrationView, MoveKind, ObservedInstance } from '#libs/contracts';
+import type { Layout, MigrationView, MoveKind, ObservedInstance } from '#libs/contracts';
 import type { InstanceSpec } from '../instances/instance-row.js';
 
 /** compute.migrations as PostgreSQL gives it (bigint as text). */
@@ -6,6 +6,8 @@ export interface MigrationRow {
   id: string; uuid: string; instance_id: string; project_id: string; user_id: string; request_id: string | null;
   kind: MoveKind; status: string;
   old_spec: InstanceSpec; new_spec: InstanceSpec; old_spec_generation: number; new_spec_generation: number;
+  /** What of the source is, and what of the destination was claimed; null: it floats there. */
+  old_layout: Layout | null; new_layout: Layout | null;
   requested_host: string | null; may_stay: boolean;
   source_host_id: string; source_host_name: string; source_zone: string;
   dest_host_id: string | null; dest_host_name: string | null; dest_zone: string | null;
@@ -19,7 +21,7 @@ export interface MigrationRow {
 
 /** Columns that change after the row was made. */
 export type MigrationChange = Partial<Pick<MigrationRow,
-  'status' | 'new_spec_generation' | 'dest_host_id' | 'dest_host_name' | 'dest_zone' | 'other_host_id' | 'other_sequence' | 'other_wanted' | 'other_spec_generation'
+  'status' | 'new_spec_generation' | 'dest_host_id' | 'dest_host_name' | 'dest_zone' | 'new_layout' | 'other_host_id' | 'other_sequence' | 'other_wanted' | 'other_spec_generation'
   | 'other_observed_state' | 'other_observed' | 'transfer_key' | 'error'>> & { other_generation?: string | number | null; other_observed_generation?: string | number | null };
 
 /** No other host has anything of it any more. */

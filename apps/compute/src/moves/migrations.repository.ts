@@ -75,10 +75,10 @@ export class MigrationsRepository {
       // A number above every one this instance ever built or claimed by, also in moves that were taken back.
       await client.query(`
         INSERT INTO compute.migrations (uuid, instance_id, project_id, user_id, request_id, kind, status, old_spec, new_spec, old_spec_generation, new_spec_generation,
-          requested_host, may_stay, source_host_id, source_host_name, source_zone)
+          requested_host, may_stay, source_host_id, source_host_name, source_zone, old_layout)
         SELECT $1, i.id, i.project_id, $3, $4, $5, 'queued', i.spec, $6, i.spec_generation,
           greatest(i.spec_generation, coalesce((SELECT max(m.new_spec_generation) + 1 FROM compute.migrations m WHERE m.instance_id = i.id), 0)) + 1,
-          $7, $8, i.host_id, coalesce(i.host_name, ''), coalesce(i.availability_zone, '')
+          $7, $8, i.host_id, coalesce(i.host_name, ''), coalesce(i.availability_zone, ''), i.layout
         FROM compute.instances i WHERE i.id = $2`, [
         move.uuid, row.id, move.user_id, move.request_id, move.kind, JSON.stringify(move.new_spec), move.requested_host, move.may_stay,
       ]);
@@ -100,7 +100,7 @@ export class MigrationsRepository {
 }
 
 const UNFINISHED = 'SELECT m.* FROM compute.migrations m WHERE m.instance_id = $1 AND (m.finished_at IS NULL OR m.other_host_id IS NOT NULL)';
-const JSON_COLUMNS: ReadonlySet<string> = new Set(['other_observed']);
+const JSON_COLUMNS: ReadonlySet<string> = new Set(['other_observed', 'new_layout']);
 const otherName = (move: MigrationRow): string => (move.other_host_id === move.source_host_id ? move.source_host_name : move.dest_host_name ?? '');
 
 /** Several feeds: always in one order, so that two moves never wait for each other crosswise. */

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ReceivedBy, resizeServer } from '#libs/contracts';
 import { badRequest, conflict, overQuota } from '#libs/errors';
+import { readNeeds } from '#libs/openstack';
 import { FlavorsRepository } from '../flavors/flavors.repository.js';
 import { HostDirectory } from '../hosts/host-directory.js';
 import type { Usage } from '../instances/decide/quota.js';
@@ -24,6 +25,8 @@ export class ResizeInstance {
       if (!flavor) throw badRequest(`Flavor ${flavorId} could not be found.`);
       const problem = whyNotResizable(row.spec, flavor);
       if (problem !== undefined) throw badRequest(problem);
+      const read = readNeeds(flavor, row.spec.imageProperties ?? {});
+      if ('problem' in read) throw badRequest(read.problem);
       const { canStay, canLeave } = await this.#ways(row);
       if (!canStay && !canLeave) throw conflict(`Cannot 'resize' instance ${row.id}: the agent of its host is older and cannot do it; update the agent.`);
       const limits = await this.limits.of(row.project_id);

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { ServerGroup } from '#libs/contracts';
+import type { GroupWish, ServerGroup } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 
 export type NewServerGroup = Omit<ServerGroup, 'members'>;
@@ -16,6 +16,12 @@ export class ServerGroupsRepository {
 
   async find(id: string): Promise<ServerGroup | undefined> {
     return (await this.db.pool.query<ServerGroup>(`${SELECT} WHERE g.id = $1`, [id])).rows[0];
+  }
+
+  /** Its rule alone, as a placement asks for it; null: it is gone, and its servers are in none. */
+  async wish(id: string): Promise<GroupWish | null> {
+    const { rows } = await this.db.pool.query<GroupWish>('SELECT id, policy, coalesce(max_server_per_host, 1) AS "maxServerPerHost" FROM compute.server_groups WHERE id = $1', [id]);
+    return rows[0] ?? null;
   }
 
   async list(projectId: string | null, offset: number, limit: number): Promise<ServerGroup[]> {

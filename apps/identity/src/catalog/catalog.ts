@@ -8,6 +8,7 @@ const SERVICES = [
   { type: 'identity', name: 'keystone', path: '/identity/v3' },
   { type: 'compute', name: 'nova', path: '/compute/v2.1' },
   { type: 'image', name: 'glance', path: '/image' },
+  { type: 'placement', name: 'placement', path: '/placement' },
 ] as const;
 // First match wins in several clients, so the order is fixed.
 const INTERFACES = ['public', 'internal', 'admin'] as const;

@@ -16,6 +16,7 @@ export async function inspectServer(api: ApiClient, idOrName: string, full: bool
     ['last error', found.lastError ?? 'none'],
     ['fault', instance.fault ? `${instance.fault.message}${instance.fault.details ? `\n${indent(instance.fault.details)}` : ''} (since ${instance.fault.createdAt})` : 'none'],
     ['host', instance.hostName ?? 'none'],
+    ['layout', layoutText(instance.layout)],
     ['observed', `${instance.observedState ?? 'nothing yet'} at generation ${instance.observedGeneration}, reboots ${instance.observedRebootCount}`],
   ];
   for (const [name, value] of lines) process.stdout.write(`${name.padEnd(15)} ${value ?? ''}\n`);
@@ -30,6 +31,17 @@ export async function inspectServer(api: ApiClient, idOrName: string, full: bool
   process.stdout.write(`\ntimeline\n${timelineText(timeline, Date.now())}\n`);
   process.stdout.write(`\nhost's view\n${found.host ? hostView(found.host, full) : `  ${found.hostError ?? 'not on a host'}`}\n`);
   return 0;
+}
+
+/** `cell 0: 0→2 1→3, 64 MiB of 2048 KiB pages`, one for each cell of the guest. */
+function layoutText(layout: Inspection['instance']['layout']): string {
+  const cells = layout?.cells ?? [];
+  if (cells.length === 0) return 'floats over the shared CPUs of its host';
+  const emulator = layout?.emulatorCpu === null || layout === null || layout === undefined ? [] : [`emulator on ${layout.emulatorCpu}`];
+  return [...cells.map(({ hostCell, memoryMib, pageKib, pins, floating }) => [
+    `cell ${hostCell}: ${[...pins.map(({ guest, host }) => `${guest}→${host}`), ...(floating.length > 0 ? ['floating', ...floating] : [])].join(' ')}`,
+    `${memoryMib} MiB${pageKib === null ? '' : ` of ${pageKib} KiB pages`}`,
+  ].join(', ')), ...emulator].join('; ');
 }
 
 function hostView(host: NonNullable<Inspection['host']>, full: boolean): string {

@@ -34,6 +34,8 @@ export const Settings = z.object({
   /** This machine is a compute host too. */
   localHost: z.boolean().default(true),
   fleet: z.int().min(0),
+  /** CPU sets and huge pages of each host with a libvirt, as they were said. */
+  placement: z.object({ cpuShared: z.string().optional(), cpuDedicated: z.string().optional(), hugePages: z.string().optional() }).optional(),
   virt: z.object({ type: z.enum(['kvm', 'qemu']), evidence: z.string(), tookMs: z.number(), kvmReason: z.string().nullable() }).nullable(),
 });
 export type Settings = z.output<typeof Settings>;

@@ -54,7 +54,7 @@ async function up(options: UpOptions): Promise<void> {
     if (moves) await endLeftovers(home);
     const settings = await resolveSettings(home, options);
     home.writeSettings(settings);
-    const base: Base = { home, settings, path: config.path, logLevel: config.logLevel, launcherEnv: config.launcherEnv };
+    const base: Base = { home, settings, path: config.path, logLevel: config.logLevel, launcherEnv: config.launcherEnv, fleetEnv: config.fleetEnv };
     const api = new ApiClient(baseUrlOf(settings), () => credentialsFrom(home.openrc));
     await step('control plane', () => startControlPlane(base));
     const image = step('image skylite-tiny', () => buildTinyImage(config.cacheDir, config.path), () => undefined);

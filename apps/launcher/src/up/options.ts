@@ -1,11 +1,13 @@
 import { isIPv4 } from 'node:net';
 import { parseArgs } from 'node:util';
-import { ConfigError } from '#libs/config';
+import { ConfigError, parseCpuList, parsePages } from '#libs/config';
 
 export interface UpOptions {
   detach: boolean; demo: boolean;
   port: number | undefined; bind: string | undefined; hosts: number | undefined; fleet: number | undefined;
   localHost: boolean; libvirt: 'own' | 'system' | undefined;
+  /** As they were said, checked; none: not any more. */
+  cpuShared: string | undefined; cpuDedicated: string | undefined; hugePages: string | undefined;
 }
 
 /** `up`'s words. What is not given keeps its value of the last `up`. */
@@ -18,6 +20,7 @@ export function parseUpOptions(args: string[]): UpOptions {
         detach: { type: 'boolean', default: false }, demo: { type: 'boolean', default: false },
         port: { type: 'string' }, bind: { type: 'string' }, hosts: { type: 'string' }, fleet: { type: 'string' },
         'no-local-host': { type: 'boolean', default: false }, libvirt: { type: 'string' },
+        'cpu-shared': { type: 'string' }, 'cpu-dedicated': { type: 'string' }, 'huge-pages': { type: 'string' },
       },
     }));
   } catch (error) {
@@ -27,9 +30,19 @@ export function parseUpOptions(args: string[]): UpOptions {
   if (values.libvirt !== undefined && values['no-local-host']) throw new ConfigError('--libvirt is about this machine\'s own host, which --no-local-host leaves away: choose one of them.');
   if (values.bind !== undefined && (!isIPv4(values.bind) || values.bind === '0.0.0.0')) throw new ConfigError(`--bind ${values.bind}: it is one IPv4 address of this machine, such as 127.0.0.1.`);
   return {
+    cpuShared: read('--cpu-shared', values['cpu-shared'], parseCpuList), cpuDedicated: read('--cpu-dedicated', values['cpu-dedicated'], parseCpuList), hugePages: read('--huge-pages', values['huge-pages'], parsePages),
     bind: values.bind, detach: values.detach, demo: values.demo, localHost: !values['no-local-host'], libvirt: values.libvirt,
     port: number('--port', values.port, 1, 65_535), hosts: number('--hosts', values.hosts, 0, 20), fleet: number('--fleet', values.fleet, 0, 10_000),
   };
+}
+
+function read(name: string, text: string | undefined, parse: (text: string) => unknown): string | undefined {
+  try {
+    if (text !== undefined && text !== 'none') parse(text);
+    return text;
+  } catch (error) {
+    throw new ConfigError(`${name} ${text}: ${error instanceof Error ? error.message : String(error)}.`);
+  }
 }
 
 function number(name: string, text: string | undefined, min: number, max: number): number | undefined {

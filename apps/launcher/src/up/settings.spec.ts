@@ -6,6 +6,7 @@ import { Home } from './home.js';
 import { parseUpOptions } from './options.js';
 import { oneLine } from './progress.js';
 import { resolveSettings } from './settings.js';
+import { placementEnv } from './specs.js';
 
 describe("up's settings", () => {
   let home: Home;
@@ -28,6 +29,20 @@ describe("up's settings", () => {
   it('remembers that there is no local host', async () => {
     expect(await up('--no-local-host', '--fleet', '5')).toBe('; fleet 5; port 8780');
     expect(await up()).toBe('; fleet 5; port 8780');
+  });
+
+  it('remembers CPU sets and huge pages, and takes other ones', async () => {
+    const env = () => placementEnv(home.readSettings()?.placement ?? {}, 3);
+    await up();
+    expect(env()).toEqual({ SKYLITE_SHARE_VCPUS: '3' });
+    await up('--cpu-dedicated', '0', '--huge-pages', '0:2M:64');
+    await up('--hosts', '1');
+    expect(env()).toEqual({ SKYLITE_CPU_DEDICATED: '0', SKYLITE_SHARE_HUGE_PAGES: '0:2M:64' });
+    await expect(up('--cpu-shared', '0')).rejects.toThrow(/--cpu-shared and --cpu-dedicated both name CPU 0/);
+    await expect(up('--cpu-shared', '4000')).rejects.toThrow(/this machine has no CPU 4000/);
+    await expect(up('--cpu-dedicated', 'x')).rejects.toThrow(/--cpu-dedicated x: "x" is neither a CPU nor a range/);
+    await up('--cpu-dedicated', 'none', '--cpu-shared', '0');
+    expect(env()).toEqual({ SKYLITE_CPU_SHARED: '0', SKYLITE_SHARE_HUGE_PAGES: '0:2M:64' });
   });
 
   it.each([

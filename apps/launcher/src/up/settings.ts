@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
+import { formatCpuList, onlineCpus, parseCpuList } from '#libs/config';
 import { localHostName, type Home, type HostSetting, type Settings } from './home.js';
 import type { UpOptions } from './options.js';
 import { UpError } from './progress.js';
@@ -25,8 +26,26 @@ export async function resolveSettings(home: Home, options: UpOptions): Promise<S
   }
   const more = settings.hosts.filter((host) => !host.local).length;
   for (let n = more + 1; n <= (options.hosts ?? 0); n += 1) settings.hosts.push(simulatedHost(n));
+  await place(settings, options);
   if (settings.hosts.length === 0 && settings.fleet === 0) throw new UpError('there would be no host at all.', 'Leave --no-local-host away, or add --hosts N or --fleet N.');
   return settings;
+}
+
+/** CPU sets and huge pages may be said anew by each up. */
+async function place(settings: Settings, options: UpOptions): Promise<void> {
+  const said = { ...settings.placement };
+  for (const name of ['cpuShared', 'cpuDedicated', 'hugePages'] as const) {
+    if (options[name] === 'none') delete said[name];
+    else if (options[name] !== undefined) said[name] = options[name];
+  }
+  const [shared, dedicated] = [said.cpuShared, said.cpuDedicated].map((text) => (text === undefined ? [] : parseCpuList(text))) as [number[], number[]];
+  const both = shared.filter((cpu) => dedicated.includes(cpu));
+  if (both.length > 0) throw new UpError(`--cpu-shared and --cpu-dedicated both name CPU ${formatCpuList(both)}.`, 'A CPU is either shared or dedicated: leave it out of one of them.');
+  const there = await onlineCpus();
+  const missing = [...shared, ...dedicated].filter((cpu) => !there.includes(cpu)).sort((a, b) => a - b);
+  if (missing.length > 0) throw new UpError(`this machine has no CPU ${formatCpuList(missing)}; it has ${formatCpuList(there)}.`, 'Say other ones, or `none`.');
+  if (Object.keys(said).length > 0) settings.placement = said;
+  else delete settings.placement;
 }
 
 function refuseContradictions(home: Home, known: Settings, options: UpOptions): void {

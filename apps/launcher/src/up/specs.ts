@@ -14,7 +14,7 @@ const SMALL_HEAP = ['--max-semi-space-size=2'];
 const node = process.execPath;
 const dist = (path: string): string => join(repository, 'dist', path);
 
-export interface Base { home: Home; settings: Settings; path: string; logLevel: string; launcherEnv?: Readonly<Record<string, string>> }
+export interface Base { home: Home; settings: Settings; path: string; logLevel: string; launcherEnv?: Readonly<Record<string, string>>; fleetEnv?: Readonly<Record<string, string>> }
 
 const child = (base: Base, spec: Pick<ChildSpec, 'name' | 'order' | 'command' | 'args'> & Partial<ChildSpec>): ChildSpec => ({
   cwd: base.home.dir, env: { PATH: base.path }, logFile: join(base.home.logs, `${spec.name}.log`),
@@ -66,11 +66,20 @@ export function agentCommand(base: Base, host: HostSetting, words: string[]): { 
     PATH: base.path, SKYLITE_STATE_DIR: agentStateDirInside(base.home, host),
     SKYLITE_LIBVIRT_SOCKET: host.libvirt === 'own' ? join(hostRunDir(base.settings, host), 'libvirt-sock') : MACHINE_SOCKET,
     SKYLITE_VIRT_TYPE: base.settings.virt?.type ?? 'qemu', SKYLITE_HOST_ADDRESS: '127.0.0.1',
-    SKYLITE_SHARE_VCPUS: String(share.vcpus), SKYLITE_SHARE_MEMORY_MIB: String(share.memoryMib), SKYLITE_SHARE_DISK_GIB: String(share.diskGib), SKYLITE_RESERVED_MEMORY_MIB: '0',
+    ...placementEnv(base.settings.placement ?? {}, share.vcpus), SKYLITE_SHARE_MEMORY_MIB: String(share.memoryMib), SKYLITE_SHARE_DISK_GIB: String(share.diskGib), SKYLITE_RESERVED_MEMORY_MIB: '0',
     SKYLITE_READY_FILE: base.home.ready(`agent-${host.name}`), SKYLITE_LOG_LEVEL: base.logLevel, NODE_ENV: 'production',
   };
   if (host.libvirt === 'system') return { command: program[0] as string, args: program.slice(1), env };
   return { command: '/bin/sh', args: [join(repository, 'deploy/host/host-exec.sh'), base.home.hostDir(host.name), '--', ...program], env };
+}
+
+/** Without CPU sets, a number of CPUs; with them, the same for each host: the machine has no others. */
+export function placementEnv({ cpuShared, cpuDedicated, hugePages }: NonNullable<Settings['placement']>, vcpus: number): Record<string, string> {
+  const isStated = cpuShared !== undefined || cpuDedicated !== undefined;
+  return {
+    ...(!isStated && { SKYLITE_SHARE_VCPUS: String(vcpus) }), ...(cpuShared !== undefined && { SKYLITE_CPU_SHARED: cpuShared }),
+    ...(cpuDedicated !== undefined && { SKYLITE_CPU_DEDICATED: cpuDedicated }), ...(hugePages !== undefined && { SKYLITE_SHARE_HUGE_PAGES: hugePages }),
+  };
 }
 
 export const agentSpec = (base: Base, host: HostSetting): ChildSpec => child(base, { name: `agent-${host.name}`, order: 3, ...agentCommand(base, host, ['run']) });
@@ -81,6 +90,7 @@ export function fleetSpec(base: Base, tokensFile: string): ChildSpec {
   return child(base, {
     name: 'fleet', order: 3, command: node, args: ['--no-warnings', ...SMALL_HEAP, dist('skylite-agent.mjs'), 'fleet'],
     env: {
+      ...base.fleetEnv,
       PATH: base.path, SKYLITE_STATE_DIR: fleetStateDir(base.home), SKYLITE_FLEET_SIZE: String(base.settings.fleet), SKYLITE_API_URL: baseUrlOf(base.settings),
       SKYLITE_ENROL_TOKENS_FILE: tokensFile, SKYLITE_READY_FILE: base.home.ready('fleet'), SKYLITE_LOG_LEVEL: base.logLevel, NODE_ENV: 'production',
     },

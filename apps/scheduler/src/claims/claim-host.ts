@@ -10,14 +10,16 @@ import { badRequest, conflict, stale, unavailable } from '#libs/errors';
 import { LOGGER, type Logger } from '#libs/observability';
 import { MOST } from '../decide/capacity.js';
 import { place } from '../decide/place.js';
-import { DEFAULT_POLICY, type Explanation, type PlacementPolicy } from '../decide/request.js';
+import { DEFAULT_POLICY, type Candidate, type Explanation, type PlacementPolicy } from '../decide/request.js';
 import { CONFIG, type SchedulerConfig } from '../deps.js';
 import { LIMITS } from '../limits.js';
 import { meters } from '../metrics.js';
 import { Liveness } from '../snapshot/liveness.js';
 import { Snapshot } from '../snapshot/snapshot.js';
-import { ClaimsRepository, type CapacityNow, type Taken, type Wanted } from './claims.repository.js';
+import { ClaimsRepository } from './claims.repository.js';
 import { MicroBatch, type Entry } from './micro-batch.js';
+import type { CapacityNow, Taken, Wanted } from './wanted.js';
+import type { Whereabouts } from './whereabouts.js';
 
 type Answer = z.output<typeof claimHost.output>;
 type ClaimEntry = Entry<ClaimRequest, Answer>;
@@ -27,7 +29,13 @@ const NEARLY_MS = 20;
 
 interface Choice {
   hostId: string | null;
+  /** null: there is none. */
+  candidate: Candidate | null;
+  /** Why there is none; null: there is. */
   explanation: Explanation | null;
+  /** On the way to it: hosts looked at, and how many each filter refused. */
+  considered: number;
+  refused: { name: string; refused: number }[];
   /** Of the snapshot it was made on. */
   atMs: number;
   readBegan: number;
@@ -40,6 +48,8 @@ export class ClaimHost implements BeforeApplicationShutdown {
     name: 'claims', most: LIMITS.batch, waiting: LIMITS.waiting, attempts: LIMITS.claimAttempts,
     keyOf: (request) => request.instanceId, run: (entries) => this.#round(entries),
   });
+  /** When a claim of more than amounts was lost last, on performance.now(). */
+  #contendedAt = -Infinity;
 
   constructor(private readonly snapshot: Snapshot, private readonly liveness: Liveness, private readonly claims: ClaimsRepository, @Inject(CONFIG) private readonly config: SchedulerConfig, @Inject(LOGGER) private readonly logger: Logger) {
     this.#policy = { strategy: config.weigher ?? DEFAULT_POLICY.strategy, weights: config.weights ?? DEFAULT_POLICY.weights };
@@ -56,9 +66,8 @@ export class ClaimHost implements BeforeApplicationShutdown {
   }
 
   async #round(entries: ClaimEntry[]): Promise<void> {
-    if (!this.snapshot.loaded) await this.snapshot.refresh();
-    const choices = entries.map((entry) => this.#choose(entry.item));
-    const { taken, hosts } = await this.#take(entries, choices);
+    if (!this.snapshot.loaded || (this.#contended() && performance.now() - this.snapshot.readBegan > LIMITS.contendedReadMs && entries.some(({ item }) => item.needs !== null))) await this.snapshot.refresh();
+    const { choices, taken, hosts } = await this.#attempt(entries);
     for (const host of hosts) this.#learn(host);
     let outdated = false;
     entries.forEach((entry, at) => {
@@ -68,35 +77,67 @@ export class ClaimHost implements BeforeApplicationShutdown {
     if (outdated) await this.snapshot.refresh();
   }
 
-  #choose(request: ClaimRequest): Choice {
+  /** Chooses for all and takes what was chosen; meanwhile the fleet counts what is not committed yet. */
+  async #attempt(entries: ClaimEntry[]): Promise<{ choices: Choice[]; taken: Taken[]; hosts: CapacityNow[] }> {
+    const whereabouts = await this.claims.whereabouts(entries.map(({ item }) => item));
+    this.snapshot.assumed += 1;
+    try {
+      const choices: Choice[] = [];
+      let began = performance.now();
+      for (const entry of entries) {
+        if (performance.now() - began > LIMITS.choosingMs) {
+          await new Promise((resolve) => setImmediate(resolve));
+          began = performance.now();
+        }
+        choices.push(this.#choose(entry, whereabouts));
+      }
+      return { choices, ...(await this.#take(entries, choices)) };
+    } finally {
+      this.snapshot.assumed -= 1;
+    }
+  }
+
+  #choose({ item: request, attempts }: ClaimEntry, whereabouts: Whereabouts): Choice {
     const { fleet, atMs, readBegan } = this.snapshot;
     const began = performance.now();
-    const placement = place(fleet, {
-      vcpus: request.vcpus, memoryMib: request.memoryMib, diskGib: request.diskGib,
+    const scatter = request.needs !== null && this.#contended();
+    const asked = {
+      vcpus: request.vcpus, memoryMib: request.memoryMib, diskGib: request.diskGib, projectId: request.projectId, needs: request.needs, ...whereabouts.company(request),
       availabilityZone: request.availabilityZone, requestedHost: request.requestedHost, notHosts: request.notHosts,
       now: this.liveness.clock.now(), aliveTimeoutMs: this.config.aliveTimeoutMs, seed: Math.trunc(Math.random() * 0x1_0000_0000),
-    }, this.#policy);
+      scatter: scatter ? Math.trunc(Math.random() * 0x1_0000) : 0,
+    };
+    const placement = place(fleet, asked, scatter ? { ...this.#policy, candidates: LIMITS.contendedCandidates } : this.#policy);
     meters.placing.observe((performance.now() - began) / 1000);
-    if ('explanation' in placement) return { hostId: null, explanation: placement.explanation, atMs, readBegan };
-    const host = placement.candidates[0]!;
-    fleet.assume(host, request);
-    return { hostId: fleet.ids[host]!, explanation: null, atMs, readBegan };
+    if ('explanation' in placement) return { hostId: null, candidate: null, explanation: placement.explanation, considered: fleet.size, refused: [], atMs, readBegan };
+    const candidate = this.#pick(placement.candidates, attempts);
+    const hostId = fleet.ids[candidate.host]!;
+    fleet.assume(candidate, asked);
+    whereabouts.chose(request.instanceId, hostId);
+    return { hostId, candidate, explanation: null, considered: fleet.size, refused: placement.refused, atMs, readBegan };
+  }
+
+  #contended(): boolean {
+    return performance.now() - this.#contendedAt < LIMITS.contendedMs;
+  }
+
+  /**
+   * The best, unless others were faster: equal schedulers choose equally, and the exact CPUs of the best host are worth
+   * something to one of them only. Then any of the best few.
+   */
+  #pick(candidates: readonly Candidate[], attempts: number): Candidate {
+    const contended = attempts > 0 || (candidates[0]!.layout !== null && this.#contended());
+    return candidates[contended ? Math.floor(Math.random() * candidates.length) : 0]!;
   }
 
   async #take(entries: ClaimEntry[], choices: Choice[]): Promise<{ taken: Taken[]; hosts: CapacityNow[] }> {
     meters.batch.observe(entries.length);
-    this.snapshot.assumed += 1;
     try {
-      return await this.claims.claim(entries.map(({ item }, at): Wanted => ({
-        instanceId: item.instanceId, purpose: item.purpose, generation: item.generation, projectId: item.projectId, hostId: choices[at]!.hostId,
-        vcpus: item.vcpus, memoryMib: item.memoryMib, diskGib: item.diskGib,
-      })));
+      return await this.claims.claim(entries.map(({ item }, at) => wanted(item, choices[at]!)));
     } catch (error) {
       // Taken or not: nobody knows. What was assumed must not stay.
       this.snapshot.distrust();
       throw error;
-    } finally {
-      this.snapshot.assumed -= 1;
     }
   }
 
@@ -114,7 +155,7 @@ export class ClaimHost implements BeforeApplicationShutdown {
     switch (taken.is) {
       case 'claimed':
         meters.claims.inc({ outcome: 'claimed' });
-        entry.answer({ outcome: 'claimed', hostId: taken.hostId as never, hostName: taken.hostName, availabilityZone: taken.availabilityZone });
+        entry.answer({ outcome: 'claimed', hostId: taken.hostId as never, hostName: taken.hostName, availabilityZone: taken.availabilityZone, layout: taken.layout, explanation: taken.hostId === choice.hostId ? onTheWay(choice) : null });
         return undefined;
       case 'stale':
         meters.claims.inc({ outcome: 'stale' });
@@ -125,13 +166,14 @@ export class ClaimHost implements BeforeApplicationShutdown {
         entry.fail(conflict(`Instance ${entry.item.instanceId} still holds its claim of generation ${taken.generation}: release that first.`));
         return undefined;
       case 'lost':
-        return choice.explanation === null ? this.#lost(entry) : this.#refuse(entry, choice, choice.explanation);
+        return choice.explanation === null ? this.#lost(entry, choice) : this.#refuse(entry, choice, choice.explanation);
     }
   }
 
   /** Somebody is faster than our snapshot: choose again on a newer one. */
-  #lost(entry: ClaimEntry): 'outdated' {
+  #lost(entry: ClaimEntry, { candidate }: Choice): 'outdated' {
     meters.conflicts.inc();
+    if (candidate !== null && candidate.layout !== null) this.#contendedAt = performance.now();
     entry.attempts += 1;
     if (entry.attempts >= LIMITS.claimAttempts) entry.fail(unavailable('Many servers are being placed at the same moment; try again.', { retryAfterS: 1 }));
     return 'outdated';
@@ -161,4 +203,22 @@ export class ClaimHost implements BeforeApplicationShutdown {
   }
 }
 
-const toContract = ({ hostsConsidered, filters }: Explanation, atMs: number): PlacementExplanation => ({ hostsConsidered, snapshotAt: new Date(atMs).toISOString(), filters });
+/** What needs amounts only is told from what takes more: the plain statement is far cheaper. */
+function wanted(item: ClaimRequest, { hostId, candidate }: Choice): Wanted {
+  const { instanceId, purpose, generation, projectId, group } = item;
+  const { vcpus, memoryMib, diskGib } = candidate?.amounts ?? item;
+  const resources = candidate?.amounts.resources ?? {};
+  const plain = candidate === null || (candidate.layout === null && group === null && Object.keys(resources).length === 0);
+  return { instanceId, purpose, generation, projectId, hostId, vcpus, memoryMib, diskGib, exact: plain ? null : { layout: candidate.layout, resources, group } };
+}
+
+const toContract = ({ hostsConsidered, filters, nearest }: Explanation, atMs: number): PlacementExplanation => ({
+  hostsConsidered, snapshotAt: new Date(atMs).toISOString(), filters,
+  ...(nearest !== null && { nearest: { name: nearest.name, blockers: nearest.blockers.map(({ filter, needed, free }) => ({ filter, needed, free })) } }),
+});
+
+/** Numbers of each host would cost more than the choice itself; how many fell out where costs nothing. */
+const onTheWay = ({ considered, refused, atMs }: Choice): PlacementExplanation => ({
+  hostsConsidered: considered, snapshotAt: new Date(atMs).toISOString(),
+  filters: refused.map((filter) => ({ ...filter, reason: `${filter.refused === 1 ? '1 host' : `${filter.refused} hosts`} fell out here; a host was found.`, hosts: [] })),
+});

@@ -1,34 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Layout } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
-import type { Amounts, Capacity } from '../decide/fleet.js';
 import { LIMITS } from '../limits.js';
-
-export interface Wanted extends Amounts {
-  instanceId: string;
-  /** run, or move: the second claim of an instance that is on its way to another place. Both count. */
-  purpose: string;
-  generation: number;
-  projectId: string;
-  /** Where to; null: only look what is there already. */
-  hostId: string | null;
-}
-
-/** What one statement did for one wanted claim. */
-export type Taken =
-  | { is: 'claimed'; hostId: string; hostName: string; availabilityZone: string }
-  /** A tombstone or a newer claim stands at this generation. */
-  | { is: 'stale'; generation: number }
-  /** An older claim of the instance is still held. */
-  | { is: 'held'; generation: number }
-  /** No room there any more, or somebody else was at this instance at the same moment: choose again. */
-  | { is: 'lost' };
-
-export interface CapacityNow { hostId: string; enabled: boolean; capacity: Capacity }
+import { claimExactly, placesOf } from './exact-claims.repository.js';
+import type { CapacityNow, Taken, Wanted } from './wanted.js';
+import { Whereabouts, type Asking } from './whereabouts.js';
 
 export interface Released { instanceId: string; hostId: string }
 
 interface Raw {
-  instance_id: string; taken_host: string | null; known_generation: number | null; known_host: string | null;
+  instance_id: string; taken_host: string | null; known_generation: number | null; known_host: string | null; known_layout: Layout | null;
   host_name: string | null; availability_zone: string | null; at_host: string | null; enabled: boolean;
   limit_vcpus: number; limit_memory_mib: number; limit_disk_gib: number; largest_vcpus: number; largest_memory_mib: number;
   used_vcpus: number; used_memory_mib: number; used_disk_gib: number; version: number;
@@ -39,8 +20,26 @@ interface Raw {
 export class ClaimsRepository {
   constructor(@Inject(DATABASE) private readonly db: Database) {}
 
+  /** Takes a batch: one statement for all that are plain, one for all others; each instance at most once in it. */
+  async claim(wanted: readonly Wanted[]): Promise<{ taken: Taken[]; hosts: CapacityNow[] }> {
+    const exact = wanted.filter((want) => want.exact !== null);
+    if (exact.length === 0) return this.#claimPlainly(wanted);
+    const plain = wanted.filter((want) => want.exact === null);
+    const first = plain.length > 0 ? await this.#claimPlainly(plain) : { taken: [], hosts: [] };
+    const then = await claimExactly(this.db, exact);
+    const inTurn = { plain: first.taken.values(), exact: then.taken.values() };
+    // Of a host that both wrote, the later state comes later.
+    return { taken: wanted.map((want) => inTurn[want.exact === null ? 'plain' : 'exact'].next().value!), hosts: [...first.hosts, ...then.hosts] };
+  }
+
+  /** Where the groups and servers are that these requests name. Asks nothing when they name none. */
+  async whereabouts(requests: readonly Asking[]): Promise<Whereabouts> {
+    const { groups, instances } = Whereabouts.named(requests);
+    return new Whereabouts(groups.length + instances.length === 0 ? [] : await placesOf(this.db, groups, instances));
+  }
+
   /**
-   * Takes a batch in one statement; each instance at most once in it.
+   * Takes what needs amounts only, in one statement.
    *
    * Why it cannot overcommit under READ COMMITTED: the statement locks the capacity rows of its hosts first, in id
    * order. A row that another transaction was writing is read again after that one's commit, so what is compared
@@ -51,7 +50,7 @@ export class ClaimsRepository {
    * Why it cannot claim twice: claims and tombstones of an instance are one row; whoever comes second on its unique
    * key sees the first's commit in ON CONFLICT, and takes it only when it is a tombstone below its own generation.
    */
-  async claim(wanted: readonly Wanted[]): Promise<{ taken: Taken[]; hosts: CapacityNow[] }> {
+  async #claimPlainly(wanted: readonly Wanted[]): Promise<{ taken: Taken[]; hosts: CapacityNow[] }> {
     const { rows } = await this.db.pool.query<Raw>({ name: 'scheduler-claim', text: CLAIM, values: columns(wanted) });
     const byInstance = new Map(rows.map((row) => [row.instance_id, row]));
     const hosts = new Map<string, CapacityNow>();
@@ -110,7 +109,7 @@ const CLAIM = `
     SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::integer[], $6::integer[], $7::integer[], $8::text[])
       WITH ORDINALITY AS w(instance_id, generation, host_id, project_id, vcpus, memory_mib, disk_gib, purpose, place)
   ), known AS MATERIALIZED (
-    SELECT c.instance_id, c.generation, c.host_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = want.purpose
+    SELECT c.instance_id, c.generation, c.host_id, c.layout FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = want.purpose
   ), locked AS MATERIALIZED (
     SELECT * FROM scheduler.host_capacity WHERE host_id = ANY ($3::uuid[]) ORDER BY host_id FOR NO KEY UPDATE
   ), counted AS (
@@ -132,7 +131,7 @@ const CLAIM = `
       WHERE c.host_id IS NULL AND c.generation < excluded.generation
     RETURNING c.instance_id, c.host_id
   )
-  SELECT want.instance_id, taken.host_id AS taken_host, known.generation AS known_generation, known.host_id AS known_host,
+  SELECT want.instance_id, taken.host_id AS taken_host, known.generation AS known_generation, known.host_id AS known_host, known.layout AS known_layout,
     h.name AS host_name, h.availability_zone, locked.host_id AS at_host, locked.enabled,
     locked.limit_vcpus, locked.limit_memory_mib, locked.limit_disk_gib, locked.largest_vcpus, locked.largest_memory_mib,
     locked.used_vcpus, locked.used_memory_mib, locked.used_disk_gib, locked.version::float8 AS version
@@ -154,7 +153,7 @@ const RELEASE = `
     ORDER BY want.instance_id
     ON CONFLICT (instance_id, purpose) DO UPDATE
       SET generation = excluded.generation, released_at = now(), released_from = c.host_id, host_id = NULL,
-        vcpus = 0, memory_mib = 0, disk_gib = 0
+        vcpus = 0, memory_mib = 0, disk_gib = 0, layout = NULL, resources = NULL, group_id = NULL, group_policy = NULL
       WHERE c.generation < excluded.generation OR (c.generation = excluded.generation AND c.host_id IS NOT NULL)
     RETURNING c.instance_id, c.released_from
   )
@@ -175,14 +174,15 @@ const SETTLE = `
       purpose = coalesce(CASE WHEN c.purpose = 'move' THEN $3::text END, c.purpose),
       generation = becomes.generation, host_id = becomes.host_id, project_id = becomes.project_id,
       vcpus = becomes.vcpus, memory_mib = becomes.memory_mib, disk_gib = becomes.disk_gib, created_at = becomes.created_at,
+      layout = becomes.layout, resources = becomes.resources, group_id = becomes.group_id, group_policy = becomes.group_policy, group_max = becomes.group_max,
       released_at = becomes.released_at, released_from = becomes.released_from
     FROM (
-      SELECT 'run' AS was, generation, host_id, project_id, vcpus, memory_mib, disk_gib, created_at, released_at, released_from FROM moving
+      SELECT 'run' AS was, generation, host_id, project_id, vcpus, memory_mib, disk_gib, created_at, released_at, released_from, layout, resources, group_id, group_policy, group_max FROM moving
       UNION ALL
-      SELECT 'move', run.generation, run.host_id, run.project_id, run.vcpus, run.memory_mib, run.disk_gib, run.created_at, run.released_at, run.released_from
-        FROM run, moving WHERE $3::text IS NOT NULL
+      SELECT 'move', run.generation, run.host_id, run.project_id, run.vcpus, run.memory_mib, run.disk_gib, run.created_at, run.released_at, run.released_from,
+        run.layout, run.resources, run.group_id, run.group_policy, run.group_max FROM run, moving WHERE $3::text IS NOT NULL
       UNION ALL
-      SELECT 'move', moving.generation, NULL, moving.project_id, 0, 0, 0, moving.created_at, now(), coalesce(run.host_id, run.released_from)
+      SELECT 'move', moving.generation, NULL, moving.project_id, 0, 0, 0, moving.created_at, now(), coalesce(run.host_id, run.released_from), NULL, NULL, NULL, NULL, 1
         FROM run, moving WHERE $3::text IS NULL
     ) becomes
     WHERE c.instance_id = $1 AND c.purpose = becomes.was
@@ -200,7 +200,7 @@ const columns = (wanted: readonly Wanted[]): unknown[] => [
 
 function outcome(want: Wanted, row: Raw): Taken {
   const there = row.taken_host ?? (row.known_generation === want.generation ? row.known_host : null);
-  if (there !== null) return { is: 'claimed', hostId: there, hostName: row.host_name!, availabilityZone: row.availability_zone! };
+  if (there !== null) return { is: 'claimed', hostId: there, hostName: row.host_name!, availabilityZone: row.availability_zone!, layout: row.taken_host === null ? row.known_layout : null };
   if (row.known_generation === null) return { is: 'lost' };
   if (row.known_generation >= want.generation) return { is: 'stale', generation: row.known_generation };
   return row.known_host === null ? { is: 'lost' } : { is: 'held', generation: row.known_generation };

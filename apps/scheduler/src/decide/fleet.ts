@@ -3,79 +3,55 @@
  * microseconds. Owns nothing: PostgreSQL is the truth, the feed puts rows in. Never reads a clock or a database. If
  * the process dies here nothing is lost; the next one reads the rows again.
  */
+import { Aggregates } from './aggregates.js';
+import { Columns } from './columns.js';
+import type { AggregateRow, Amounts, Capacity, Claimed, HostMake, HostRow } from './host-row.js';
+import { Kinds } from './kinds.js';
+import { CellTable } from './numa/cell-table.js';
+import { HostCells } from './numa/host-cells.js';
+import type { Candidate, PlacementRequest } from './request.js';
+import { HostResources } from './resources.js';
 
-/** One host's row as the feed delivers it. */
-export interface HostRow {
-  id: string;
-  name: string;
-  zone: string;
-  /** The host's zone is used only by requests that name it (or the host). */
-  onlyWhenAsked: boolean;
-  enabled: boolean;
-  disabledReason: string | null;
-  bootId: string | null;
-  /** Version of who the host is; an older one is not taken. */
-  generation: number;
-  capacity: Capacity;
-}
+const CAPACITY = ['limitVcpus', 'limitMemoryMib', 'limitDiskGib', 'usedVcpus', 'usedMemoryMib', 'usedDiskGib', 'largestVcpus', 'largestMemoryMib'] as const;
 
-export interface Amounts { vcpus: number; memoryMib: number; diskGib: number }
+/** What of a host was used at some moment, for taking assumptions back. */
+export interface HostMemory { used: Amounts; claimed: Claimed }
 
-export interface Capacity {
-  /** What claims together may use: inventory less reserves, times the ratio. */
-  limit: Amounts;
-  /** What claims use now. May exceed the limit: a host that shrank is overcommitted, visibly, and takes nothing new. */
-  used: Amounts;
-  /** The most one claim may take: overcommitment never makes a guest larger than its host. */
-  largest: { vcpus: number; memoryMib: number };
-  /** Rises with every change of the capacity row. */
-  version: number;
-}
-
-const COLUMNS = ['limitVcpus', 'limitMemoryMib', 'limitDiskGib', 'usedVcpus', 'usedMemoryMib', 'usedDiskGib', 'largestVcpus', 'largestMemoryMib'] as const;
-type Column = (typeof COLUMNS)[number];
-
-export class Fleet {
+export class Fleet extends Columns {
   size = 0;
+  /** Hosts of which setFailures said anything: mostly none, and nobody has to look. */
+  failing = 0;
   readonly ids: string[] = [];
   readonly names: string[] = [];
   readonly zones: string[] = [];
   readonly disabledReasons: (string | null)[] = [];
   readonly bootIds: (string | null)[] = [];
+  /** null: its make was never told. */
+  readonly hostCells: (HostCells | null)[] = [];
+  readonly resources: (HostResources | null)[] = [];
+  /** The numbers of all cells; cellStarts and cellCounts say which are a host's. */
+  readonly cellTable = new CellTable();
+  /** Traits and architecture: `kind` of a host names its entry. */
+  readonly kinds = new Kinds();
+  readonly aggregates = new Aggregates();
   readonly #index = new Map<string, number>();
-  #room = 0;
-  #generations = new Float64Array(0);
-  #versions = new Float64Array(0);
-  onlyWhenAsked = new Uint8Array(0);
-  enabled = new Uint8Array(0);
-  hypervisorUp = new Uint8Array(0);
-  /** When the host was last heard, on the caller's monotonic clock, ms; -Infinity: never. */
-  heardAt = new Float64Array(0);
-  limitVcpus = new Int32Array(0);
-  limitMemoryMib = new Int32Array(0);
-  limitDiskGib = new Int32Array(0);
-  usedVcpus = new Int32Array(0);
-  usedMemoryMib = new Int32Array(0);
-  usedDiskGib = new Int32Array(0);
-  largestVcpus = new Int32Array(0);
-  largestMemoryMib = new Int32Array(0);
-  /** Working space of one place() call; place() is synchronous, so one is enough. */
-  scratchHosts = new Int32Array(0);
-  scratchScores = new Float64Array(0);
+  readonly #lists: unknown[][] = [this.ids, this.names, this.zones, this.disabledReasons, this.bootIds, this.hostCells, this.resources];
 
   /** The host's position, or -1. Positions change when a host is removed: never keep one across an await. */
   indexOf(id: string): number {
     return this.#index.get(id) ?? -1;
   }
 
-  /** Takes a row if it is not older than what is known. `force` takes it anyway (a full read that repairs). Answers whether anything differed. */
+  /** Takes what of a row is not older than what is known. `force` takes it anyway (a full read that repairs). Answers whether anything differed. */
   put(row: HostRow, force = false): boolean {
     let host = this.#index.get(row.id);
     const known = host !== undefined;
     host ??= this.#add(row.id);
     let changed = !known;
-    if (!known || force || row.generation >= this.#generations[host]!) {
-      changed = this.#putIdentity(host, row) || changed;
+    if (!known || force || row.generation >= this.generations[host]!) changed = this.#putIdentity(host, row) || changed;
+    if (row.make && (force ? row.make.version !== this.makeVersions[host] : row.make.version > this.makeVersions[host]!)) {
+      this.#putMake(host, row.make);
+      changed = true;
     }
     return this.applyCapacity(host, row.capacity, force || !known) || changed;
   }
@@ -83,32 +59,63 @@ export class Fleet {
   /** Is this row of the very versions that are known? Then it should not differ. */
   isCurrent(row: HostRow): boolean {
     const host = this.#index.get(row.id);
-    return host !== undefined && this.#generations[host] === row.generation && this.#versions[host] === row.capacity.version;
+    return host !== undefined && this.generations[host] === row.generation && this.versions[host] === row.capacity.version && (!row.make || row.make.version === this.makeVersions[host]);
   }
 
   /** Usage and limits as a statement returned them; an older version is not taken. Answers whether anything differed. */
   applyCapacity(host: number, capacity: Capacity, force = false): boolean {
-    if (!force && capacity.version < this.#versions[host]!) return false;
-    this.#versions[host] = capacity.version;
-    const next: Record<Column, number> = {
-      limitVcpus: capacity.limit.vcpus, limitMemoryMib: capacity.limit.memoryMib, limitDiskGib: capacity.limit.diskGib,
-      usedVcpus: capacity.used.vcpus, usedMemoryMib: capacity.used.memoryMib, usedDiskGib: capacity.used.diskGib,
-      largestVcpus: capacity.largest.vcpus, largestMemoryMib: capacity.largest.memoryMib,
+    if (!force && capacity.version < this.versions[host]!) return false;
+    this.versions[host] = capacity.version;
+    const { limit, used, largest, claimed } = capacity;
+    const next: Record<(typeof CAPACITY)[number], number> = {
+      limitVcpus: limit.vcpus, limitMemoryMib: limit.memoryMib, limitDiskGib: limit.diskGib, usedVcpus: used.vcpus, usedMemoryMib: used.memoryMib, usedDiskGib: used.diskGib,
+      largestVcpus: largest.vcpus, largestMemoryMib: largest.memoryMib,
     };
     let changed = false;
-    for (const column of COLUMNS) {
+    for (const column of CAPACITY) {
       if (this[column][host] === next[column]) continue;
       this[column][host] = next[column];
       changed = true;
     }
-    return changed;
+    if (claimed === undefined) return changed;
+    const resources = this.resources[host]?.setUsed(claimed.resources) ?? false;
+    if (!this.hostCells[host]?.setClaimed(claimed)) return resources || changed;
+    this.#writeCells(host);
+    return true;
   }
 
-  /** Counts a choice that is not committed yet, so that the next request of the same batch sees it. */
-  assume(host: number, need: Amounts): void {
-    this.usedVcpus[host]! += need.vcpus;
-    this.usedMemoryMib[host]! += need.memoryMib;
-    this.usedDiskGib[host]! += need.diskGib;
+  /** Counts a choice that is not committed yet, so that the next request of the same batch sees it, groups included. */
+  assume({ host, amounts }: Candidate, request: Pick<PlacementRequest, 'group'>): void {
+    this.usedVcpus[host]! += amounts.vcpus;
+    this.usedMemoryMib[host]! += amounts.memoryMib;
+    this.usedDiskGib[host]! += amounts.diskGib;
+    this.resources[host]?.take(amounts.resources);
+    if (amounts.cpus.length > 0 || amounts.cells.length > 0) {
+      this.hostCells[host]?.take(amounts);
+      this.#writeCells(host);
+    }
+    const members = request.group?.members;
+    const id = this.ids[host]!;
+    members?.set(id, (members.get(id) ?? 0) + 1);
+  }
+
+  /** Before something is assumed that is to be taken back. */
+  remember(host: number): HostMemory {
+    return {
+      used: { vcpus: this.usedVcpus[host]!, memoryMib: this.usedMemoryMib[host]!, diskGib: this.usedDiskGib[host]! },
+      claimed: { ...(this.hostCells[host]?.claimed() ?? { cpus: [], cells: [] }), resources: this.resources[host]?.used() ?? {} },
+    };
+  }
+
+  /** As remembered. Only before anything else was taken of that host: rows that came between would be lost. */
+  restore(id: string, { used, claimed }: HostMemory): void {
+    const host = this.indexOf(id);
+    if (host < 0) return;
+    this.usedVcpus[host] = used.vcpus;
+    this.usedMemoryMib[host] = used.memoryMib;
+    this.usedDiskGib[host] = used.diskGib;
+    this.resources[host]?.setUsed(claimed.resources);
+    if (this.hostCells[host]?.setClaimed(claimed)) this.#writeCells(host);
   }
 
   /** An operator closed or opened the host, as a claim found out before the feed did. */
@@ -123,23 +130,51 @@ export class Fleet {
     this.hypervisorUp[host] = hypervisorUp ? 1 : 0;
   }
 
+  /**
+   * @param recent builds that failed on the host lately. @param quarantinedUntil on the clock of heardAt, ms: takes
+   * nothing new before; -Infinity: it does.
+   */
+  setFailures(id: string, recent: number, quarantinedUntil: number): void {
+    const host = this.#index.get(id);
+    if (host === undefined) return;
+    this.failing += Number(recent > 0 || quarantinedUntil > -Infinity) - this.#isFailing(host);
+    this.recentFailures[host] = recent;
+    this.quarantinedUntil[host] = quarantinedUntil;
+  }
+
+  /** All aggregates there are, in the place of those known. */
+  setAggregates(rows: readonly AggregateRow[]): void {
+    this.aggregates.set(rows);
+    for (let host = 0; host < this.size; host += 1) this.aggregateSet[host] = this.aggregates.setOf(this.ids[host]!);
+  }
+
   /** Forgets a host; the last one moves into its place. */
   remove(id: string): boolean {
     const host = this.#index.get(id);
     if (host === undefined) return false;
+    this.cellTable.release(this.cellStarts[host]!, this.cellCounts[host]!);
+    this.failing -= this.#isFailing(host);
     const last = this.size - 1;
-    if (host !== last) this.#move(last, host);
+    if (host !== last) {
+      for (const list of this.#lists) list[host] = list[last];
+      this.copyRow(last, host);
+      this.#index.set(this.ids[host]!, host);
+    }
     this.#index.delete(id);
-    for (const list of [this.ids, this.names, this.zones, this.disabledReasons, this.bootIds]) list.length = last;
+    for (const list of this.#lists) list.length = last;
     this.size = last;
     return true;
+  }
+
+  #isFailing(host: number): number {
+    return Number(this.recentFailures[host]! > 0 || this.quarantinedUntil[host]! > -Infinity);
   }
 
   #putIdentity(host: number, row: HostRow): boolean {
     const changed = this.names[host] !== row.name || this.zones[host] !== row.zone || this.bootIds[host] !== row.bootId
       || this.disabledReasons[host] !== row.disabledReason
       || this.enabled[host] !== (row.enabled ? 1 : 0) || this.onlyWhenAsked[host] !== (row.onlyWhenAsked ? 1 : 0);
-    this.#generations[host] = row.generation;
+    this.generations[host] = row.generation;
     this.names[host] = row.name;
     this.zones[host] = row.zone;
     this.bootIds[host] = row.bootId;
@@ -149,51 +184,38 @@ export class Fleet {
     return changed;
   }
 
+  /** What is claimed stays claimed, whatever the host is made of now. */
+  #putMake(host: number, make: HostMake): void {
+    this.makeVersions[host] = make.version;
+    const cells = new HostCells(make);
+    const before = this.hostCells[host];
+    if (before) cells.setClaimed({ ...before.claimed(), resources: {} });
+    this.hostCells[host] = cells;
+    this.resources[host] = new HostResources(make.resources, this.resources[host] ?? null);
+    this.kind[host] = this.kinds.of(make.architecture, make.traits);
+    if (this.cellCounts[host] !== cells.cells.length) {
+      this.cellTable.release(this.cellStarts[host]!, this.cellCounts[host]!);
+      this.cellStarts[host] = this.cellTable.allocate(cells.cells.length);
+      this.cellCounts[host] = cells.cells.length;
+    }
+    this.dedicated[host] = cells.cells.reduce((sum, cell) => sum + cell.dedicated, 0);
+    this.#writeCells(host);
+  }
+
+  #writeCells(host: number): void {
+    this.freeDedicated[host] = this.hostCells[host]?.write(this.cellTable.data, this.cellStarts[host]!) ?? 0;
+  }
+
   #add(id: string): number {
-    if (this.size === this.#room) this.#grow();
+    if (this.size === this.room) this.grow();
     const host = this.size;
     this.size += 1;
     this.#index.set(id, host);
+    this.clearRow(host);
     this.ids[host] = id;
-    this.#generations[host] = -1;
-    this.#versions[host] = -1;
-    this.heardAt[host] = -Infinity;
-    this.hypervisorUp[host] = 0;
+    this.hostCells[host] = null;
+    this.resources[host] = null;
+    this.aggregateSet[host] = this.aggregates.setOf(id);
     return host;
-  }
-
-  #move(from: number, to: number): void {
-    this.ids[to] = this.ids[from]!;
-    this.names[to] = this.names[from]!;
-    this.zones[to] = this.zones[from]!;
-    this.disabledReasons[to] = this.disabledReasons[from]!;
-    this.bootIds[to] = this.bootIds[from]!;
-    this.onlyWhenAsked[to] = this.onlyWhenAsked[from]!;
-    this.enabled[to] = this.enabled[from]!;
-    this.hypervisorUp[to] = this.hypervisorUp[from]!;
-    this.heardAt[to] = this.heardAt[from]!;
-    this.#generations[to] = this.#generations[from]!;
-    this.#versions[to] = this.#versions[from]!;
-    for (const column of COLUMNS) this[column][to] = this[column][from]!;
-    this.#index.set(this.ids[to]!, to);
-  }
-
-  #grow(): void {
-    this.#room = Math.max(64, this.#room * 2);
-    const bytes = (old: Uint8Array): Uint8Array<ArrayBuffer> => { const grown = new Uint8Array(this.#room); grown.set(old); return grown; };
-    const floats = (old: Float64Array): Float64Array<ArrayBuffer> => { const grown = new Float64Array(this.#room); grown.set(old); return grown; };
-    this.onlyWhenAsked = bytes(this.onlyWhenAsked);
-    this.enabled = bytes(this.enabled);
-    this.hypervisorUp = bytes(this.hypervisorUp);
-    this.heardAt = floats(this.heardAt);
-    this.#generations = floats(this.#generations);
-    this.#versions = floats(this.#versions);
-    for (const column of COLUMNS) {
-      const grown = new Int32Array(this.#room);
-      grown.set(this[column]);
-      this[column] = grown;
-    }
-    this.scratchHosts = new Int32Array(this.#room);
-    this.scratchScores = new Float64Array(this.#room);
   }
 }

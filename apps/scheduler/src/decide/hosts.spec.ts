@@ -1,16 +1,58 @@
 import { describe, expect, it } from '@jest/globals';
-import { capacityOf } from './capacity.js';
+import fc from 'fast-check';
+import { placementCase } from '../testing/placement-cases.js';
+import { capacityOf, ORDINARY_KIB, type Inventory } from './capacity.js';
 import { decideEnrolment, type HostFacts, type Joining, type TokenFacts } from './enrolment.js';
+import { HostCells } from './numa/host-cells.js';
+import { makeOf, traitOf } from './make.js';
 import { negotiate, noCommonProtocol } from './protocol.js';
 import { admitSession } from './session.js';
 
 describe('limits from an inventory', () => {
   const inventory = { vcpus: 10, memoryMib: 1000, diskGib: 100, reservedMemoryMib: 200, reservedDiskGib: 10 };
+  const one = { cpu: 1, ram: 1, disk: 1 };
+  const none = { dedicatedCpus: [], cells: [], resources: {} };
   it('takes reserves off and ratios on', () => {
-    expect(capacityOf(inventory, { cpu: 4, ram: 1.5, disk: 1 })).toEqual({ limit: { vcpus: 40, memoryMib: 1200, diskGib: 90 }, largest: { vcpus: 10, memoryMib: 800 } });
+    expect(capacityOf(inventory, { cpu: 4, ram: 1.5, disk: 1 })).toEqual({ limit: { vcpus: 40, memoryMib: 1200, diskGib: 90 }, largest: { vcpus: 10, memoryMib: 800 }, ...none });
   });
   it('is never negative, however little is left', () => {
-    expect(capacityOf({ ...inventory, reservedMemoryMib: 5000, reservedDiskGib: 500 }, { cpu: 0.01, ram: 1, disk: 1 })).toEqual({ limit: { vcpus: 0, memoryMib: 0, diskGib: 0 }, largest: { vcpus: 10, memoryMib: 0 } });
+    expect(capacityOf({ ...inventory, reservedMemoryMib: 5000, reservedDiskGib: 500 }, { cpu: 0.01, ram: 1, disk: 1 })).toEqual({ limit: { vcpus: 0, memoryMib: 0, diskGib: 0 }, largest: { vcpus: 10, memoryMib: 0 }, ...none });
+    expect(capacityOf({ ...inventory, cells: [{ id: 0, memoryMib: 10, pages: [{ kib: 2048, total: 100 }] }], sharedCpus: [], dedicatedCpus: [0] }, one)).toMatchObject({ limit: { vcpus: 0 }, cells: [{ kib: 0 }, { kib: 204_800 }] });
+  });
+  it('CPUs float over the shared set only, times the ratio; dedicated ones are counted one by one', () => {
+    expect(capacityOf({ ...inventory, sharedCpus: [0, 1], dedicatedCpus: [9, 8, 8] }, { ...one, cpu: 4 })).toMatchObject({ limit: { vcpus: 8 }, largest: { vcpus: 2 }, dedicatedCpus: [8, 9] });
+    expect(capacityOf({ ...inventory, sharedCpus: null, dedicatedCpus: [8, 9] }, one)).toMatchObject({ limit: { vcpus: 8 } });
+  });
+  it('huge pages are no memory of the host, and are counted cell by cell beside what is ordinary there', () => {
+    const cells = [{ id: 0, memoryMib: 500, pages: [{ kib: 2048, total: 50 }] }, { id: 1, memoryMib: 500, pages: [] }];
+    expect(capacityOf({ ...inventory, cells }, { ...one, ram: 2 })).toMatchObject({
+      limit: { memoryMib: 1400 }, largest: { memoryMib: 700 },
+      cells: [{ cell: 0, pageKib: 4, kib: 400 * 1024 }, { cell: 0, pageKib: 2048, kib: 100 * 1024 }, { cell: 1, pageKib: 4, kib: 500 * 1024 }],
+    });
+  });
+  it('says of cells what placement thinks of them', () => {
+    fc.assert(fc.property(fc.nat(), (seed) => {
+      for (const { make } of placementCase(seed).hosts) {
+        if (!make) continue;
+        const limits = capacityOf({ ...inventory, ...make } as unknown as Inventory, one);
+        const known = new HostCells(make).cells;
+        expect(known.flatMap(({ cores }) => cores.flatMap(({ threads }) => threads)).sort((a, b) => a - b)).toEqual(limits.dedicatedCpus);
+        for (const { id, memoryMib, pages } of known) {
+          const of = limits.cells.filter(({ cell }) => cell === id);
+          expect(new Map(of.map(({ pageKib, kib }) => [pageKib, kib]))).toEqual(new Map([[ORDINARY_KIB, memoryMib * 1024], ...pages.map(({ kib, total }): [number, number] => [kib, kib * total])]));
+        }
+      }
+    }), { numRuns: 200 });
+  });
+});
+
+describe('how a host is made', () => {
+  it('an older agent tells less, and nothing is made up', () => {
+    expect(makeOf({ cpuArch: 'x86_64', cells: [{ id: 0, cpus: [0, 1], memoryMib: 10 }] }, ['ECHO'], 7)).toEqual({
+      version: 7, architecture: 'x86_64', cells: [{ id: 0, cpus: [0, 1], memoryMib: 10, socket: 0, cores: [], pages: [], distances: [] }],
+      sharedCpus: null, dedicatedCpus: [], cpuFlags: [], traits: ['CUSTOM_SKYLITE_ECHO'], resources: {},
+    });
+    expect(traitOf('disk-relay')).toBe('CUSTOM_SKYLITE_DISK_RELAY');
   });
 });
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { Fleet, type Amounts, type HostRow } from './fleet.js';
+import { cell, fleetOf as numaFleet, numaHost, request as requestOf, yes } from '../testing/numa-hosts.js';
+import { Fleet } from './fleet.js';
+import type { Amounts, HostRow } from './host-row.js';
 import { place } from './place.js';
 import type { Explanation, PlacementPolicy, PlacementRequest } from './request.js';
 
@@ -31,7 +33,7 @@ const request = (change: Partial<PlacementRequest> = {}): PlacementRequest => ({
 const spread: PlacementPolicy = { strategy: 'spread', weights: { ram: 1, cpu: 1, disk: 1 } };
 const pack: PlacementPolicy = { ...spread, strategy: 'pack' };
 
-const names = (fleet: Fleet, placement: ReturnType<typeof place>): string[] => ('candidates' in placement ? placement.candidates.map((at) => fleet.names[at]!) : []);
+const names = (fleet: Fleet, placement: ReturnType<typeof place>): string[] => ('candidates' in placement ? placement.candidates.map(({ host: at }) => fleet.names[at]!) : []);
 const explanationOf = (placement: ReturnType<typeof place>): Explanation => {
   if (!('explanation' in placement)) throw new Error('a host was found');
   return placement.explanation;
@@ -104,12 +106,25 @@ describe('a burst of 80 small servers on 100 equal hosts', () => {
       const placement = place(fleet, request({ seed: at * 7919 }), policy);
       if (!('candidates' in placement)) throw new Error('no room');
       fleet.assume(placement.candidates[0]!, request());
-      used.add(placement.candidates[0]!);
+      used.add(placement.candidates[0]!.host);
     }
     return used.size;
   };
   it('spreads: every server gets a host of its own', () => { expect(burst(spread)).toBe(80); });
   it('packs: hosts are filled one after the other', () => { expect(burst(pack)).toBe(5); });
+});
+
+describe('a burst of 80 pinned servers on 20 hosts of two cells', () => {
+  // Each of a quarter of a cell: one host takes eight.
+  const ask = requestOf({ cpuPolicy: 'dedicated', pinned: [0, 1, 2, 3] });
+  const burst = (policy: PlacementPolicy): { hosts: number; broken: number } => {
+    const fleet = numaFleet(...Array.from({ length: 20 }, (_, at) => numaHost(`h${at}`, [cell(0, 8, 2), cell(1, 8, 2)])));
+    for (let at = 0; at < 80; at += 1) fleet.assume(yes(fleet, { ...ask, seed: at * 7919 }, policy), ask);
+    const free = Array.from({ length: fleet.size }, (_, host) => fleet.hostCells[host]!.cells.map((one) => one.cores.flatMap((core) => fleet.hostCells[host]!.freeOf(core)).length)).flat();
+    return { hosts: fleet.freeDedicated.slice(0, fleet.size).filter((left) => left < 32).length, broken: free.filter((left) => left > 0 && left < 16).length };
+  };
+  it('spreads over all hosts, and fills one cell of each', () => { expect(burst(spread)).toEqual({ hosts: 20, broken: 0 }); });
+  it('packs into as few as can be, and breaks no cell', () => { expect(burst(pack)).toEqual({ hosts: 10, broken: 0 }); });
 });
 
 describe('the choice', () => {

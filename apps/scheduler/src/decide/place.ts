@@ -5,8 +5,11 @@
 import { explain } from './explain.js';
 import { FILTERS } from './filters/all.js';
 import type { Fleet } from './fleet.js';
-import { DEFAULT_POLICY, type Placement, type PlacementPolicy, type PlacementRequest } from './request.js';
-import { WEIGHERS } from './weighers/all.js';
+import { layoutOn } from './numa/layout.js';
+import { shapeOf } from './numa/shape.js';
+import { DEFAULT_POLICY, type Candidate, type Placement, type PlacementPolicy, type PlacementRequest } from './request.js';
+import type { Ask } from './sieve.js';
+import { WEIGHERS, weightsOf } from './weighers/all.js';
 
 /** As many candidates as are worth naming: one is tried, the rest show how close the choice was. */
 const CANDIDATES = 5;
@@ -15,49 +18,67 @@ const STEPS = 1024;
 
 /** O(hosts). The candidates are positions in the fleet, valid until the fleet loses a host. */
 export function place(fleet: Fleet, request: PlacementRequest, policy: PlacementPolicy = DEFAULT_POLICY): Placement {
+  const ask: Ask = { ...request, shape: shapeOf(request), strategy: policy.strategy };
   const hosts = fleet.scratchHosts;
   for (let host = 0; host < fleet.size; host += 1) hosts[host] = host;
   const passed: number[] = [];
   let count = fleet.size;
   for (const filter of FILTERS) {
-    count = filter.sieve(fleet, request, hosts, count);
+    if (count > 0) count = filter.sieve(fleet, ask, hosts, count);
     passed.push(count);
   }
-  if (count === 0) return { explanation: explain(fleet, request, hosts, passed) };
-  return { candidates: best(fleet, request, policy, hosts, count) };
+  if (count === 0) return { explanation: explain(fleet, ask, hosts, passed) };
+  return { candidates: best(fleet, ask, policy, hosts, count).map((host) => given(fleet, ask, host)), refused: refusedBy(fleet.size, passed) };
 }
 
-function best(fleet: Fleet, request: PlacementRequest, policy: PlacementPolicy, hosts: Int32Array, count: number): number[] {
-  const scores = fleet.scratchScores.fill(0, 0, count);
-  const sign = policy.strategy === 'spread' ? 1 : -1;
-  let total = 0;
-  for (const weigher of WEIGHERS) total += Math.abs(policy.weights[weigher.name]);
-  for (const weigher of WEIGHERS) {
-    const weight = policy.weights[weigher.name];
-    if (weight !== 0) weigher.add(fleet, request, hosts, count, (sign * weight) / total, scores);
-  }
+function refusedBy(size: number, passed: readonly number[]): { name: string; refused: number }[] {
+  return FILTERS.flatMap(({ name }, at) => {
+    const refused = (at === 0 ? size : passed[at - 1]!) - passed[at]!;
+    return refused === 0 ? [] : [{ name, refused }];
+  });
+}
+
+/** Filters are exact: who passed them has a layout. */
+function given(fleet: Fleet, ask: Ask, host: number): Candidate {
+  const candidate = layoutOn(fleet, ask, host);
+  if (candidate === null) throw new Error(`the filters pass host ${fleet.ids[host]} and no layout is found on it`);
+  return candidate;
+}
+
+function best(fleet: Fleet, ask: Ask, policy: PlacementPolicy, hosts: Int32Array, count: number): number[] {
+  const scores = weigh(fleet, ask, policy, hosts, count);
+  const most = policy.candidates ?? CANDIDATES;
   const chosen: number[] = [];
   const ranks: number[] = [];
   const ties: number[] = [];
   for (let at = 0; at < count; at += 1) {
     const rank = Math.round(scores[at]! * STEPS);
     const last = chosen.length - 1;
-    if (last === CANDIDATES - 1 && rank < ranks[last]!) continue;
+    if (last === most - 1 && rank < ranks[last]!) continue;
     const host = hosts[at]!;
-    const tie = mix(request.seed, host);
+    const tie = mix(ask.seed, host);
     let slot = chosen.length;
     while (slot > 0 && (rank > ranks[slot - 1]! || (rank === ranks[slot - 1]! && tie > ties[slot - 1]!))) slot -= 1;
-    if (slot === CANDIDATES) continue;
+    if (slot === most) continue;
     chosen.splice(slot, 0, host);
     ranks.splice(slot, 0, rank);
     ties.splice(slot, 0, tie);
-    if (chosen.length > CANDIDATES) {
-      chosen.length = CANDIDATES;
-      ranks.length = CANDIDATES;
-      ties.length = CANDIDATES;
-    }
+    if (chosen.length > most) for (const list of [chosen, ranks, ties]) list.length = most;
   }
   return chosen;
+}
+
+/** @returns the scores of hosts[0..count), higher is better. */
+function weigh(fleet: Fleet, ask: Ask, policy: PlacementPolicy, hosts: Int32Array, count: number): Float64Array {
+  const scores = fleet.scratchScores.fill(0, 0, count);
+  const weights = weightsOf(policy);
+  const load = Math.abs(weights.ram) + Math.abs(weights.cpu) + Math.abs(weights.disk);
+  const share = (policy.strategy === 'spread' ? 1 : -1) / load;
+  for (const weigher of WEIGHERS) {
+    const weight = weights[weigher.name];
+    if (weight !== 0) weigher.add(fleet, ask, hosts, count, weigher.kind === 'load' ? weight * share : weight, scores);
+  }
+  return scores;
 }
 
 /** A well-mixed 32-bit number of two: every host gets its own lot for every seed. */

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { HostInventory } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
-import type { Ratios } from '../decide/capacity.js';
-import type { Amounts, Capacity } from '../decide/fleet.js';
+import type { Limits, Ratios } from '../decide/capacity.js';
+import { setLimits } from './host-limits.repository.js';
 
 /** A host's three rows as one. */
 export interface HostRecord {
@@ -25,7 +25,7 @@ export interface Session {
 
 export interface SessionReport {
   bootId: string; protocol: number; agentVersion: string; capabilities: string[]; inventory: HostInventory;
-  limit: Amounts; largest: Capacity['largest']; knows: Knows | null;
+  limits: Limits; knows: Knows | null;
 }
 
 export interface HostEvent { hostId: string | null; kind: string; message: string; requestId?: string | undefined; userId?: string | undefined }
@@ -75,16 +75,11 @@ export class HostsRepository {
       if (!report) return { epoch: session.epoch, generation: session.generation, stored: false, began: false };
       const began = session.bootId !== report.bootId;
       const updated = await client.query<{ generation: number }>(
-        `UPDATE scheduler.hosts SET boot_id = $2, protocol = $3, agent_version = $4, capabilities = $5, inventory = $6, inventory_generation = $7, knows = $8
+        `UPDATE scheduler.hosts SET boot_id = $2, protocol = $3, agent_version = $4, capabilities = $5, inventory = $6, inventory_generation = $7, knows = $8, dedicated_cpus = $9
          WHERE id = $1 RETURNING generation::float8 AS generation`,
-        [hostId, report.bootId, report.protocol, report.agentVersion, report.capabilities, JSON.stringify(report.inventory), report.inventory.generation, report.knows && JSON.stringify(report.knows)],
+        [hostId, report.bootId, report.protocol, report.agentVersion, report.capabilities, JSON.stringify(report.inventory), report.inventory.generation, report.knows && JSON.stringify(report.knows), report.limits.dedicatedCpus],
       );
-      const { limit, largest } = report;
-      await client.query(
-        `UPDATE scheduler.host_capacity SET limit_vcpus = $2, limit_memory_mib = $3, limit_disk_gib = $4, largest_vcpus = $5, largest_memory_mib = $6
-         WHERE host_id = $1 AND (limit_vcpus, limit_memory_mib, limit_disk_gib, largest_vcpus, largest_memory_mib) IS DISTINCT FROM ($2::integer, $3::integer, $4::integer, $5::integer, $6::integer)`,
-        [hostId, limit.vcpus, limit.memoryMib, limit.diskGib, largest.vcpus, largest.memoryMib],
-      );
+      await setLimits(client, hostId, report.limits);
       if (began) {
         await client.query('UPDATE scheduler.host_beats SET hypervisor_up = true, last_seen_at = clock_timestamp() WHERE host_id = $1', [hostId]);
         await book(client, { hostId, kind: 'session-began', message: `boot ${report.bootId}, agent ${report.agentVersion}, protocol ${report.protocol}` });

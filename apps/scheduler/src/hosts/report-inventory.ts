@@ -57,6 +57,6 @@ export class ReportInventory {
     }
     if (admission.admit === 'same' && !admission.store) return null;
     const { agentVersion, capabilities, inventory, bootId } = report;
-    return { bootId, protocol, agentVersion, capabilities, inventory, knows: report.knows ?? null, ...capacityOf(inventory, session.ratios) };
+    return { bootId, protocol, agentVersion, capabilities, inventory, knows: report.knows ?? null, limits: capacityOf(inventory, session.ratios) };
   }
 }

@@ -7,11 +7,12 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { LOGGER, type Logger } from '#libs/observability';
 import { Fleet } from '../decide/fleet.js';
+import { AggregatesRepository } from '../aggregates/aggregates.repository.js';
 import { LIMITS } from '../limits.js';
 import { meters } from '../metrics.js';
 import { Periodic } from '../periodic.js';
 import { Liveness } from './liveness.js';
-import { EVERYTHING, SnapshotRepository, type FeedRow } from './snapshot.repository.js';
+import { EVERYTHING, SnapshotRepository, type FeedRead, type FeedRow } from './snapshot.repository.js';
 
 @Injectable()
 export class Snapshot implements OnModuleInit, OnApplicationShutdown {
@@ -23,13 +24,15 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
   /** Choices that are counted in the fleet and not yet committed. */
   assumed = 0;
   #since = EVERYTHING;
+  #makesSince = EVERYTHING;
   #force = false;
   #fullAt = 0;
+  #aggregates = 0;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   readonly #poll: Periodic;
 
-  constructor(private readonly repository: SnapshotRepository, private readonly liveness: Liveness, @Inject(LOGGER) private readonly logger: Logger) {
+  constructor(private readonly repository: SnapshotRepository, private readonly liveness: Liveness, private readonly aggregates: AggregatesRepository, @Inject(LOGGER) private readonly logger: Logger) {
     this.#poll = new Periodic('snapshot', LIMITS.feedPollMs, () => this.refresh(), logger);
   }
 
@@ -78,7 +81,7 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
     const since = full ? EVERYTHING : this.#since;
     const force = this.#force;
     this.#force = false;
-    const read = await this.repository.read(since).catch((error: unknown) => {
+    const read = await this.#fetch(since, force ? EVERYTHING : this.#makesSince).catch((error: unknown) => {
       this.#force ||= force;
       throw error;
     });
@@ -94,14 +97,22 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
       this.logger.warn({ hosts: repairs }, 'the full read found rows that the feed had missed; repaired');
     }
     this.#since = this.#force ? EVERYTHING : read.next;
+    this.#makesSince = read.next;
     this.atMs = read.atMs;
     this.readBegan = began;
+  }
+
+  async #fetch(since: string, makesSince: string): Promise<FeedRead> {
+    const read = await this.repository.read(since, makesSince);
+    if (read.aggregates !== this.#aggregates) this.fleet.setAggregates(await this.aggregates.members());
+    this.#aggregates = read.aggregates;
+    return read;
   }
 
   /** Answers 1 when a full read repaired what should have been right. */
   #take(row: FeedRow, check: boolean, force: boolean): number {
     // Uncommitted choices make a fleet differ rightly; then only newer rows are taken.
-    const repair = check && this.assumed === 0 && this.fleet.isCurrent(row);
+    const repair = check && !row.fresh && this.assumed === 0 && this.fleet.isCurrent(row);
     const changed = this.fleet.put(row, force || repair);
     this.liveness.adopt(row);
     return repair && changed ? 1 : 0;

@@ -40,7 +40,7 @@ export async function createServer(bus: Bus, { caller, version, ids }: Pick<Call
     imageId: imageOf(server), keyName: server.key_name ?? null, userData: server.user_data ?? null,
     metadata: server.metadata ?? {}, tags: [...new Set((server as NewerFields).tags ?? [])],
     availabilityZone: place.zone, requestedHost: place.host,
-    groupId: groupOf(body),
+    groupId: groupOf(body), hints: placingHintsOf(body),
     reservationId: `r-${word(ids.bytes('reservation', 8))}`,
   };
   const { instances } = await asking(bus, caller)(createServers, input).catch(blameTheRequest);
@@ -100,6 +100,16 @@ function groupOf(body: CreateServerBody): string | null {
   return groups[0] ?? null;
 }
 
+/** Beside or away from which servers. Every other hint is free text that no filter reads, as in a Nova with its default filters. */
+function placingHintsOf(body: CreateServerBody): Input['hints'] {
+  const { same_host: same, different_host: different } = hintsOf(body);
+  const [sameHost, differentHost] = [same, different].map((hint) => [...new Set(hint === undefined ? [] : [hint].flat())].map((id) => InstanceId.parse(id)));
+  for (const [name, ids] of [['same_host', sameHost], ['different_host', differentHost]] as const) {
+    if ((ids?.length ?? 0) > LIMITS.hintedServers) throw badRequest(`The scheduler hint '${name}' names more than ${LIMITS.hintedServers} servers.`);
+  }
+  return sameHost?.length || differentHost?.length ? { sameHost, differentHost } : null;
+}
+
 const hintsOf = (body: CreateServerBody) => body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {};
 
 /** A host that is not there is refused (the owner looks the zone up itself); when nobody can say, placement will. */
@@ -112,15 +122,9 @@ async function checkHost(bus: Bus, host: string): Promise<void> {
   }
 }
 
-/** Hints that choose a host; others are free text which no filter reads, in Nova too. */
-const PLACING_HINTS = ['same_host', 'different_host', 'query', 'target_cell', 'different_cell', 'build_near_host_ip'];
-
 function refuseWhatIsNotOffered(body: CreateServerBody): void {
   const { server } = body;
   refuseNetworks(server.networks);
-  const hints = hintsOf(body);
-  const hint = PLACING_HINTS.find((name) => Object.hasOwn(hints, name));
-  if (hint !== undefined) throw badRequest(`The scheduler hint '${hint}' is not supported by this cloud.`);
   const { personality, trusted_image_certificates: certificates } = server as NewerFields;
   if ((certificates ?? null) !== null) throw badRequest('trusted_image_certificates are not supported by this cloud: it does not verify signatures of images.');
   if (personality !== undefined && personality.length > 0) throw badRequest("Injecting files with 'personality' is not supported by this cloud; use user_data.");

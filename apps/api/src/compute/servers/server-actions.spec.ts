@@ -1,7 +1,7 @@
 /** Every action, metadata, tags: what is asked of the owner, what is answered, and from which microversion on. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  confirmResize, createServers, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, listHosts, listServers, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState,
+  confirmResize, createServers, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, getServer, listHosts, listServers, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState,
   resizeServer, resumeServer, revertResize, setServerMetadata, setServerTags, suspendServer, unlockServer, unpauseServer, updateServer, type Contract,
 } from '#libs/contracts';
 import { notFound } from '#libs/errors';
@@ -235,6 +235,15 @@ describe('create and PUT at the newer versions', () => {
   it('topology from 2.78 on', async () => {
     expect((await cloud.call('GET', `${ONE}/topology`, { version: '2.77' })).status).toBe(404);
     expect((await cloud.call('GET', `${ONE}/topology`, { version: '2.78', as: 'reader' })).body).toEqual({ nodes: [], pagesize_kb: null });
+    // Nova's own example (api_samples/os-server-topology/v2.78), with pages of 2 MiB.
+    const cell = (hostCell: number, memoryMib: number, pins: [number, number][]) => ({ hostCell, memoryMib, pageKib: 2048, pins: pins.map(([guest, host]) => ({ guest, host })), floating: [] });
+    const layout = { cells: [cell(0, 1024, [[0, 0], [1, 5]]), cell(1, 2048, [[2, 1], [3, 8]])], emulatorCpu: null, emulatorThreads: null, idleCpus: [], guestTopology: { sockets: 1, cores: 2, threads: 2 }, numa: true };
+    cloud.answer(getServer, () => instance({ layout }));
+    const nodes = [{ memory_mb: 1024, siblings: [[0, 1]], vcpu_set: [0, 1] }, { memory_mb: 2048, siblings: [[2, 3]], vcpu_set: [2, 3] }];
+    expect((await cloud.call('GET', `${ONE}/topology`, { version: '2.78', as: 'reader' })).body).toEqual({ nodes, pagesize_kb: 2048 });
+    expect((await cloud.call('GET', `${ONE}/topology`, { version: '2.78', as: 'admin' })).body).toEqual({
+      nodes: [{ ...nodes[0], host_node: 0, cpu_pinning: { 0: 0, 1: 5 } }, { ...nodes[1], host_node: 1, cpu_pinning: { 2: 1, 3: 8 } }], pagesize_kb: 2048,
+    });
   });
 });
 

@@ -1,7 +1,8 @@
 import { Get, Inject, Param } from '@nestjs/common';
-import { Policy } from '#libs/auth';
+import { allows, Policy } from '#libs/auth';
 import { getServer, type InstanceView } from '#libs/contracts';
 import { BUS, type Bus } from '#libs/messaging';
+import { serverTopology } from '#libs/openstack';
 import { asking, CallParam, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
@@ -24,11 +25,11 @@ export class ServerFacetsController {
 
   @Get('topology')
   @Policy('compute:server-topology:get')
-  @Describe({ summary: 'A server’s NUMA topology: none is asked for here', since: '2.78', answers: { 200: TopologyAnswer } })
+  @Describe({ summary: 'A server’s NUMA cells and pinned CPUs; administrators see those of its host', since: '2.78', answers: { 200: TopologyAnswer } })
   async topology(@CallParam() call: Call, @Param('id') id: string) {
     onlyIn(call.version, { since: '2.78' });
-    await this.server(call, id);
-    return { nodes: [], pagesize_kb: null };
+    const { layout } = await this.server(call, id);
+    return serverTopology(layout ?? null, allows('compute:servers:host-details', call.caller));
   }
 
   @Get('os-interface')

@@ -8,7 +8,13 @@ import { certificates, diskConfig, hostname, hostOrDomain, Tag as tag } from './
 const address = z.union([z.ipv4(), z.ipv6()]);
 const volumeSize = integer(1);
 
-const groupHint = { group: z.union([uuid, z.array(uuid)]).optional() };
+/** Those that place, and those whose filters are not among Nova's default ones: their shape is checked, and that is all. */
+const hinted = {
+  group: z.union([uuid, z.array(uuid)]).optional(),
+  same_host: z.union([uuid, z.array(uuid)]).optional(), different_host: z.union([uuid, z.array(uuid)]).optional(),
+  query: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(), target_cell: name.optional(), different_cell: z.union([z.string(), z.array(z.string())]).optional(),
+  build_near_host_ip: address.optional(), cidr: z.string().regex(/^\/[0-9a-f.:]+$/).optional(),
+};
 
 const withTags = (version: Microversion, from: '2.32' | '2.42', until?: '2.33' | '2.37') => (version.atLeast(from) && (until === undefined || version.below(until)) ? { tag: tag.optional() } : {});
 
@@ -37,7 +43,7 @@ function networks(version: Microversion) {
 }
 
 export const CreateServerBody = versioned((version) => {
-  const hints = z.looseObject(groupHint).optional();
+  const hints = z.looseObject(hinted).optional();
   return z.strictObject({
     server: z.strictObject({
       name,

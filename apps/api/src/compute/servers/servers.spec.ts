@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServers, deleteServer, getConsoleLog, getServer, listHosts, listServers, rebootServer, startServer, stopServer, updateServer } from '#libs/contracts';
 import { badRequest, conflict, notFound, overQuota, unavailable } from '#libs/errors';
@@ -105,7 +106,9 @@ describe('POST /servers', () => {
   it.each<[string, unknown, string]>([
     ['nothing', undefined, 'Malformed request body'], ['a list', [], "[] is not of type 'object'"], ['no server', {}, "'server' is a required property"],
     ['more than a server', { server: base, other: 1 }, "Additional properties are not allowed ('other' was unexpected)"],
-    ['a placing hint', { server: base, 'os:scheduler_hints': { same_host: IMAGE_ID } }, "The scheduler hint 'same_host' is not supported by this cloud."],
+    ['a server to be beside that is none', { server: base, 'os:scheduler_hints': { same_host: 'x' } }, "'x' is not a 'uuid'"],
+    ['more servers to be away from than are looked at', { server: base, 'os:scheduler_hints': { different_host: Array.from({ length: 101 }, () => randomUUID()) } }, "The scheduler hint 'different_host' names more than 100 servers."],
+    ['a cell that is no name', { server: base, 'os:scheduler_hints': { target_cell: 1 } }, "1 is not of type 'string'"],
     ['a group that is none', { server: base, 'os:scheduler_hints': { group: 'x' } }, "'x' is not a 'uuid'"],
     ['a group with the digits of a uuid and no version', { server: base, 'os:scheduler_hints': { group: 'eeeeeeee-eeee-0eee-0eee-eeeeeeeeeeee' } }, "'eeeeeeee-eeee-0eee-0eee-eeeeeeeeeeee' is not a 'uuid'"],
     ['two groups', { server: base, 'os:scheduler_hints': { group: [IMAGE_ID, SERVER_ID] } }, 'A server can be in one server group only.'],
@@ -118,6 +121,16 @@ describe('POST /servers', () => {
     const device = { source_type: 'image', destination_type: 'local', boot_index: 0, delete_on_termination: true, uuid: IMAGE_ID };
     expect((await post({ block_device_mapping_v2: [device] })).status).toBe(202);
     expect((await cloud.call('POST', SERVERS, { body: { server: base, 'os:scheduler_hints': { color: 'red' } } })).status).toBe(202);
+  });
+
+  it('hands on which servers to be beside and away from; hints whose filters no cloud has by default are read and change nothing', async () => {
+    const hints = async (asked: object) => (await cloud.call('POST', SERVERS, { body: { server: base, 'os:scheduler_hints': asked } })).status;
+    expect(await hints({ same_host: SERVER_ID })).toBe(202);
+    expect(await hints({ different_host: [SERVER_ID, IMAGE_ID, SERVER_ID.replaceAll('-', '').toUpperCase()], same_host: [] })).toBe(202);
+    expect(await hints({ query: '[">=","$free_ram_mb",1]', target_cell: 'c', different_cell: ['d'], build_near_host_ip: '10.0.0.1', cidr: '/24' })).toBe(202);
+    expect(cloud.questions(createServers).map(({ hints: asked }) => asked)).toEqual([
+      { sameHost: [SERVER_ID], differentHost: [] }, { sameHost: [], differentHost: [SERVER_ID, IMAGE_ID] }, null,
+    ]);
   });
 
   it('malformed JSON', async () => expect(await cloud.call('POST', SERVERS, { raw: '{"server":' })).toMatchObject({ status: 400, body: { badRequest: { code: 400 } } }));

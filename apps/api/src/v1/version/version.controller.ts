@@ -18,7 +18,7 @@ export class V1VersionController {
     const base = publicUrl(request);
     return {
       name: 'skylite', version: 'v1', region: this.config.region,
-      links: { self: `${base}/v1`, identity: `${base}/identity/v3`, compute: `${base}/compute/v2.1`, image: `${base}/image` },
+      links: { self: `${base}/v1`, identity: `${base}/identity/v3`, compute: `${base}/compute/v2.1`, image: `${base}/image`, placement: `${base}/placement` },
     };
   }
 }

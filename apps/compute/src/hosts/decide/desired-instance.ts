@@ -7,7 +7,7 @@ import { decodeUserData } from './user-data.js';
 /** What a host's entry is made from. */
 export type FeedRow = Pick<InstanceRow,
   'id' | 'project_id' | 'user_id' | 'flavor_id' | 'name' | 'hostname' | 'intent' | 'withdrawn' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type' | 'spec' | 'vcpus' | 'ram_mib'
-  | 'disk_generation' | 'hold' | 'metadata' | 'key_name' | 'user_data' | 'launch_index' | 'availability_zone'> & {
+  | 'disk_generation' | 'hold' | 'metadata' | 'key_name' | 'user_data' | 'launch_index' | 'availability_zone' | 'layout'> & {
     host_sequence: string;
     /** The disk comes from another host under this key. */
     transfer_id?: string | null; transfer_key?: string | null;
@@ -28,7 +28,7 @@ export function desiredInstance(row: FeedRow): Entry {
     // What is to vanish needs no files.
     configDrive: intent === 'deleted' ? {} : configDrive(row),
     diskGeneration: row.disk_generation, powerOffTimeoutS: row.spec.powerOffTimeoutS ?? null, ...moving(row),
-    userId: row.user_id, flavorId: row.flavor_id,
+    userId: row.user_id, flavorId: row.flavor_id, layout: row.layout,
   };
 }
 

@@ -1,5 +1,5 @@
 /** What the loop knows of one instance when it decides; and two judgements that many ask for. Pure. */
-import type { InstanceView, MoveKind, MovePhase, ObservedInstance, PlacementExplanation } from '#libs/contracts';
+import type { InstanceView, Layout, MoveKind, MovePhase, ObservedInstance, PlacementExplanation } from '#libs/contracts';
 import type { MoveRows } from './move-rows.js';
 
 export type StoredStep = 'claim-host' | 'wait-host' | 'release-claim' | 'settled' | 'failed' | 'finished';
@@ -52,6 +52,10 @@ export interface PassFacts {
 
 export interface Claim {
   outcome: 'claimed'; hostId: string; hostName: string; availabilityZone: string;
+  /** What of the host is claimed, CPU by CPU; null: it floats. */
+  layout: Layout | null;
+  /** Which hosts fell out on the way; kept with the server. null: asked before. */
+  explanation?: PlacementExplanation | null | undefined;
   /** The host cannot do what is wanted of it there, for this reason. */
   cannot?: string;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { MovePhase } from '#libs/contracts';
+import type { Layout, MovePhase } from '#libs/contracts';
 import type { InstanceRow, InstanceSpec } from '../../instances/instance-row.js';
 import { arrived, confirm, ended, goBack, handOver, stopAtSource, toldToGo, turnBack, type MoveChange } from '../../moves/decide/move-changes.js';
 import { NO_OTHER, type MigrationRow } from '../../moves/migration-row.js';
@@ -14,7 +14,7 @@ import { nextStep } from './next-step.js';
 const tempo = tempoOf();
 const open: OpenMove = { id: 'm1', kind: 'resize', source: { id: 'A', name: 'a' }, destination: { id: 'B', name: 'b', zone: 'nova' }, error: null };
 const left: OtherHost = { moveId: 'm1', open: true, host: { id: 'A', name: 'a' }, wanted: 'stopped', absent: false, gone: false };
-const claimed = { outcome: 'claimed', hostId: 'B', hostName: 'b', availabilityZone: 'nova' } as const;
+const claimed = { outcome: 'claimed', hostId: 'B', hostName: 'b', availabilityZone: 'nova', layout: null } as const;
 const gaveUp = { code: 'x', message: 'no', attempts: 3, final: true };
 
 /** Instance at generation 5, spec 2, which its host has not answered yet. */
@@ -98,16 +98,18 @@ describe('nextMoveStep', () => {
 interface Local { heard: number; guest: 'running' | 'stopped' | null; broken: boolean }
 type Act = 'pass' | 'A' | 'B' | 'break-A' | 'break-B' | 'confirm' | 'revert' | 'delete';
 const spec = (vcpus: number): InstanceSpec => ({ flavor: { id: `f${vcpus}`, vcpus, ramMib: 1 } }) as InstanceSpec;
+/** What a host gave for a spec: told apart by its name. */
+const layout = (host: string, flavor: string): Layout => `${host} for ${flavor}` as unknown as Layout;
 
 /** Two hosts, one instance with a move that just began, all writes as they are really made; no time, no bus. */
 class Model {
   readonly hosts: Record<string, Local> = { A: { heard: 1, guest: 'running', broken: false }, B: { heard: 0, guest: null, broken: false } };
   row = {
     id: 'i', intent: 'running', generation: '1', spec_generation: 1, spec: spec(1), vcpus: 1, ram_mib: 1, flavor_id: 'f1', reboot_count: 0, step: 'claim-host', launched_at: new Date(0), deleted_at: null, withdrawn: false,
-    host_id: 'A', host_name: 'A', host_sequence: '1', availability_zone: 'nova', observed_state: 'running', observed_generation: '1', observed_reboot_count: 0, observed: { built: { specGeneration: 1, diskGeneration: 1 } },
+    host_id: 'A', host_name: 'A', layout: layout('A', 'f1'), host_sequence: '1', availability_zone: 'nova', observed_state: 'running', observed_generation: '1', observed_reboot_count: 0, observed: { built: { specGeneration: 1, diskGeneration: 1 } },
     waited_ms: '0', attempts: 0, last_error: null, disk_generation: 1, rebuilding: false, hold: null, move_id: 'm', move_kind: 'resize', move_phase: 'claim', elsewhere: 0,
   } as unknown as InstanceRow;
-  move = { uuid: 'm', kind: 'resize', old_spec: spec(1), new_spec: spec(2), old_spec_generation: 1, new_spec_generation: 2, source_host_id: 'A', source_host_name: 'A', source_zone: 'nova', dest_host_id: null, error: null, finished_at: null, transfer_key: null, ...NO_OTHER } as unknown as MigrationRow;
+  move = { uuid: 'm', kind: 'resize', old_spec: spec(1), new_spec: spec(2), old_spec_generation: 1, new_spec_generation: 2, source_host_id: 'A', source_host_name: 'A', source_zone: 'nova', old_layout: layout('A', 'f1'), new_layout: null, dest_host_id: null, error: null, finished_at: null, transfer_key: null, ...NO_OTHER } as unknown as MigrationRow;
   claims = new Set(['run']);
 
   constructor(private readonly claim: 'A' | 'B' | 'refused') {}
@@ -132,10 +134,10 @@ class Model {
       case 'claim-destination': {
         if (this.claim === 'refused') return { claim: { outcome: 'refused', explanation: { hostsConsidered: 0, snapshotAt: '', filters: [] } } };
         this.claims.add('move');
-        return { claim: { outcome: 'claimed', hostId: this.claim, hostName: this.claim, availabilityZone: 'nova' } };
+        return { claim: { outcome: 'claimed', hostId: this.claim, hostName: this.claim, availabilityZone: 'nova', layout: layout(this.claim, 'f2') } };
       }
       case 'stop-at-source': this.write(stopAtSource(row, move, step.claim)); return undefined;
-      case 'hand-over': expect(this.claims).toContain('move'); this.write(handOver(row, move, { id: move.dest_host_id as string, name: '', zone: '' }, 'key')); return undefined;
+      case 'hand-over': expect(this.claims).toContain('move'); this.write(handOver(row, move, { id: move.dest_host_id as string, name: '', zone: '', layout: move.new_layout }, 'key')); return undefined;
       case 'arrived': this.write(arrived(move)); return {};
       case 'give-up-move': this.write(turnBack(row, move, step.why)); return {};
       case 'go-back': expect(this.hosts['B']?.guest).toBeNull(); this.claims.delete('move'); this.write(goBack(row, move, false)); return undefined;
@@ -161,6 +163,7 @@ class Model {
   write({ instance, migrations }: MoveChange): void {
     this.row = { ...this.row, ...instance.set, generation: String(instance.set?.generation ?? this.row.generation), ...(instance.finished === true && { deleted_at: new Date(1) }) } as InstanceRow;
     for (const { set, finished } of migrations) this.move = { ...this.move, ...set, ...(finished === true && { finished_at: new Date(1) }) } as MigrationRow;
+    expect(this.row.layout).toBe(layout(this.row.host_id as string, this.row.flavor_id));
     expect(this.row.elsewhere).toBe(this.move.other_host_id === null || this.row.deleted_at !== null ? 0 : 1);
   }
 

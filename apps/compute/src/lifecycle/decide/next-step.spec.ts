@@ -7,7 +7,7 @@ import { nextStep, type Step } from './next-step.js';
 
 const tempo = tempoOf();
 const host = { id: 'h1', name: 'host-1' };
-const claimed: Claim = { outcome: 'claimed', hostId: 'h1', hostName: 'host-1', availabilityZone: 'nova' };
+const claimed: Claim = { outcome: 'claimed', hostId: 'h1', hostName: 'host-1', availabilityZone: 'nova', layout: null };
 const nobody = { state: null, generation: 0, rebootCount: 0, doing: null, error: null } as const;
 const seen = (state: 'running' | 'stopped' | 'absent' | 'crashed' | 'building' | 'failed', generation = 1): InstanceFacts['observed'] => ({ ...nobody, state, generation });
 const fresh: InstanceFacts = {

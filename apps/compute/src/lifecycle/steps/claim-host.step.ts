@@ -7,17 +7,20 @@
 import { claimHost } from '#libs/contracts';
 import { asSkyError } from '#libs/errors';
 import type { InstanceRow } from '../../instances/instance-row.js';
+import { demandLayout, wishesOf } from './wishes.js';
 import type { StepResult, StepTools } from './step.js';
 
 export async function claimHostStep(tools: StepTools, row: InstanceRow): Promise<StepResult> {
   try {
+    const wishes = await wishesOf(tools, row, row.spec);
     const claim = await tools.bus.ask(claimHost, {
       instanceId: row.id, generation: row.spec_generation, projectId: row.project_id,
       vcpus: row.vcpus, memoryMib: row.ram_mib, diskGib: row.spec.claimDiskGib,
-      availabilityZone: row.requested_zone, requestedHost: row.requested_host,
+      availabilityZone: row.requested_zone, requestedHost: row.requested_host, ...wishes,
       // Dates here have milliseconds, the database's clock microseconds: round up, a snapshot must be newer.
       requestedAt: new Date(row.updated_at.getTime() + 1).toISOString(),
     }, row.last_request_id === null ? {} : { requestId: row.last_request_id });
+    demandLayout(wishes, claim);
     return { learned: { claim } };
   } catch (error) {
     if (asSkyError(error).kind === 'stale') return { learned: { claim: { outcome: 'stale' } } };

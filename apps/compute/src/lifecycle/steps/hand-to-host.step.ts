@@ -13,8 +13,8 @@ export async function handToHostStep(tools: StepTools, row: InstanceRow, claim: 
   if (row.spec_generation > 1 && (await tools.departures.has(claim.hostId, row.id))) throw unavailable(`What this server left on host ${claim.hostName} while it was fenced has to be removed there first.`);
   const changed = await tools.instances.change(row.id, row.version, {
     set: {
-      host_id: claim.hostId, host_name: claim.hostName, availability_zone: claim.availabilityZone, claim_generation: row.spec_generation,
-      step: 'wait-host', waiting_for: `host ${claim.hostName}`, attempts: 0, waited_ms: 0, last_error: null, fault: null, placement: null,
+      host_id: claim.hostId, host_name: claim.hostName, availability_zone: claim.availabilityZone, claim_generation: row.spec_generation, layout: claim.layout,
+      step: 'wait-host', waiting_for: `host ${claim.hostName}`, attempts: 0, waited_ms: 0, last_error: null, fault: null, placement: claim.explanation ?? null,
     },
     feedOf: claim.hostId, reconcileInMs: tools.tempo.waitTickMs, release: true,
     events: [{ kind: 'assigned', message: `to host ${claim.hostName}` }],

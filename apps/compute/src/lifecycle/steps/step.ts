@@ -4,6 +4,7 @@ import type { HostDirectory } from '../../hosts/host-directory.js';
 import type { InstancesRepository } from '../../instances/instances.repository.js';
 import type { InstanceRow } from '../../instances/instance-row.js';
 import type { MigrationsRepository } from '../../moves/migrations.repository.js';
+import type { ServerGroupsRepository } from '../../server-groups/server-groups.repository.js';
 import type { Tempo } from '../../tempo.js';
 import type { PassFacts } from '../decide/facts.js';
 
@@ -13,6 +14,7 @@ export interface StepTools {
   hosts: HostDirectory;
   departures: DeparturesRepository;
   moves: MigrationsRepository;
+  groups: ServerGroupsRepository;
   bus: Bus;
   tempo: Tempo;
   /** Database and bus can be reached now. */

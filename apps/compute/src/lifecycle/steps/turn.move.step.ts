@@ -25,8 +25,8 @@ export async function stopAtSourceStep(tools: StepTools, row: InstanceRow, claim
 export async function handOverStep(tools: StepTools, row: InstanceRow, claim: Claim | null): Promise<StepResult> {
   const move = await openMove(tools, row);
   const to = claim === null
-    ? { id: move.dest_host_id as string, name: move.dest_host_name ?? '', zone: move.dest_zone ?? '' }
-    : { id: claim.hostId, name: claim.hostName, zone: claim.availabilityZone };
+    ? { id: move.dest_host_id as string, name: move.dest_host_name ?? '', zone: move.dest_zone ?? '', layout: move.new_layout }
+    : { id: claim.hostId, name: claim.hostName, zone: claim.availabilityZone, layout: claim.layout };
   const changed = await tools.moves.apply(row, waitingFor(tools, handOver(row, move, to, randomBytes(32).toString('base64url'))));
   if (changed) tools.hosts.hint(to.id);
   return ends(changed);

@@ -7,6 +7,7 @@
  * Spec generations: what a host has built keeps its number, so a host that gets an instance back has built it already.
  * Only a resize within one host that is taken back needs a number of its own, for the host has both beside each other.
  */
+import type { Layout } from '#libs/contracts';
 import type { Change } from '../../instances/change.js';
 import type { InstanceRow, InstanceSpec } from '../../instances/instance-row.js';
 import type { Claim } from '../../lifecycle/decide/facts.js';
@@ -22,7 +23,7 @@ type Set = NonNullable<Change['set']>;
 const CALM = { attempts: 0, waited_ms: 0, last_error: null } as const;
 const UNSEEN = { observed_state: null, observed_generation: 0, observed_reboot_count: 0, observed: null } as const;
 
-const built = (spec: InstanceSpec, generation: number): Set => ({ spec, flavor_id: spec.flavor.id, vcpus: spec.flavor.vcpus, ram_mib: spec.flavor.ramMib, spec_generation: generation });
+const built = (spec: InstanceSpec, layout: Layout | null, generation: number): Set => ({ spec, layout, flavor_id: spec.flavor.id, vcpus: spec.flavor.vcpus, ram_mib: spec.flavor.ramMib, spec_generation: generation });
 const next = (row: InstanceRow, by = 1): number => Number(row.generation) + by;
 const waitFor = (host: string | null): Set => ({ ...CALM, step: 'wait-host', waiting_for: `host ${host ?? ''}` });
 
@@ -34,16 +35,16 @@ export const stopAtSource = (row: InstanceRow, move: MigrationRow, claim: Claim)
     set: { ...waitFor(row.host_name), move_phase: 'stop', hold: 'off', generation: next(row) }, feedOf: row.host_id as string,
     events: [{ kind: 'move', message: 'a host was found; the guest is switched off' }],
   },
-  migrations: [{ uuid: move.uuid, set: { status: 'pre-migrating', dest_host_id: claim.hostId, dest_host_name: claim.hostName, dest_zone: claim.availabilityZone } }],
+  migrations: [{ uuid: move.uuid, set: { status: 'pre-migrating', dest_host_id: claim.hostId, dest_host_name: claim.hostName, dest_zone: claim.availabilityZone, new_layout: claim.layout } }],
 });
 
 /** One commit makes it the other host's. `key`: with it the destination fetches the disk. */
-export function handOver(row: InstanceRow, move: MigrationRow, to: { id: string; name: string; zone: string }, key: string): MoveChange {
+export function handOver(row: InstanceRow, move: MigrationRow, to: { id: string; name: string; zone: string; layout: Layout | null }, key: string): MoveChange {
   const evacuation = move.kind === 'evacuation';
   const stays = to.id === move.source_host_id;
   const instance: Change = {
     set: {
-      ...waitFor(to.name), ...UNSEEN, ...built(move.new_spec, move.new_spec_generation), claim_generation: move.new_spec_generation,
+      ...waitFor(to.name), ...UNSEEN, ...built(move.new_spec, to.layout, move.new_spec_generation), claim_generation: move.new_spec_generation,
       host_id: to.id, host_name: to.name, availability_zone: to.zone, hold: null, move_phase: 'arrive', generation: next(row, stays ? 1 : 2),
       elsewhere: row.elsewhere + (stays ? 0 : 1),
       // Behind a fence the disk is out of reach: a new one is made of the image.
@@ -55,7 +56,7 @@ export function handOver(row: InstanceRow, move: MigrationRow, to: { id: string;
   const status = evacuation ? 'pre-migrating' : 'migrating';
   if (stays) return { instance, migrations: [{ uuid: move.uuid, set: { status } }] };
   const left: MigrationChange = {
-    status, dest_host_id: to.id, dest_host_name: to.name, dest_zone: to.zone,
+    status, dest_host_id: to.id, dest_host_name: to.name, dest_zone: to.zone, new_layout: to.layout,
     other_host_id: row.host_id, other_sequence: row.host_sequence, other_wanted: evacuation ? 'deleted' : 'stopped',
     other_generation: evacuation ? next(row) : row.generation, other_spec_generation: row.spec_generation,
     other_observed_state: row.observed_state, other_observed_generation: row.observed_generation, other_observed: row.observed,
@@ -85,7 +86,7 @@ export function turnBack(row: InstanceRow, move: MigrationRow, why: { message: s
   if (staysOnHost(move)) {
     return {
       instance: {
-        set: { ...waitFor(row.host_name), ...built(move.old_spec, move.new_spec_generation + 1), claim_generation: move.old_spec_generation, move_phase: 'return', hold: null, generation: next(row) },
+        set: { ...waitFor(row.host_name), ...built(move.old_spec, move.old_layout, move.new_spec_generation + 1), claim_generation: move.old_spec_generation, move_phase: 'return', hold: null, generation: next(row) },
         feedOf: row.host_id as string, events,
       },
       migrations: [{ uuid: move.uuid, set: { ...note, status: 'reverting' } }],
@@ -108,7 +109,7 @@ export function goBack(row: InstanceRow, move: MigrationRow, destinationIsGone: 
   return {
     instance: {
       set: {
-        ...waitFor(move.source_host_name), ...UNSEEN, ...built(move.old_spec, move.old_spec_generation), claim_generation: move.old_spec_generation,
+        ...waitFor(move.source_host_name), ...UNSEEN, ...built(move.old_spec, move.old_layout, move.old_spec_generation), claim_generation: move.old_spec_generation,
         host_id: move.source_host_id, host_name: move.source_host_name, availability_zone: move.source_zone, hold: null, move_phase: 'return', generation: next(row),
         elsewhere: row.elsewhere - (destinationIsGone ? 0 : 1),
       },

@@ -3,10 +3,11 @@
  * proves anything right now (a bus that is down, a scheduler that just started) is the caller's question. Pure.
  */
 import type { Fleet } from '../fleet.js';
-import type { Blocker, Filter, PlacementRequest } from '../request.js';
+import type { Blocker } from '../request.js';
+import type { Ask, Filter } from '../sieve.js';
 import { hostsAre } from '../words.js';
 
-const silentMs = (fleet: Fleet, request: PlacementRequest, host: number): number => request.now - fleet.heardAt[host]!;
+const silentMs = (fleet: Fleet, request: Ask, host: number): number => request.now - fleet.heardAt[host]!;
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 
 export const aliveFilter: Filter = {

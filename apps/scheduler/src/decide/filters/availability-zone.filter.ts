@@ -3,10 +3,11 @@
  * its zone too. Pure; a crash here loses nothing.
  */
 import type { Fleet } from '../fleet.js';
-import type { Blocker, Filter, PlacementRequest } from '../request.js';
+import type { Blocker } from '../request.js';
+import type { Ask, Filter } from '../sieve.js';
 import { hostsAre } from '../words.js';
 
-const passes = (fleet: Fleet, request: PlacementRequest, host: number): boolean => {
+const passes = (fleet: Fleet, request: Ask, host: number): boolean => {
   if (request.availabilityZone !== null) return fleet.zones[host] === request.availabilityZone;
   return fleet.onlyWhenAsked[host] === 0 || fleet.names[host] === request.requestedHost;
 };

@@ -1,7 +1,8 @@
 /**
  * Keeps hosts that an operator has not closed to new servers. Pure; a crash here loses nothing.
  */
-import type { Blocker, Filter } from '../request.js';
+import type { Blocker } from '../request.js';
+import type { Filter } from '../sieve.js';
 import { hostsAre } from '../words.js';
 
 export const enabledFilter: Filter = {

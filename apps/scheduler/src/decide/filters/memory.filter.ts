@@ -5,7 +5,7 @@ import { roomFilter } from './room.js';
 
 export const memoryFilter = roomFilter({
   name: 'memory',
-  need: (request) => request.memoryMib,
+  need: ({ shape }) => shape.ordinaryMib,
   limit: (fleet) => fleet.limitMemoryMib,
   used: (fleet) => fleet.usedMemoryMib,
   largest: (fleet) => fleet.largestMemoryMib,

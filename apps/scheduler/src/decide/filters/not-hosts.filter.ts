@@ -3,10 +3,11 @@
  * it may be left (two disks of one server on one host would be one too many). Pure; a crash here loses nothing.
  */
 import type { Fleet } from '../fleet.js';
-import type { Blocker, Filter, PlacementRequest } from '../request.js';
+import type { Blocker } from '../request.js';
+import type { Ask, Filter } from '../sieve.js';
 import { hostsAre } from '../words.js';
 
-const isLeftOut = (fleet: Fleet, request: PlacementRequest, host: number): boolean => request.notHosts?.includes(fleet.ids[host]!) === true;
+const isLeftOut = (fleet: Fleet, request: Ask, host: number): boolean => request.notHosts?.includes(fleet.ids[host]!) === true;
 
 export const notHostsFilter: Filter = {
   name: 'not-hosts',

@@ -1,7 +1,8 @@
 /**
  * Keeps the one host that was asked for by name, if one was. Pure; a crash here loses nothing.
  */
-import type { Blocker, Filter } from '../request.js';
+import type { Blocker } from '../request.js';
+import type { Filter } from '../sieve.js';
 import { hostsAre } from '../words.js';
 
 export const requestedHostFilter: Filter = {

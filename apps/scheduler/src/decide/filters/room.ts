@@ -3,12 +3,13 @@
  * its limit less what is used, and never more than the largest single claim it can carry. Pure.
  */
 import type { Fleet } from '../fleet.js';
-import type { Blocker, Filter, PlacementRequest } from '../request.js';
+import type { Blocker } from '../request.js';
+import type { Ask, Filter } from '../sieve.js';
 import { hostsHave } from '../words.js';
 
 export interface Room {
   name: string;
-  need(request: PlacementRequest): number;
+  need(request: Ask): number;
   limit(fleet: Fleet): Int32Array;
   used(fleet: Fleet): Int32Array;
   /** The largest single claim; null: only the limit counts. */

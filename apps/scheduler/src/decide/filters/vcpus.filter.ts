@@ -1,11 +1,12 @@
 /**
- * Keeps hosts with enough virtual CPUs left under the CPU ratio; no guest gets more vCPUs than its host has CPUs. Pure.
+ * Keeps hosts with enough virtual CPUs left under the CPU ratio, for what of the guest floats; no guest gets more of them than its
+ * host has CPUs. Pure.
  */
 import { roomFilter } from './room.js';
 
 export const vcpusFilter = roomFilter({
   name: 'vcpus',
-  need: (request) => request.vcpus,
+  need: ({ shape }) => shape.vcpus,
   limit: (fleet) => fleet.limitVcpus,
   used: (fleet) => fleet.usedVcpus,
   largest: (fleet) => fleet.largestVcpus,

@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CLOUD_ID, desired, FROZEN, instanceId, layout, layoutCell } from '../testing/builders.js';
+import { SimulatedMachine } from './simulated-machine.js';
+import { simulatedCells, type SimulatedShape } from './simulated-shape.js';
+
+const SHAPE: SimulatedShape = { vcpus: 8, memoryMib: 8_192, diskGib: 10, cells: 2, threadsPerCore: 2, hugePages: [{ cell: 1, kib: 2_048, count: 64 }] };
+let folder: string;
+beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'simulated-')); });
+afterEach(() => rmSync(folder, { recursive: true }));
+const machine = () => new SimulatedMachine({ folder, cloudId: CLOUD_ID, shape: SHAPE, cpus: { shared: [0, 1], dedicated: [2, 3, 6, 7] }, urlOf: () => Promise.reject(new Error('none')), after: () => () => undefined });
+const define = (to: SimulatedMachine, claimed: Parameters<typeof layout>[0]): Promise<unknown> => to.define({ desired: desired({ vcpus: 2, layout: layout(claimed) }), frozen: FROZEN, epoch: 1, rebootCount: 0 });
+
+describe('a simulated host', () => {
+  it('has the cells, cores and pages it is told to pretend', () => {
+    expect(simulatedCells(SHAPE)).toEqual([
+      { id: 0, cpus: [0, 1, 2, 3], memoryMib: 4_096, socket: 0, cores: [[0, 1], [2, 3]], pages: [], distances: [10, 20] },
+      { id: 1, cpus: [4, 5, 6, 7], memoryMib: 4_096, socket: 1, cores: [[4, 5], [6, 7]], pages: [{ kib: 2_048, total: 64 }], distances: [20, 10] },
+    ]);
+  });
+  it('keeps the layout that a guest was given, also when its process ends, and shows it as simulated', async () => {
+    const claimed = { numa: true, cells: [layoutCell({ memoryMib: 64, pins: [[0, 2]] }), layoutCell({ hostCell: 1, memoryMib: 64, pageKib: 2_048, pins: [[1, 6]] })] };
+    await define(machine(), claimed);
+    const again = machine();
+    expect(again.layoutOf(instanceId())).toEqual(layout(claimed));
+    const xml = await again.domainXml(instanceId());
+    expect(xml).toMatch(/^<!-- simulated: nothing runs -->\n<domain type='simulated'>/);
+    expect(xml).toContain("<vcpupin vcpu='1' cpuset='6'/>");
+    expect(xml).toContain("<cell id='1' cpus='1' memory='64' unit='MiB'/>");
+    expect((await again.observe(new Set())).cpus).toEqual({ shared: '0-1', dedicated: [2, 3, 6, 7] });
+    await again.undefine(instanceId());
+    expect(again.layoutOf(instanceId())).toBeNull();
+  });
+  it('refuses a layout as a real host does', async () => {
+    await expect(define(machine(), { cells: [layoutCell({ pins: [[0, 0], [1, 2]] })] })).rejects.toMatchObject({ code: 'layout-impossible', retry: 'never' });
+    await expect(define(machine(), { cells: [layoutCell({ hostCell: 1, floating: [0, 1] })] })).rejects.toThrow(/no shared CPU/);
+  });
+});

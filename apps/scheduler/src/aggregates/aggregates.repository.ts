@@ -1,0 +1,94 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Aggregate, AggregateChange } from '#libs/contracts';
+import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import { changeOf, zoneOf, type AggregateOutcome, type AggregateState, type MemberHost } from '../decide/aggregate-change.js';
+import type { AggregateRow } from '../decide/host-row.js';
+import { book } from '../hosts/hosts.repository.js';
+
+interface Raw { id: number; uuid: string; name: string; metadata: Record<string, string>; hosts: string[]; created_at: Date; updated_at: Date | null }
+
+const SELECT = `SELECT a.id, a.uuid, a.name, a.metadata, a.created_at, a.updated_at,
+    ARRAY(SELECT h.name FROM scheduler.aggregate_hosts m JOIN scheduler.hosts h ON h.id = m.host_id WHERE m.aggregate_id = a.id ORDER BY h.name) AS hosts
+  FROM scheduler.aggregates a`;
+
+const HOST = `SELECT h.id, h.name, c.used_instances AS instances, h.home_zone AS "homeZone",
+    (SELECT a.metadata ->> 'availability_zone' FROM scheduler.aggregate_hosts m JOIN scheduler.aggregates a ON a.id = m.aggregate_id
+     WHERE m.host_id = h.id AND a.id <> $1 AND a.metadata ? 'availability_zone' LIMIT 1) AS "otherZone"
+  FROM scheduler.hosts h JOIN scheduler.host_capacity c ON c.host_id = h.id`;
+
+export interface By { requestId: string; userId: string }
+
+/** scheduler.aggregates, and the zones that they give to hosts. */
+@Injectable()
+export class AggregatesRepository {
+  constructor(@Inject(DATABASE) private readonly db: Database) {}
+
+  async list(): Promise<Aggregate[]> {
+    return (await this.db.pool.query<Raw>(`${SELECT} ORDER BY a.id`)).rows.map(toAggregate);
+  }
+
+  async find(id: number): Promise<Aggregate | undefined> {
+    return (await this.db.pool.query<Raw>(`${SELECT} WHERE a.id = $1`, [id])).rows.map(toAggregate)[0];
+  }
+
+  /** For placement. */
+  async members(): Promise<AggregateRow[]> {
+    const { rows } = await this.db.pool.query<AggregateRow>(`
+      SELECT a.id::text AS id, a.metadata, ARRAY(SELECT m.host_id::text FROM scheduler.aggregate_hosts m WHERE m.aggregate_id = a.id) AS "hostIds" FROM scheduler.aggregates a ORDER BY a.id`);
+    return rows;
+  }
+
+  /** taken: another has the name. */
+  async create(uuid: string, name: string, metadata: Record<string, string>, by: By): Promise<Aggregate | 'taken'> {
+    return this.db.transaction(async (client) => {
+      await turn(client);
+      const { rows: [there] } = await client.query<Raw>(`${SELECT} WHERE a.uuid = $1 OR a.name = $2 ORDER BY a.uuid = $1 DESC LIMIT 1`, [uuid, name]);
+      if (there !== undefined) return there.uuid === uuid ? toAggregate(there) : 'taken';
+      await client.query('INSERT INTO scheduler.aggregates (uuid, name, metadata) VALUES ($1, $2, $3)', [uuid, name, JSON.stringify(metadata)]);
+      await book(client, { hostId: null, kind: 'aggregate-created', message: name, ...by });
+      const { rows } = await client.query<Raw>(`${SELECT} WHERE a.uuid = $1`, [uuid]);
+      return toAggregate(rows[0]!);
+    });
+  }
+
+  /** Judged and done in one transaction in which no server can come to the hosts it concerns. undefined: there is no such aggregate. */
+  async change(id: number, change: AggregateChange, by: By): Promise<AggregateOutcome | { problem: 'taken' } | undefined> {
+    return this.db.transaction(async (client) => {
+      await turn(client);
+      const { rows: [row] } = await client.query<Raw>(`${SELECT} WHERE a.id = $1`, [id]);
+      if (row === undefined) return undefined;
+      const named = 'host' in change ? change.host : null;
+      const { rows: hosts } = await client.query<MemberHost & { member: boolean }>(
+        `WITH concerned AS MATERIALIZED (SELECT h.id, m.host_id IS NOT NULL AS member FROM scheduler.hosts h LEFT JOIN scheduler.aggregate_hosts m ON m.host_id = h.id AND m.aggregate_id = $1 WHERE m.host_id IS NOT NULL OR h.name = $2),
+           held AS MATERIALIZED (SELECT host_id FROM scheduler.host_capacity WHERE host_id IN (SELECT id FROM concerned) ORDER BY host_id FOR NO KEY UPDATE)
+         SELECT t.*, concerned.member FROM (${HOST} WHERE h.id IN (SELECT host_id FROM held)) t JOIN concerned USING (id) ORDER BY t.name`, [id, named]);
+      const state: AggregateState = { id, name: row.name, metadata: row.metadata, hosts: hosts.filter(({ member }) => member) };
+      const outcome = changeOf(state, change, hosts.find(({ name }) => name === named));
+      if ('problem' in outcome) return outcome;
+      if (outcome.next !== 'gone' && outcome.next.name !== state.name && (await client.query('SELECT FROM scheduler.aggregates WHERE name = $1', [outcome.next.name])).rowCount !== 0) return { problem: 'taken' };
+      await write(client, state, outcome.next);
+      await book(client, { hostId: hosts.find(({ name }) => name === named)?.id ?? null, kind: `aggregate-${change.do}`, message: `aggregate ${id} (${row.name}): ${JSON.stringify(change)}`.slice(0, 1_000), ...by });
+      return outcome;
+    });
+  }
+}
+
+/** Changes of aggregates one after the other: what one finds stays so until it ends. */
+const turn = (client: PoolClient) => client.query('UPDATE scheduler.aggregate_changes SET version = version + 1');
+
+async function write(client: PoolClient, before: AggregateState, next: AggregateState | 'gone'): Promise<void> {
+  if (next === 'gone') {
+    await client.query('DELETE FROM scheduler.aggregates WHERE id = $1', [before.id]);
+    return;
+  }
+  await client.query('UPDATE scheduler.aggregates SET name = $2, metadata = $3, updated_at = now() WHERE id = $1', [next.id, next.name, JSON.stringify(next.metadata)]);
+  await client.query('DELETE FROM scheduler.aggregate_hosts WHERE aggregate_id = $1 AND host_id <> ALL ($2::uuid[])', [next.id, next.hosts.map(({ id }) => id)]);
+  await client.query('INSERT INTO scheduler.aggregate_hosts (aggregate_id, host_id) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING', [next.id, next.hosts.map(({ id }) => id)]);
+  const stays = new Set(next.hosts.map(({ id }) => id));
+  const zones = [...next.hosts.map((host) => [host.id, zoneOf(host, next.metadata)] as const), ...before.hosts.filter(({ id }) => !stays.has(id)).map((host) => [host.id, zoneOf(host, null)] as const)];
+  await client.query(
+    `UPDATE scheduler.hosts h SET availability_zone = z.zone, only_when_asked = h.home_only_when_asked AND z.zone = h.home_zone
+     FROM unnest($1::uuid[], $2::text[]) AS z(id, zone) WHERE h.id = z.id AND h.availability_zone <> z.zone`, [zones.map(([id]) => id), zones.map(([, zone]) => zone)]);
+}
+
+const toAggregate = ({ created_at: createdAt, updated_at: updatedAt, ...row }: Raw): Aggregate => ({ ...row, createdAt: createdAt.toISOString(), updatedAt: updatedAt?.toISOString() ?? null });

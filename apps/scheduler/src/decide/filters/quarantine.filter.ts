@@ -1,0 +1,22 @@
+/**
+ * Leaves out hosts on which builds kept failing, for as long as the caller said: one broken host would otherwise look the
+ * emptiest and take every new server. Pure.
+ */
+import type { Filter } from '../sieve.js';
+import { hostsAre } from '../words.js';
+import { sift } from './sift.js';
+
+export const quarantineFilter: Filter = {
+  name: 'quarantine',
+  sieve(fleet, { now }, hosts, count) {
+    if (fleet.failing === 0) return count;
+    const { quarantinedUntil } = fleet;
+    return sift(hosts, count, (host) => quarantinedUntil[host]! <= now);
+  },
+  measure(fleet, { now }, host) {
+    const left = fleet.quarantinedUntil[host]! - now;
+    if (left <= 0) return null;
+    return { filter: 'quarantine', needed: 'builds that succeed', free: `${fleet.recentFailures[host]} failed lately; tried again in ${Math.ceil(left / 1000)} s`, distance: left };
+  },
+  sentence: (refused) => `${hostsAre(refused)} left out for a while because builds failed there.`,
+};
