@@ -20,8 +20,8 @@ export interface NotesToWrite {
 
 const node = (prefix: string, { cloudId, epoch, rebootCount, frozen, desired }: NotesToWrite): XmlNode => {
   // The config drive's files are on the config drive, and hold what does not belong into a domain's definition; and a
-  // transfer's key is a secret. What is kept beside is the moment's business.
-  const { configDrive: _files, diskFrom: _transfer, previous: _previous, ...spec } = desired;
+  // transfer's key is a secret. What is kept beside, or has run, is the moment's business.
+  const { configDrive: _files, diskFrom: _transfer, previous: _previous, diskLaunched: _launched, ...spec } = desired;
   return el(`${prefix}instance`, {
     ...(prefix !== '' && { [`xmlns:${NOTES_PREFIX}`]: NOTES_URI }),
     cloud: cloudId, project: desired.projectId, epoch, generation: desired.generation, specGeneration: desired.specGeneration, diskGeneration: desired.diskGeneration, rebootCount, renderVersion: frozen.renderVersion,
