@@ -16,7 +16,7 @@ const has = (name) => process.argv.includes(`--${name}`);
 const [seeds, from, workers, bugSeeds, replay, state] = [Number(flag('seeds', 300)), Number(flag('from', 1)), Number(flag('workers', 2)), flag('bugs'), flag('replay'), flag('state')];
 const OPTIONS = { ...(flag('options') && JSON.parse(flag('options'))), laws: has('laws'), twice: has('twice'), hard: has('hard'), ...(flag('every') && { every: Number(flag('every')) }) };
 const WORKER = fileURLToPath(new URL('./worker.mjs', import.meta.url));
-/** A seed takes a second or two; one that takes this long does not end. */
+/** A seed takes about half a second; one that takes this long does not end. */
 const SEED_MS = 120_000;
 
 const children = new Set();
