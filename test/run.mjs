@@ -15,8 +15,8 @@ const STAGES = {
   unit: () => jest('unit', ['--maxWorkers=2']),
   architecture: () => jest('architecture', ['--runInBand']),
   integration: () => jest('integration', ['--runInBand']),
-  // As many as two minutes take; `npm run soak simulation` runs thousands.
-  simulation: () => command(['test/simulation/run.mjs', '--seeds', '60']),
+  // About half a second of CPU each; `npm run soak simulation` runs thousands.
+  simulation: () => command(['test/simulation/run.mjs', '--seeds', '300']),
   e2e: () => jest('e2e', ['--runInBand']),
 };
 const wanted = only === undefined ? Object.keys(STAGES) : only === 'unit' ? ['unit'] : only.split(',');

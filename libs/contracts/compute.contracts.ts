@@ -107,9 +107,12 @@ export const listServers = defineContract({
     limit: z.int().min(1).max(1000), marker: z.string().optional(),
     /** false: their user data is null in the answer, whatever they have. */
     withUserData: z.boolean().default(true),
+    /** true: the answer need not have more of a server than its id and its name. */
+    namesOnly: z.boolean().default(false),
   }),
   output: z.object({ instances: z.array(ListedInstance), more: z.boolean() }),
   timeoutMs: 10_000,
+  handedOver: true,
 });
 
 const ById = z.object({ caller: Caller, instanceId: InstanceId });

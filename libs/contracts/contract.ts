@@ -11,6 +11,11 @@ export interface Contract<I extends z.ZodType = z.ZodType, O extends z.ZodType =
   readonly output: O;
   /** Milliseconds until the asker gives up; the remaining time travels in a header. */
   readonly timeoutMs: number;
+  /**
+   * The answer is long, is JSON as it stands, and nobody keeps it: between services of one process it is handed over as it is, not
+   * copied. Neither side changes it.
+   */
+  readonly handedOver?: boolean;
 }
 
 /** A hint: may be lost, duplicated, reordered; nothing depends on it but speed. */

@@ -81,8 +81,11 @@ export const setHostPower = defineContract({
 
 // scheduler -> compute; each may be repeated.
 
-/** From now on this host gets nothing and starts nothing: what was on it counts as gone. `epoch`: the one that ended. */
-export const hostFenced = defineContract({ subject: 'svc.compute.hosts.fenced', input: z.object({ hostId: HostId, epoch: z.int().min(1) }), output: z.object({}), timeoutMs: 5_000 });
+/**
+ * From now on this host gets nothing and starts nothing: what was on it counts as gone. `epoch`: the one that ended. `telling` rises
+ * when it is told anew because the host was heard meanwhile and is off again; a repeat of one changes nothing. Absent: an older scheduler.
+ */
+export const hostFenced = defineContract({ subject: 'svc.compute.hosts.fenced', input: z.object({ hostId: HostId, epoch: z.int().min(1), telling: z.int().min(1).optional() }), output: z.object({}), timeoutMs: 5_000 });
 /** The fence of `epoch` is over: the host gets its feed again. */
 export const readmitHost = defineContract({ subject: 'svc.compute.hosts.readmit', input: z.object({ hostId: HostId, epoch: z.int().min(1) }), output: z.object({}), timeoutMs: 5_000 });
 
@@ -107,6 +110,8 @@ export const hostServers = defineContract({
 /** One instance as a host remembers it. */
 export const RememberedInstance = z.object({
   desired: DesiredInstance, sequence: z.int(), state: ObservedState,
+  /** Something was built of it here: its disk and definition are there, or were. Undefined: an older agent. */
+  built: z.boolean().optional(),
   /** notes: the ledger was lost, this is from the domain itself; it has no files of the config drive. */
   source: z.enum(['ledger', 'notes']),
 });

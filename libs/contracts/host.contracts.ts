@@ -47,6 +47,11 @@ export const DesiredInstance = z.object({
    * is null and it goes), or `restore` it. null: nothing of before is to be there.
    */
   previous: z.object({ specGeneration: z.int().min(1), then: z.string().min(1).max(32) }).nullable().default(null),
+  /**
+   * A guest has had the disk of `diskGeneration` on this host: a host that has not got it has lost it, and builds nothing in its
+   * place, whatever it remembers. Absent: an older control plane, which does not say.
+   */
+  diskLaunched: z.boolean().default(false),
   /** Whose it is and of which flavor: for making the row again after a restore. Absent: an older control plane. */
   userId: z.string().max(64).optional(),
   flavorId: z.string().max(255).optional(),
@@ -100,6 +105,8 @@ export const ObservedInstance = z.object({
   doing: z.string().nullable(),
   /** The last thing that went wrong, with how often in a row. `final`: the host gave up for this generation. */
   error: z.object({ code: z.string(), message: z.string(), attempts: z.int(), final: z.boolean() }).nullable(),
+  /** It is stopped, not suspended, and its guest's memory is kept all the same: its next start goes on from there. Absent: no, or an older agent. */
+  savedMemory: z.boolean().optional(),
   /** Frozen at first definition: machine type, CPU model, render version, serial log path. */
   frozen: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
 });
@@ -107,7 +114,7 @@ export type ObservedInstance = z.output<typeof ObservedInstance>;
 
 /** A difference between the wish, the host's ledger, its hypervisor and its disk. An open word as kind: hosts may be newer. */
 export const DriftEntry = z.object({
-  /** orphan-domain, orphan-files, unlisted, foreign-domain, changed-definition, outdated-cpus, disk-missing, ended-by-itself, guest-halted, given-up. */
+  /** orphan-domain, orphan-files, unlisted, foreign-domain, changed-definition, outdated-cpus, disk-missing, ended-by-itself, saved-memory, guest-halted, given-up. */
   kind: z.string().min(1).max(64),
   /** Of the instance or domain. */
   id: z.string().min(1).max(64),

@@ -1,7 +1,8 @@
 /**
  * Statements that run hundreds of times a second: planning them costs PostgreSQL more than running them, so each is
- * planned once per connection, by name. Such a plan is made for any values and for tables as large as they were then;
- * so on these connections a sequential scan is no choice, or a plan made while a table was empty would read all of it
+ * planned once per connection, by name. Left to itself PostgreSQL would still plan most of them anew each time: it takes a
+ * list of one for cheaper than a list of any length. Such a plan is made for any values and for tables as large as they were
+ * then; so on these connections a sequential scan is no choice, or a plan made while a table was empty would read all of it
  * long after. Owns a pool of its own for that reason. Keeps nothing but counts; a crash loses plans, which are made again.
  */
 import { createHash } from 'node:crypto';
@@ -19,7 +20,7 @@ export class HotStatements {
   #round = 0;
 
   constructor(config: PoolConfig, onError: (error: Error) => void) {
-    this.#pool = new Pool({ ...config, options: '-c enable_seqscan=off' });
+    this.#pool = new Pool({ ...config, options: '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan' });
     this.#pool.on('error', onError);
   }
 

@@ -15,6 +15,8 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** Aborts the wait, not libvirt's work: a call that was sent may still take effect. */
   readonly signal?: AbortSignal;
+  /** A guest's memory is read or written, for minutes: such calls have a link of their own, and hold up no other. For domainCreate of a saved one. */
+  readonly memory?: boolean;
 }
 
 /** A set of named flags: `{ paused: true }`. Unknown names do not compile; false and absent are the same. */

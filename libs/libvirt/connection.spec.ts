@@ -142,6 +142,30 @@ describe('LibvirtConnection', () => {
     expect(await connection.listAllDomains({ running: true })).toHaveLength(12);
   });
 
+  it('starts, stops and looks while more guests are saved and woken than one link takes', async () => {
+    const { host } = await daemon();
+    const connection = await connected();
+    const domains = await Promise.all(Array.from({ length: 7 }, (_, i) => connection.domainDefineXml(XML(`d${i}`))));
+    const [other, ...rest] = await Promise.all(domains.map((domain) => connection.domainCreate(domain)));
+    host.faults.on('DOMAIN_MANAGED_SAVE', { kind: 'delay', ms: 600 }, { times: 6 });
+    const saves = Promise.all(rest.map((domain) => connection.domainManagedSave(domain, { running: true })));
+    await until(() => host.callCount('DOMAIN_MANAGED_SAVE') === 4);
+    const quick = async (): Promise<void> => {
+      const started = performance.now();
+      await connection.domainDestroy(other!);
+      await connection.domainCreate(other!);
+      await connection.listAllDomains();
+      expect(performance.now() - started).toBeLessThan(400);
+    };
+    await quick();
+    await saves;
+    host.faults.on('DOMAIN_CREATE_WITH_FLAGS', { kind: 'delay', ms: 600 }, { times: 4 });
+    const wakes = Promise.all(rest.slice(0, 4).map((domain) => connection.domainCreate(domain, {}, { memory: true })));
+    await sleep(20);
+    await quick();
+    await wakes;
+  });
+
   it('has at most four calls on the wire, so that keepalives still get through', async () => {
     const { host } = await daemon({ latencyMs: (procedure) => (procedure === 'CONNECT_GET_HOSTNAME' ? 100 : 0) });
     const connection = await connected({ keepaliveIntervalMs: 10, keepaliveCount: 3 });
@@ -339,13 +363,13 @@ describe('console streams', () => {
     await connection.domainCreate(domain);
     const aborted = await connection.openConsole(domain);
     aborted.destroy();
-    await until(() => fake.connections === 2);
+    await until(() => fake.connections === 3);
     const ended = await connection.openConsole(domain);
     const end = new Promise<void>((resolve) => ended.once('end', resolve));
     ended.resume();
     host.guestPowerOff('a');
     await end;
-    await until(() => fake.connections === 2);
+    await until(() => fake.connections === 3);
     await connection.domainCreate(domain);
     const lost = await connection.openConsole(domain);
     const error = new Promise<Error>((resolve) => lost.once('error', resolve));

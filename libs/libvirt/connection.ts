@@ -1,5 +1,5 @@
-// A lasting relation to one libvirt daemon. It keeps two links open together (control with the events, long for slow
-// calls) and reopens both with backoff when either fails. While it is down every call fails at once: no observation, no
+// A lasting relation to one libvirt daemon. It keeps three links open together (control with the events, long for slow
+// calls, memory for those of minutes) and reopens all with backoff when one fails. While it is down every call fails at once: no observation, no
 // action. It never repeats a call. If the process dies, the daemon notices the closed sockets and forgets the callbacks.
 import type { CallOptions, ConsoleStream, DomainEvent, DomainRef, FlagSet, Libvirt } from './api.js';
 import type { ArgsOf, ProcedureName, RetOf } from './call-table.js';
@@ -23,7 +23,8 @@ export interface LibvirtConnectionOptions extends Partial<LinkOptions> {
 interface Session {
   readonly control: Link;
   readonly long: Link;
-  /** Resolves with the reason when either link is gone; `reason` says it without waiting. */
+  readonly memory: Link;
+  /** Resolves with the reason when a link is gone; `reason` says it without waiting. */
   readonly over: Promise<Error>;
   reason: Error | undefined;
   close(reason: Error): void;
@@ -161,6 +162,7 @@ export class LibvirtConnection extends TypedCalls implements Libvirt {
       session.reason = reason;
       control.close(reason);
       long.close(reason);
+      memory.close(reason);
       // Calls must fail at once from here on, not a turn of the event loop later.
       if (this.#session === session) this.#session = undefined;
       finish(reason);
@@ -169,15 +171,16 @@ export class LibvirtConnection extends TypedCalls implements Libvirt {
     const onEvent = (event: DomainEvent): void => void (this.#session === session && this.emit('event', event));
     const control = new Link(this.#link, { onEvent, onDown });
     const long = new Link(this.#link, { onDown });
-    const session: Session = { control, long, over, reason: undefined, close: onDown };
+    const memory = new Link(this.#link, { onDown });
+    const session: Session = { control, long, memory, over, reason: undefined, close: onDown };
     return session;
   }
 
-  /** Opens both links, registers for events and makes the session current, in the same breath as it stops being "opening". */
+  /** Opens all links, registers for events and makes the session current, in the same breath as it stops being "opening". */
   async #open(session: Session): Promise<void> {
     this.#opening = session;
     try {
-      await Promise.all([session.control.open(), session.long.open()]);
+      await Promise.all([session.control.open(), session.long.open(), session.memory.open()]);
       for (const { id } of Object.values(EVENTS)) {
         await session.control.call('CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY', { eventID: id, dom: null }, { timeoutMs: this.#link.connectMs });
       }

@@ -12,6 +12,7 @@ export {
   type LibvirtErrorLevel,
 } from './errors.js';
 export type { ErrorName as LibvirtErrorName } from './facts.js';
+export { guestsService, guestsServiceText, type GuestsService } from './guests-service.js';
 export { FakeHypervisor, type FakeDomainView, type FakeHypervisorOptions } from './fake/hypervisor.js';
 export type { FakeFault, FakeProcedure } from './fake/faults.js';
 export { FakeLibvirt } from './fake/direct.js';

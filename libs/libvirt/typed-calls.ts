@@ -1,5 +1,6 @@
 // The typed calls, each one procedure. Reads go on the control lane; whatever may wait for a domain's job, a process or a
-// probe goes on the long lane, so that a slow start never delays a look.
+// probe goes on the long lane, so that a slow start never delays a look; what moves a guest's memory, for minutes, goes on the
+// memory lane, so that a few of those never delay a start or a stop.
 import { EventEmitter } from 'node:events';
 import type {
   CallOptions, DomainCapabilitiesQuery, DomainInfo, DomainRef, DomainState, DomainStats, DomainStatsQuery, FlagSet, LibvirtCalls,
@@ -8,7 +9,7 @@ import type {
 import type { ArgsOf, ProcedureName, RetOf } from './call-table.js';
 import { flagBits, fromChars, fromRef, stateName, toRef, toStat, toState, toVersion, uuidToBytes } from './convert.js';
 
-export type Lane = 'control' | 'long';
+export type Lane = 'control' | 'long' | 'memory';
 
 const METADATA_ELEMENT = 2;
 
@@ -82,7 +83,7 @@ export abstract class TypedCalls extends EventEmitter<LibvirtEvents> implements 
   }
 
   async domainCreate(domain: DomainRef, flags?: FlagSet<'start'>, options?: CallOptions): Promise<DomainRef> {
-    return toRef((await this.invoke('long', 'DOMAIN_CREATE_WITH_FLAGS', { dom: fromRef(domain), flags: flagBits('start', flags) }, options)).dom);
+    return toRef((await this.invoke(options?.memory === true ? 'memory' : 'long', 'DOMAIN_CREATE_WITH_FLAGS', { dom: fromRef(domain), flags: flagBits('start', flags) }, options)).dom);
   }
 
   async domainCreateXml(xml: string, flags?: FlagSet<'start'>, options?: CallOptions): Promise<DomainRef> {
@@ -118,7 +119,7 @@ export abstract class TypedCalls extends EventEmitter<LibvirtEvents> implements 
   }
 
   async domainManagedSave(domain: DomainRef, flags?: FlagSet<'save'>, options?: CallOptions): Promise<void> {
-    await this.invoke('long', 'DOMAIN_MANAGED_SAVE', { dom: fromRef(domain), flags: flagBits('save', flags) }, options);
+    await this.invoke('memory', 'DOMAIN_MANAGED_SAVE', { dom: fromRef(domain), flags: flagBits('save', flags) }, options);
   }
 
   async domainManagedSaveRemove(domain: DomainRef, options?: CallOptions): Promise<void> {

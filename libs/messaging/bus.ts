@@ -7,6 +7,8 @@ export interface BusContext {
   readonly hostId: string | undefined;
   /** `req-<uuid>` of the HTTP request that started it all, when there was one. */
   readonly requestId: string | undefined;
+  /** The answer stays in this process (a contract's `handedOver`): no message limits its length. */
+  readonly unbounded?: boolean;
   /** Aborted when the asker's deadline has passed: work for a lost asker stops. */
   readonly signal: AbortSignal;
   /** Milliseconds that the asker still waits. */

@@ -4,7 +4,7 @@ import { internalError, timedOut, badRequest } from '#libs/errors';
 import type { BusContext } from './bus.js';
 
 /** What both buses do around a handler: check what comes in, bound the time, check what goes out. */
-export interface Incoming { body: unknown; hostId: string | undefined; requestId: string | undefined; remainingMs: number }
+export interface Incoming { body: unknown; hostId: string | undefined; requestId: string | undefined; remainingMs: number; unbounded?: boolean }
 
 export type AnyHandler = (input: never, context: BusContext) => Promise<unknown>;
 
@@ -17,6 +17,7 @@ export async function answer(contract: Contract, handler: AnyHandler, incoming: 
   const context: BusContext = {
     hostId: incoming.hostId,
     requestId: incoming.requestId,
+    unbounded: incoming.unbounded === true,
     signal: aborter.signal,
     remainingMs: () => Math.max(0, end - performance.now()),
   };

@@ -6,6 +6,10 @@ export const LIMITS = {
   runningCallsPerContract: 2_000,
   /** A handshake waits for the server and for this process itself, which may have a thousand of them under way. Milliseconds. */
   connectMs: 5_000,
+  /** A connection that died without a word is noticed after two to three of these. Milliseconds. */
+  pingMs: 5_000,
+  /** And a host's after one to two of these: thousands of hosts ping one server, and the control plane misses them sooner anyway. */
+  hostPingMs: 15_000,
   /** 1,000 connections of one process are back in 5 s; of 1,000 processes, 2,000 a second come. */
   reconnectSpacingMs: 5,
   reconnectJitterMs: 500,

@@ -4,11 +4,11 @@ import type { AskOptions, Bus, BusContext, Subscription } from './bus.js';
 import { InMemoryBus } from './memory-bus.js';
 
 /**
- * The launcher's bus: what is answered in this process is asked directly (through the same checks and JSON), all else
+ * The launcher's bus: what is answered in this process is asked directly (through the same checks; through JSON too but for long answers), all else
  * goes to NATS. Services therefore go on talking to each other while NATS is away.
  */
 export class LocalFirstBus implements Bus {
-  readonly #local = new InMemoryBus();
+  readonly #local = new InMemoryBus({ handsOver: true });
   constructor(private readonly remote: Bus) {}
 
   get connected(): boolean { return this.remote.connected; }

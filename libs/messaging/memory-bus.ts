@@ -9,15 +9,19 @@ interface Listener { heard: (payload: unknown, context: { hostId: string | undef
 
 /**
  * The bus within one process: tests and the launcher's own services. Messages pass through JSON as they would on the
- * wire, so nothing that works here fails there. Handlers of one group take turns.
+ * wire, so nothing that works here fails there; the launcher spares itself that for answers that say so (`handedOver`).
+ * Handlers of one group take turns.
  */
 export class InMemoryBus implements Bus {
   readonly #handlers = new Map<string, Handler[]>();
   readonly #listeners = new Map<string, Listener[]>();
   readonly #watchers = new Set<(connected: boolean) => void>();
   readonly #underWay = new Set<(error: SkyError) => void>();
+  readonly #handsOver: boolean;
   #turn = 0;
   #connected = true;
+
+  constructor({ handsOver = false }: { handsOver?: boolean } = {}) { this.#handsOver = handsOver; }
 
   get connected(): boolean { return this.#connected; }
 
@@ -40,12 +44,14 @@ export class InMemoryBus implements Bus {
     if (!handler) throw unavailable(`Nobody answers ${subjectFor(contract.subject, options.hostId)} now.`);
     const remainingMs = Math.min(contract.timeoutMs, options.timeoutMs ?? contract.timeoutMs);
     if (remainingMs <= 0) throw timedOut(`No time left to ask ${contract.subject}.`);
-    const call = answer(contract, handler.run, { body, hostId: options.hostId, requestId: options.requestId, remainingMs });
+    const unbounded = this.#handsOver && contract.handedOver === true;
+    const call = answer(contract, handler.run, { body, hostId: options.hostId, requestId: options.requestId, remainingMs, unbounded });
     handler.running.add(call);
     let cutOff: ((error: SkyError) => void) | undefined;
     const lost = new Promise<never>((_, reject) => { cutOff = reject; this.#underWay.add(reject); });
     try {
-      return JSON.parse(JSON.stringify(await Promise.race([call, lost]))) as OutputOf<C>;
+      const answered = await Promise.race([call, lost]);
+      return (unbounded ? answered : JSON.parse(JSON.stringify(answered))) as OutputOf<C>;
     } catch (error) {
       throw error instanceof SkyError ? fromWireError(toWireError(error)) : asSkyError(error);
     } finally {

@@ -8,6 +8,7 @@ import type { AskOptions, Bus, BusContext, Subscription } from './bus.js';
 import { answer, checkInput, type AnyHandler } from './call.js';
 import { LIMITS } from './limits.js';
 
+const DECODER = new TextDecoder();
 /** Milliseconds that the asker still waits. */
 const H_REMAINING = 'Sky-Remaining-Ms';
 const H_REQUEST = 'Sky-Request-Id';
@@ -26,6 +27,8 @@ export interface NatsBusOptions {
   cellId: string;
   /** Read at each message: it can rise when a database is restored. */
   incarnation: () => number;
+  /** A host's: one of thousands on a server, which shall not be busy with their pings. */
+  ofHost?: boolean;
   /** Told once per lost message or refused permission; never throws. */
   onProblem?: (text: string) => void;
 }
@@ -134,7 +137,9 @@ export class NatsBus implements Bus {
         const connection = await connect({
           servers: this.#options.servers, authenticator: this.#authenticator, name: this.#options.name,
           inboxPrefix: this.#options.inboxPrefix, timeout: LIMITS.connectMs, maxReconnectAttempts: -1,
-          reconnectTimeWait: 200, reconnectJitter: 300, pingInterval: 5_000, maxPingOut: 2, ignoreClusterUpdates: false,
+          reconnectTimeWait: 200, reconnectJitter: 300, ...(this.#options.ofHost === true ? { pingInterval: LIMITS.hostPingMs, maxPingOut: 1 } : { pingInterval: LIMITS.pingMs, maxPingOut: 2 }), ignoreClusterUpdates: false,
+          // A stack for each question under way costs more than the question; ours are named by their subject.
+          noAsyncTraces: true,
           // No server: the library's own choice stands.
           reconnectToServer: () => ({ server: null as never, delay: this.#connection === undefined ? 0 : turnToReconnect() }),
         });
@@ -233,7 +238,7 @@ export class NatsBus implements Bus {
 
   #decode(subject: string, data: Uint8Array): unknown {
     try {
-      return JSON.parse(new TextDecoder().decode(data));
+      return JSON.parse(DECODER.decode(data));
     } catch {
       throw internalError(`${subject}: a message that is not JSON`);
     }

@@ -22,6 +22,7 @@ export function Handles(contract: Contract): MethodDecorator {
 class RpcContext extends BaseRpcContext<[BusContext]> implements BusContext {
   get hostId(): string | undefined { return this.args[0].hostId; }
   get requestId(): string | undefined { return this.args[0].requestId; }
+  get unbounded(): boolean { return this.args[0].unbounded === true; }
   get signal(): AbortSignal { return this.args[0].signal; }
   remainingMs(): number { return this.args[0].remainingMs(); }
 }

@@ -2,7 +2,7 @@ import type { HostView, InstanceView } from '#libs/contracts';
 import { microsNoZoneOrNull, secondsZ } from './dates.js';
 import { embeddedFlavor } from './flavor.view.js';
 import { hostIdOf } from './host-id.js';
-import { bookmark, nextLinks, resourceLinks, type LinkBase, type PageAsked } from './links.js';
+import { bookmark, resourceLinks, type LinkBase } from './links.js';
 import type { Microversion } from './microversion.js';
 import { deriveStatus, type DerivedStatus } from './status/index.js';
 import { has } from './version-table.js';
@@ -19,7 +19,7 @@ export interface ServerContext {
 const WITH_FAULT: ReadonlySet<string> = new Set(['ERROR', 'DELETED']);
 
 /** Every server boots from an image's overlay on a local disk: nothing is attached, nothing is resized in the guest. */
-const DISK_CONFIG = 'MANUAL';
+export const DISK_CONFIG = 'MANUAL';
 
 export const serverBrief = (instance: InstanceView, links: LinkBase) => ({
   id: instance.id,
@@ -33,9 +33,12 @@ function fault(instance: InstanceView, isAdmin: boolean) {
   return { code, created: secondsZ(createdAt), message, ...(details !== null && details !== '' && (isAdmin || code !== 500) && { details }) };
 }
 
+/** In the states in which Nova shows one. */
+export const shownFault = (instance: InstanceView, words: DerivedStatus, isAdmin: boolean) => (WITH_FAULT.has(words.status) ? fault(instance, isAdmin) : undefined);
+
 /** What every answer about one server has, PUT's too. */
 function common(instance: InstanceView, words: DerivedStatus, { version, links, isAdmin }: ServerContext) {
-  const shownFault = WITH_FAULT.has(words.status) ? fault(instance, isAdmin) : undefined;
+  const said = shownFault(instance, words, isAdmin);
   return {
     id: instance.id,
     name: instance.name,
@@ -56,7 +59,7 @@ function common(instance: InstanceView, words: DerivedStatus, { version, links, 
     links: resourceLinks(links, 'servers', instance.id),
     'OS-DCF:diskConfig': DISK_CONFIG,
     ...(words.progress !== undefined && { progress: words.progress }),
-    ...(shownFault && { fault: shownFault }),
+    ...(said && { fault: said }),
     ...(has(version, 'server.locked') && { locked: instance.locked }),
     ...(has(version, 'server.description') && { description: instance.description }),
     ...(has(version, 'server.tags') && { tags: instance.tags }),
@@ -88,7 +91,7 @@ function hostAttributes(instance: InstanceView, version: Microversion) {
 }
 
 /** UP, DOWN words as Nova has them; empty without a host. */
-function hostStatus(instance: InstanceView, hostOf: ServerContext['hostOf']): string {
+export function hostStatus(instance: InstanceView, hostOf: ServerContext['hostOf']): string {
   if (instance.hostId === null) return '';
   const host = hostOf?.(instance.hostId);
   if (host === undefined) return 'UNKNOWN';
@@ -144,14 +147,6 @@ export function serverRebuilt(instance: InstanceView, context: ServerContext, ad
     ...groups(instance, context),
     adminPass,
     ...(has(version, 'server-rebuild.user-data') && { user_data: instance.userData }),
-  };
-}
-
-export function serverList(instances: readonly InstanceView[], detail: boolean, page: PageAsked, context: ServerContext) {
-  const next = nextLinks(context.links, detail ? 'servers/detail' : 'servers', page, instances.map(({ id }) => id));
-  return {
-    servers: instances.map((instance) => (detail ? serverEntry(instance, context) : serverBrief(instance, context.links))),
-    ...(next && { servers_links: next }),
   };
 }
 

@@ -7,7 +7,7 @@ import { keypairCreated, keypairDetail, keypairList } from './keypair.view.js';
 import { limitsView, quotaSetDetail, quotaSetView } from './limits.view.js';
 import { computeLinks } from './links.js';
 import { Microversion, type VersionText } from './microversion.js';
-import { serverCreated, serverDetail, serverList, serverUpdated } from './server.view.js';
+import { serverCreated, serverDetail, serverEntry, serverUpdated } from './server.view.js';
 import { serviceView } from './service.view.js';
 import { versionListView, versionView } from './version-document.view.js';
 import { zoneDetail, zoneList } from './zone.view.js';
@@ -81,7 +81,7 @@ describe('servers', () => {
     const groupId = '616fb98f-46ca-475e-917e-2563e5a8cd19';
     expect(shown('2.71', false, { groupId }).server_groups).toEqual([groupId]);
     expect(shown('2.71', false).server_groups).toEqual([]);
-    expect(serverList([{ ...instance, groupId }], true, { limit: 10, query: [] }, { ...at('2.96'), isAdmin: true }).servers[0]).not.toHaveProperty('server_groups');
+    expect(serverEntry({ ...instance, groupId }, { ...at('2.96'), isAdmin: true })).not.toHaveProperty('server_groups');
   });
 
   it('carries its flavor from 2.47 on, without the id', () => {

@@ -42,6 +42,8 @@ export class Reconciler {
   }
 
   get running(): number { return this.#running.size; }
+  /** Woken and not begun. */
+  get waiting(): number { return this.#woken.size; }
 
   start(): void { this.#schedule(0); }
 

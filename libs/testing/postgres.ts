@@ -46,7 +46,16 @@ export interface TestDatabase {
 export async function startTestDatabase(owner: SchemaOwner): Promise<TestDatabase> {
   users += 1;
   shared ??= server();
-  const { postgres } = await shared;
+  try {
+    return await makeDatabase((await shared).postgres, owner);
+  } catch (error) {
+    // A server that nobody uses would keep the test's process alive for ever.
+    await leave();
+    throw error;
+  }
+}
+
+async function makeDatabase(postgres: EmbeddedPostgres, owner: SchemaOwner): Promise<TestDatabase> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
   const root = new Client({ connectionString: postgres.url('postgres') });
   for (let attempt = 0; ; attempt += 1) {
@@ -78,14 +87,15 @@ export async function startTestDatabase(owner: SchemaOwner): Promise<TestDatabas
     stop: async () => {
       await Promise.all(opened.map((db) => db.close()));
       await admin.end();
-      users -= 1;
-      if (users === 0) await stopServer();
+      await leave();
     },
   };
 }
 
-/** Ends the shared server when its last database was stopped. */
-async function stopServer(): Promise<void> {
+/** The shared server ends with its last database. */
+async function leave(): Promise<void> {
+  users -= 1;
+  if (users > 0) return;
   const running = await shared;
   shared = undefined;
   await running?.stop();

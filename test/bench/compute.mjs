@@ -24,9 +24,10 @@ export async function onFleet(hosts) {
     progress(`up with ${hosts} simulated hosts`);
     const upMs = cloud.up('--fleet', String(hosts), '--no-local-host');
     await cloud.login();
-    await pause(10_000);
+    // Hosts that have just come ask more often than hosts at rest.
+    await pause(60_000);
     progress('at rest');
-    const idle = await idleCost(cloud, 10_000);
+    const idle = await idleCost(cloud, 20_000);
     const storms = [];
     for (const parallel of [16, 64]) {
       progress(`${SERVERS} creates, then deletes, at ${parallel} parallel`);

@@ -121,7 +121,7 @@ describe('a guest and its memory', () => {
     const id = InstanceId.parse(randomUUID());
     want = {
       id, projectId: 'p'.repeat(32), name: 'guest', hostname: 'guest-1', generation: 1, specGeneration: 1, intent: 'running', rebootCount: 0, rebootType: 'soft',
-      vcpus: 1, memoryMib: 128, diskGib: 1, image, diskGeneration: 1, powerOffTimeoutS: null, diskFrom: null, previous: null, layout: null,
+      vcpus: 1, memoryMib: 128, diskGib: 1, image, diskGeneration: 1, powerOffTimeoutS: null, diskFrom: null, previous: null, diskLaunched: false, layout: null,
       configDrive: { 'openstack/latest/meta_data.json': JSON.stringify({ uuid: id, hostname: 'guest-1.novalocal', name: 'guest-1' }), 'openstack/latest/user_data': USER_DATA },
     };
     a.plane.want(want);

@@ -52,7 +52,7 @@ describe('placement on a real compute host', () => {
     return {
       id, projectId: 'p'.repeat(32), name: 'placed', hostname: 'placed', generation: 1, specGeneration: 1, intent: 'running', rebootCount: 0, rebootType: 'soft', vcpus: 1, memoryMib: 128, diskGib: 1, image,
       configDrive: { 'openstack/latest/meta_data.json': JSON.stringify({ uuid: id, hostname: 'placed.novalocal', name: 'placed' }), 'openstack/latest/user_data': USER_DATA },
-      diskGeneration: 1, powerOffTimeoutS: 0, diskFrom: null, previous: null, layout: null, ...change,
+      diskGeneration: 1, powerOffTimeoutS: 0, diskFrom: null, previous: null, diskLaunched: false, layout: null, ...change,
     };
   };
   const start = async (change: Partial<DesiredInstance>): Promise<DesiredInstance> => {

@@ -42,7 +42,7 @@ const wanted = (image: DesiredInstance['image'], change: Partial<DesiredInstance
     id, projectId: 'p'.repeat(32), name: 'guest <1> & co', hostname: 'guest-1', generation: 1, specGeneration: 1, intent: 'running', rebootCount: 0, rebootType: 'soft',
     vcpus: 1, memoryMib: 128, diskGib: 1, image,
     configDrive: { 'openstack/latest/meta_data.json': JSON.stringify({ uuid: id, hostname: 'guest-1.novalocal', name: 'guest-1' }), 'openstack/latest/user_data': USER_DATA },
-    diskGeneration: 1, powerOffTimeoutS: null, diskFrom: null, previous: null, layout: null,
+    diskGeneration: 1, powerOffTimeoutS: null, diskFrom: null, previous: null, diskLaunched: false, layout: null,
     ...change,
   };
 };

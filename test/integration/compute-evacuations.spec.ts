@@ -61,6 +61,8 @@ describe('lost hosts', () => {
     const failed = await client().reaches(view.id, 'ERROR');
     expect(failed).toMatchObject({ hostName: away.name, moveKind: null, fault: { message: expect.stringContaining('the disk is full') } });
     expect(await migrations(view)).toEqual([{ status: 'failed', error: expect.any(String) }]);
+    // Nobody has used the new disk yet: it may be made whenever somebody asks.
+    expect(away.ledger.get(view.id)).toMatchObject({ diskGeneration: 2, diskLaunched: false });
     await client().delete(view.id);
     await client().finished(view.id);
     await world.readmit(home);

@@ -4,6 +4,7 @@ import { listServers, type InputOf, type InstanceView } from '#libs/contracts';
 import { InMemoryBus } from '#libs/messaging';
 import { deriveStatus } from '#libs/openstack';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
+import { viewOf, type InstanceRow } from '../../apps/compute/src/instances/instance-row.js';
 import { ServersListRepository } from '../../apps/compute/src/instances/reads/servers-list.repository.js';
 import { ServersReader } from '../../apps/compute/src/instances/reads/servers-reader.js';
 import { callerOf } from '../support/compute-world.js';
@@ -134,10 +135,38 @@ describe('pages', () => {
   });
 });
 
+describe('what a list reads of a row', () => {
+  it('is what the whole row says', async () => {
+    const { rows } = await t.admin.query<InstanceRow>("SELECT * FROM compute.instances WHERE project_id = 'p1'");
+    const views = new Map(rows.map((row) => [row.id, JSON.parse(JSON.stringify(viewOf(row))) as InstanceView]));
+    const listed = await whole({ filters: { changesSince: '2000-01-01T00:00:00.000Z' } });
+    expect(listed.length).toBe(rows.length);
+    for (const view of listed) expect(view).toEqual(views.get(view.id));
+    expect(listed.some(({ tags, metadata, fault }) => tags.length > 0 && Object.keys(metadata).length > 0 && fault !== null)).toBe(true);
+  });
+
+  it('is all of them at once where no message limits the answer', async () => {
+    const reader = new ServersReader(undefined as never, new ServersListRepository(t.db), bus);
+    const asked = { caller: admin, projectId: 'p1', filters: {}, sort: [], limit: 1000, withUserData: true, namesOnly: false };
+    expect([(await reader.list(asked)).more, (await reader.list(asked, true)).instances.length, (await reader.list(asked, true)).more]).toEqual([true, 540, false]);
+  });
+
+  it('is names alone when nothing else is asked for', async () => {
+    const names = await ask({ namesOnly: true });
+    expect([names.instances.length, names.more, Object.keys(names.instances[0] as object)]).toEqual([540, false, ['id', 'name']]);
+    const sorted = await ask({ namesOnly: true, limit: 20, sort: [{ key: 'display_name', direction: 'asc' }], filters: { name: '^web-' } });
+    expect(sorted.instances.map(({ name }) => name)).toEqual(names.instances.map(({ name }) => name).sort().slice(0, 20));
+  });
+});
+
 describe('plans', () => {
   const planOf = async (change: Partial<Asked>): Promise<string> => {
     const queries: [string, unknown[]][] = [];
-    const spy = { pool: { query: async (text: string, values: unknown[]) => { queries.push([text, values]); return { rows: [{ place: ['2026-01-01T12:00:00Z', '00000000-0000-4000-8000-000000000000'] }] }; } }, transaction: async (work: (client: object) => unknown) => work(spy.pool) };
+    const asked = async (query: string | { text: string; values: unknown[] }) => {
+      if (typeof query !== 'string') queries.push([query.text, query.values]);
+      return { rows: [['2026-01-01T12:00:00Z', '00000000-0000-4000-8000-000000000000']] };
+    };
+    const spy = { pool: { query: asked }, transaction: async (work: (client: object) => unknown) => work(spy.pool) };
     await new ServersListRepository(spy as never).list({ caller: admin, projectId: 'p1', filters: {}, sort: [], limit: 10, withUserData: false, ...change } as never);
     const [text, values] = queries.at(-1) as [string, unknown[]];
     await t.admin.query('SET enable_seqscan = off');

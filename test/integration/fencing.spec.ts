@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { evacuateServer, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, updateHost, type InstanceId } from '#libs/contracts';
+import { evacuateServer, fenceHost, hostFenced, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, updateHost, type InstanceId } from '#libs/contracts';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 import { Client, eventually } from '../support/compute-service.js';
 import { callerOf } from '../support/compute-world.js';
@@ -11,6 +11,7 @@ let cloud: WholeCloud;
 let client: Client;
 let a: SimHost;
 let b: SimHost;
+let tempo: WholeCloud['computeTempo'] = {};
 /** Passwords that power switches were given. */
 let asked: string[];
 
@@ -18,6 +19,7 @@ beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
 afterAll(() => t.stop(), 30_000);
 beforeEach(async () => {
   cloud = new WholeCloud(t);
+  cloud.computeTempo = tempo;
   asked = [];
   const machine = { powerOff: async ({ address, password }: { address: string; password: string }) => { asked.push(password); await (address === 'bmc-a' ? a : b).powerOff(); return { text: 'it says Off' }; } };
   cloud.fenceAgents = { ipmi: machine, redfish: machine };
@@ -164,6 +166,13 @@ describe('a fence', () => {
     expect((await client.inspect(id)).step).not.toBe('finished');
     expect(await a.running()).toEqual([id]);
     await expect(fence(a)).rejects.toMatchObject({ kind: 'conflict' });
+    // The fence's word once more, held up or repeated by the bus: it was of before.
+    a.cut();
+    await lost(a);
+    await cloud.bus.ask(hostFenced, { hostId: a.id, epoch: 1, telling: 1 });
+    expect((await servers(a)).returnedAt).not.toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect((await client.inspect(id)).step).not.toBe('finished');
 
     // Now it is really off: fenced once more, the deletion ends.
     await a.powerOff();
@@ -197,6 +206,21 @@ describe('a fence', () => {
     await fenced(a);
     await cloud.bus.ask(updateHost, { caller: admin, hostId: a.id, forcedDown: false });
     await eventually(async () => (await cloud.view(a)).fenced === false, () => 'not taken back', 10_000);
+  }, 40_000);
+});
+
+describe('a loop that looks seldom', () => {
+  beforeAll(() => { tempo = { waitTickMs: 60_000 }; });
+  afterAll(() => { tempo = {}; });
+
+  it('ends a deletion at once that is asked for behind a fence', async () => {
+    const id = await serverOn(a);
+    await a.powerOff();
+    await lost(a);
+    await fence(a);
+    await fenced(a);
+    await client.delete(id);
+    await client.finished(id, 3_000);
   }, 40_000);
 });
 

@@ -20,4 +20,13 @@ describe('a hot statement', () => {
     const seqscan = async (text: string): Promise<string> => (await t.db.pool.query<{ enable_seqscan: string }>(text, [])).rows[0]!.enable_seqscan;
     expect([await seqscan(`${HOT} SHOW enable_seqscan`), await seqscan('SHOW enable_seqscan')]).toEqual(['off', 'on']);
   });
+
+  it('is not planned anew for each list that it is given', async () => {
+    const text = `${HOT} SELECT id FROM compute.hot_things WHERE id = ANY($1::int[])`;
+    for (let n = 0; n < 60; n += 1) expect((await t.db.pool.query<{ id: number }>(text, [[7]])).rows).toEqual([{ id: 7 }]);
+    const { rows } = await t.db.pool.query<{ generic: number; custom: number }>(
+      `${HOT} SELECT sum(generic_plans)::int AS generic, sum(custom_plans)::int AS custom FROM pg_prepared_statements WHERE statement LIKE '%ANY($1::int[])%'`, []);
+    expect(rows[0]).toEqual({ generic: expect.any(Number), custom: 0 });
+    expect(rows[0]!.generic).toBeGreaterThan(20);
+  });
 });

@@ -3,7 +3,7 @@
  * report, an operator adopts, and afterwards everything agrees; nothing ran twice, no domain was destroyed.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { adoptHosts, claimHost, cleanOrphan, deleteServer, inspectHost, pullDesired, rebootServer, stopServer, viewAdoption, type AdoptionView, type InstanceId } from '#libs/contracts';
+import { adoptHosts, claimHost, cleanOrphan, deleteServer, inspectHost, pullDesired, rebootServer, startServer, stopServer, viewAdoption, type AdoptionView, type InstanceId } from '#libs/contracts';
 import { raiseIncarnation } from '#libs/db';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 import { Client, eventually } from '../support/compute-service.js';
@@ -117,6 +117,9 @@ describe('an older backup is restored', () => {
     // And the cloud works: old and adopted servers are deleted, new ones are built.
     await cloud.bus.ask(deleteServer, { caller: client.as, instanceId: created as InstanceId });
     await client.finished(created, 10_000);
+    // What is missing is built anew when somebody asks: its disk is nobody's loss any more.
+    await cloud.bus.ask(startServer, { caller: client.as, instanceId: deleted as InstanceId });
+    await client.reaches(deleted, 'ACTIVE', 10_000);
     await cloud.bus.ask(deleteServer, { caller: client.as, instanceId: deleted as InstanceId });
     await client.finished(deleted, 10_000);
     await serverOn(a, 'new');

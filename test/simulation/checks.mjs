@@ -20,7 +20,7 @@ export async function check(cloud) {
   if (exact.length > 0) cloud.violated('exact claims', JSON.stringify(exact[0]));
   await checkClaims(cloud);
   const rows = await store.look(`
-    SELECT i.id, i.host_name, i.spec_generation, i.disk_generation, i.reboot_count, intent, step, waited_ms::float8 AS waited, launched_at, withdrawn, fault, hold, move_phase, host_id, elsewhere,
+    SELECT i.id, i.host_name, i.generation::int AS generation, i.spec_generation, i.disk_generation, i.reboot_count, intent, step, waited_ms::float8 AS waited, launched_at, withdrawn, fault, hold, move_phase, host_id, elsewhere,
       (SELECT count(*) FROM compute.migrations m WHERE m.instance_id = i.id AND m.other_host_id IS NOT NULL)::int AS others,
       (SELECT count(*) FROM compute.migrations m WHERE m.instance_id = i.id AND m.finished_at IS NULL)::int AS moves
     FROM compute.instances i WHERE deleted_at IS NULL`);
@@ -37,9 +37,14 @@ export async function check(cloud) {
     if (row.step === 'failed' && !(row.fault?.message && row.fault?.details)) cloud.violated('unexplained', `${row.id} is in ERROR without an explanation`);
   }
   // An empty disk where the guest had written to one, of a server that people had.
-  for (const { id, host, generation, at } of cloud.disks.suspects.splice(0)) {
+  const suspects = cloud.disks.suspects.splice(0);
+  // What a restored database had and no host has any more is told as an ERROR, and built anew when somebody starts it.
+  const anew = new Map(suspects.length === 0 ? [] : (await store.look(`
+    SELECT a.instance_id AS id, min(u.at) AS since FROM compute.instance_events a JOIN compute.instance_events u ON u.instance_id = a.instance_id AND u.id > a.id AND u.kind = 'unassigned'
+    WHERE a.kind = 'adopted' AND a.message LIKE '%: missing' GROUP BY 1`)).map((row) => [row.id, row.since.getTime() - EPOCH]));
+  for (const { id, host, generation, at } of suspects) {
     const since = launched.get(id);
-    if (since && since.getTime() - EPOCH < at) cloud.violated('data lost', `${id} got a new disk of generation ${generation} on ${host}`);
+    if (since && since.getTime() - EPOCH < at && !(anew.get(id) <= at)) cloud.violated('data lost', `${id} got a new disk of generation ${generation} on ${host}`);
   }
   const [{ count }] = await store.look("SELECT count(*)::int AS count FROM compute.instances WHERE intent <> 'deleted'");
   if (cloud.limits.instances >= 0 && count > cloud.limits.instances) cloud.violated('quota', `${count} servers, allowed are ${cloud.limits.instances}`);
@@ -48,7 +53,7 @@ export async function check(cloud) {
 /** Whatever is on a host is claimed there. Looked at after each commit of the scheduler too: what is freed too early is soon gone. */
 export async function checkClaims(cloud) {
   if (cloud.adopting) return;
-  const claims = new Set((await cloud.store.look('SELECT c.instance_id, h.name FROM scheduler.claims c JOIN scheduler.hosts h ON h.id = c.host_id')).map((row) => `${row.instance_id} ${row.name}`));
+  const claims = new Set((await cloud.store.lookAgain('scheduler.claims', 'SELECT c.instance_id, h.name FROM scheduler.claims c JOIN scheduler.hosts h ON h.id = c.host_id')).map((row) => `${row.instance_id} ${row.name}`));
   for (const [id, places] of cloud.there) for (const host of places.keys()) if (!claims.has(`${id} ${host}`) && !cloud.fencedOnce.has(host)) cloud.violated('freed too early', `${id} is on ${host} without a claim`);
 }
 
@@ -58,6 +63,9 @@ function checkSaid(cloud, row) {
   const notes = kept?.notes;
   if (!notes) return cloud.violated('said too early', `${row.id} is settled, on ${row.host_name} there is nothing of it`);
   if (notes.specGeneration < row.spec_generation || notes.diskGeneration < row.disk_generation) cloud.violated('said too early', `${row.id} is settled as ${row.spec_generation} ${row.disk_generation}, built is ${notes.specGeneration} ${notes.diskGeneration}`);
+  // Settled is what a host has answered, and it answers what it has heard.
+  const told = cloud.hosts.find(({ name }) => name === row.host_name)?.ledger?.entries.get(row.id)?.desired.generation;
+  if (told < row.generation) cloud.violated('said too early', `${row.id} is settled as of ${row.generation}, ${row.host_name} has only heard of ${told}`);
   if (row.intent === 'running' && notes.rebootCount < row.reboot_count) cloud.violated('said too early', `${row.id} is settled with ${row.reboot_count} reboots, done are ${notes.rebootCount}`);
   if (row.intent === 'stopped' && (kept.power === 'running' || kept.power === 'paused')) cloud.violated('said too early', `${row.id} is settled as stopped, it is ${kept.power}`);
 }

@@ -38,8 +38,8 @@ function loseHost(play) {
       play.later(random.between(500, 6_000), () => evacuate(play, host));
       const bootsMs = random.between(1_000, 25_000);
       play.later(bootsMs, () => { if (host.lost && host.process.state === 'dead') cloud.startOne(host); });
-      play.later(bootsMs + random.between(0, 15_000), () => { if (host.lost) cloud.uncut(host); });
-      play.later(bootsMs + random.between(5_000, 40_000), () => giveBack(play, host));
+      play.later(bootsMs + random.between(0, random.pick([15_000, 60_000])), () => { if (host.lost) cloud.uncut(host); });
+      play.later(bootsMs + random.between(5_000, 60_000), () => giveBack(play, host));
     });
   };
   play.later(random.between(8_000, 16_000), fence);

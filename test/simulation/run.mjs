@@ -9,30 +9,34 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BUGS } from './bugs.mjs';
-import { startServer } from './server.mjs';
+import { connectFor, startServer } from './server.mjs';
 
 const flag = (name, otherwise) => { const at = process.argv.indexOf(`--${name}`); return at < 0 ? otherwise : process.argv[at + 1]; };
 const has = (name) => process.argv.includes(`--${name}`);
 const [seeds, from, workers, bugSeeds, replay, state] = [Number(flag('seeds', 300)), Number(flag('from', 1)), Number(flag('workers', 2)), flag('bugs'), flag('replay'), flag('state')];
 const OPTIONS = { ...(flag('options') && JSON.parse(flag('options'))), laws: has('laws'), twice: has('twice'), hard: has('hard'), ...(flag('every') && { every: Number(flag('every')) }) };
 const WORKER = fileURLToPath(new URL('./worker.mjs', import.meta.url));
-/** A seed takes a second or two; one that takes this long does not end. */
+/** A seed takes about half a second; one that takes this long does not end. */
 const SEED_MS = 120_000;
 
 const children = new Set();
 /** Runs a worker; gives each result to `onResult`. @returns what it printed that is no result, if it failed */
-const work = (url, [first, step, count], options, onResult) => new Promise((done) => {
-  if (ending) return;
-  const child = spawn(process.execPath, ['--no-warnings', WORKER, url, String(first), String(step), String(count), JSON.stringify(options)], { stdio: ['ignore', 'pipe', options.log ? 'inherit' : 'pipe'] });
-  children.add(child);
-  let errors = '';
-  let timer;
-  const wind = () => { clearTimeout(timer); timer = setTimeout(() => { errors = 'Error: a seed did not end'; child.kill('SIGKILL'); }, SEED_MS); };
-  wind();
-  child.stderr?.on('data', (data) => { errors = (errors + data).slice(-4_000); });
-  createInterface({ input: child.stdout }).on('line', (line) => { wind(); const said = JSON.parse(line); if (said.alive !== true) onResult(said); });
-  child.on('close', (code) => { clearTimeout(timer); children.delete(child); done(code === 0 ? undefined : errors || `ended with ${code}`); });
-});
+const work = async (url, [first, step, count], options, onResult) => {
+  const socket = await connectFor(url);
+  return new Promise((done) => {
+    if (ending) return;
+    const child = spawn(process.execPath, ['--no-warnings', WORKER, String(first), String(step), String(count), JSON.stringify(options)], { stdio: [socket, 'pipe', options.log ? 'inherit' : 'pipe'] });
+    socket.destroy();
+    children.add(child);
+    let errors = '';
+    let timer;
+    const wind = () => { clearTimeout(timer); timer = setTimeout(() => { errors = 'Error: a seed did not end'; child.kill('SIGKILL'); }, SEED_MS); };
+    wind();
+    child.stderr?.on('data', (data) => { errors = (errors + data).slice(-4_000); });
+    createInterface({ input: child.stdout }).on('line', (line) => { wind(); const said = JSON.parse(line); if (said.alive !== true) onResult(said); });
+    child.on('close', (code) => { clearTimeout(timer); children.delete(child); done(code === 0 ? undefined : errors || `ended with ${code}`); });
+  });
+};
 
 const server = await startServer(replay !== undefined ? 1 : workers);
 let stopped;
@@ -82,7 +86,7 @@ async function runAll() {
         book(total, result);
         save();
       });
-      if (problem === undefined) break;
+      if (problem === undefined || ending) break;
       process.stdout.write(`seed ${from + n + done[n] * workers} ended its worker: ${problem}\n`);
       total.broken += 1;
       total.brokenSeeds.push(from + n + done[n] * workers);

@@ -137,7 +137,9 @@ class Play {
     const on = this.cloud.hosts.flatMap((host) => [...this.cloud.there].filter(([, places]) => places.get(host.name) === 'running').map(([id]) => ({ host, id })));
     if (on.length === 0) return;
     const { host, id } = this.random.pick(on);
-    if (host.process.state === 'alive' && host.machine) { this.cloud.ended.add(id); host.machine.guestStops(id, power); }
+    if (host.process.state !== 'alive' || !host.machine) return;
+    this.cloud.ended.add(id);
+    this.world.in(host.process, () => host.machine.guestStops(id, power));
   }
 
   crashAtCommit() {

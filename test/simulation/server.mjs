@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { root, useProduct } from './loader/register.mjs';
-import { SIM_SCHEMA } from './world/database.mjs';
+import { SIM_COPIES, SIM_SCHEMA } from './world/database.mjs';
 
 const HOSTS = 20;
 const RUN = process.getuid?.() === 0 ? '/run' : tmpdir();
@@ -33,8 +33,8 @@ export async function startServer(workers) {
   const dir = await mkdtemp(join(tmpdir(), `skylite-sim-${process.pid}-`));
   const runDir = join(RUN, `skylite-sim-run-${process.pid}`);
   const postgres = await prepareEmbeddedPostgres({ dataDir: join(dir, 'data'), runDir, password: 'test' });
-  const quick = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'plan_cache_mode=force_generic_plan', 'wal_level=minimal'].flatMap((one) => ['-c', one]);
-  const child = spawn(postgres.command, [...postgres.args, ...quick], { stdio: 'ignore' });
+  const quick = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'plan_cache_mode=force_generic_plan', 'wal_level=minimal', 'track_activities=off', 'track_counts=off', 'update_process_title=off'].flatMap((one) => ['-c', one]);
+  const child = spawn(postgres.command, [...postgres.args, ...quick], { stdio: 'ignore', env: { ...process.env, MALLOC_TOP_PAD_: '8388608', MALLOC_TRIM_THRESHOLD_: '67108864', MALLOC_MMAP_THRESHOLD_: '33554432' } });
   const exited = new Promise((done) => { child.once('exit', done); });
   const stop = async () => { child.kill('SIGINT'); await exited; await rm(dir, { recursive: true, force: true }); await rm(runDir, { recursive: true, force: true }); };
   try {
@@ -42,6 +42,16 @@ export async function startServer(workers) {
     for (let n = 0; n < workers; n += 1) urls.push(await makeDatabase(postgres, `sim${n}`, bootstrapDatabase));
     return { urls, stop };
   } catch (error) { await stop(); throw error; }
+}
+
+/** A connection of which nothing is read here any more: its socket, to be handed to another process. */
+export async function connectFor(url) {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  const { stream } = client.connection;
+  stream.pause();
+  return stream;
 }
 
 async function makeDatabase(postgres, name, bootstrapDatabase) {
@@ -66,6 +76,8 @@ async function makeDatabase(postgres, name, bootstrapDatabase) {
     await client.query('INSERT INTO scheduler.host_capacity (host_id) VALUES ($1)', [id]);
     await client.query('INSERT INTO scheduler.host_beats (host_id) VALUES ($1)', [id]);
   }
+  await client.query(SIM_COPIES);
+  await client.query('SELECT sim.keep_start()');
   await client.query('VACUUM ANALYZE');
   await client.end();
   return postgres.url(name);

@@ -1,15 +1,15 @@
-// Runs seeds in one process: `worker.mjs <postgres url> <from> <step> <count> [options as JSON]`. One line of JSON a seed.
+// Runs seeds in one process: `worker.mjs <from> <step> <count> [options as JSON]`, with a connection to PostgreSQL as its
+// standard input. One line of JSON a seed.
 import { TWICE } from './bugs.mjs';
 import { useProduct } from './loader/register.mjs';
 
-const [url, from, step, count, json = '{}'] = process.argv.slice(2);
+const [from, step, count, json = '{}'] = process.argv.slice(2);
 const options = JSON.parse(json);
 useProduct([...(options.mutation ? [options.mutation, ...(options.mutation.also ?? [])] : []), ...(options.twice ? TWICE : [])]);
-const { default: pg } = await import('pg');
-const client = new pg.Client({ connectionString: url, pipeline: true });
-await client.connect();
-const hosts = (await client.query('SELECT id, name FROM scheduler.hosts ORDER BY number')).rows;
-const cell = (await client.query('SELECT * FROM control.cell')).rows[0];
+const { Wire } = await import('./world/wire.mjs');
+const client = new Wire();
+const hosts = (client.query('SELECT id, name FROM scheduler.hosts ORDER BY number')).rows;
+const cell = (client.query('SELECT * FROM control.cell')).rows[0];
 const { takeOverClocks } = await import('./world/time.mjs');
 const { runSeed } = await import('./seed.mjs');
 const { Store } = await import('./world/database.mjs');
@@ -43,5 +43,4 @@ for (let n = 0; n < Number(count); n += 1) {
   process.stdout.write(`${JSON.stringify({ ...result, ms: Number((realNow() - began) / 1_000_000n) })}\n`);
   if (options.stopAtFirst && !result.ok) break;
 }
-await client.end();
 process.exit(0);

@@ -11,6 +11,7 @@ let t: TestDatabase;
 let scheduling: Database;
 export let world: MovesWorld;
 let compute: ComputeUnderTest | undefined;
+export const database = (): Database => t.db;
 export const client = (): Client => new Client(world);
 export const admin = (): Caller => ({ ...callerOf('p1', { isAdmin: true, roles: ['admin'] }) });
 export const as = (instance: { id: string }): { caller: Caller; instanceId: InstanceId } => ({ caller: admin(), instanceId: instance.id as InstanceId });

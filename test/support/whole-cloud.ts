@@ -138,6 +138,7 @@ export class WholeCloud {
   agentLimits: Limits = { ...FAST_AGENT, pullEveryMs: 100, beatEveryMs: 60, tickEveryMs: 60, announceMaxMs: 100 };
   cloudId = '';
   aliveTimeoutMs = 600;
+  computeTempo: Partial<typeof FAST> = {};
   fenceAgents: SchedulerConfig['fenceAgents'];
   #apps: INestMicroservice[] = [];
   #watch: NodeJS.Timeout | undefined;
@@ -158,7 +159,7 @@ export class WholeCloud {
         bus: this.bus, db: schedulerDb, logger, signer: { signHostUser: async () => 'jwt' },
         config: { natsUrls: ['nats://127.0.0.1:1'], aliveTimeoutMs: this.aliveTimeoutMs, powerKey: new Uint8Array(32).fill(7), ...(this.fenceAgents && { fenceAgents: this.fenceAgents }) },
       }), this.bus, 'scheduler'),
-      await createBusApplication(ComputeModule.register({ bus: this.bus, db: computeDb, logger, config: { ...FAST, leaseMs: 1_000 } }), this.bus, 'compute'),
+      await createBusApplication(ComputeModule.register({ bus: this.bus, db: computeDb, logger, config: { ...FAST, leaseMs: 1_000, ...this.computeTempo } }), this.bus, 'compute'),
     ];
     for (const app of this.#apps) await app.listen();
     this.#watch = setInterval(() => void this.#look(), 15);

@@ -26,6 +26,9 @@ export const LIMITS = {
   rxtxFactorMax: 3.4e38,
   /** Pages read to say which servers are on which hypervisor: 20,000 servers; beyond, ask for one hypervisor. */
   hypervisorServerPages: 20,
+  /** Lists longer than this show how hosts were up to so long ago, milliseconds: nobody sees the difference, and asking costs as much as the list. */
+  hostStatesShared: 20,
+  hostStatesFreshMs: 1_000,
   /** Hosts that join per second, and at once: a token cannot be guessed at that pace, and signing costs CPU. */
   joinsPerSecond: 10,
   joinsAtOnce: 20,

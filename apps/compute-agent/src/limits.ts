@@ -4,14 +4,16 @@ export const LIMITS = {
   tickEveryMs: 5_000,
   /** Between two looks, when events come in a stream: as long as the last look took, at most this. */
   tickPauseMaxMs: 200,
-  /** Pulls without a hint. */
+  /** Pulls without a hint while something changes; then ever more seldom. */
   pullEveryMs: 5_000,
+  /** At rest: a third of what a pull's lease lasts, and whoever waits for a host rings it every ten seconds anyway. */
+  pullAtRestMs: 40_000,
   /** Everything is pulled again now and then: an entry that vanished from the ledger's folder comes back. */
   fullPullEveryMs: 600_000,
   /** Everything is reported again now and then: what the control plane lost comes back. */
   fullReportEveryMs: 300_000,
-  /** Alive is judged by several beats (ten seconds), and by an echo after five of silence; one lost must not matter. */
-  beatEveryMs: 3_000,
+  /** Alive is judged by more than two beats (ten seconds), and by an echo after five of silence, which one beat never makes. */
+  beatEveryMs: 4_000,
   /** A fifth of an interval up or down, so that hosts started together do not stay together. */
   jitter: 0.2,
   /** Work in progress is reported only when it lasts: a boot should cost one report, not six. */
@@ -27,8 +29,12 @@ export const LIMITS = {
   /** A broken control plane that says `more` for ever must not hold the loop. */
   pullPages: 10_000,
 
-  /** Chains of actions at a time: libvirt takes four calls a connection, disks and images fill the rest. */
+  /** Chains of actions at a time: libvirt takes four calls a connection, disks fill the rest. */
   chains: 8,
+  /** Of them those that move a guest's memory, or bytes of images and disks, count apart: they take minutes to an hour, and must not
+   * hold up another guest's start or stop. Memory: as many as libvirt takes on that connection. */
+  memoryChains: 4,
+  copyChains: 8,
   /** Questions about domains asked of libvirt together: it queues what is more. */
   observeAtOnce: 64,
   /** More parallel downloads share the same wire and all finish later. */

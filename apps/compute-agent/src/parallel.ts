@@ -24,16 +24,25 @@ export class Slots {
 
   /** @throws the signal's reason when it is aborted while waiting or before */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    signal.throwIfAborted();
-    if (this.#free > 0) this.#free -= 1;
-    else await this.#wait(signal);
+    await this.take(signal);
     try {
       return await work();
     } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free += 1;
+      this.give();
     }
+  }
+
+  /** One of them, to be given back. @throws the signal's reason when it is aborted while waiting or before */
+  async take(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#free > 0) this.#free -= 1;
+    else await this.#wait(signal);
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#free += 1;
   }
 
   #wait(signal: AbortSignal): Promise<void> {

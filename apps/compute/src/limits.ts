@@ -29,6 +29,12 @@ export const LIMITS = {
   retryMaxMs: 15_000,
 
   // requests
+  /** Creates under way at a time: half as many as the loop works on, so that what was asked for is also built. */
+  createsAtOnce: 8,
+  /** Servers that wait for the loop, beyond which the next create waits, and for how long at most; looked at this often. */
+  createsBehind: 32,
+  createPatienceMs: 1_000,
+  createLookMs: 10,
   /** A write that lost its race this often gives up with `unavailable`. */
   writeAttempts: 8,
   /** Regular expressions of strangers: longer than this is an attack or a mistake. */
@@ -57,7 +63,7 @@ export const LIMITS = {
   /** How old may knowledge of a host be that decides whether it is alive. */
   hostFreshMs: 5_000,
   /** And of its session (epoch, boot id), where it fits what the host says; where it does not, it is asked for anew. */
-  sessionFreshMs: 30_000,
+  sessionFreshMs: 60_000,
   hostsKept: 20_000,
   /** A pull's answer lets a host start guests for this long: many pulls may be lost before it matters. */
   hostLeaseMs: 120_000,
@@ -71,6 +77,12 @@ export const LIMITS = {
   adoptShown: 500,
   adoptFlavors: 10_000,
   inspectEvents: 100,
+  /** Notes of what nobody knows, of one host: a report names at most 500, and what is gone from there is kept for a while. */
+  orphansOfHost: 2_000,
+  /** They are shown for minutes after they were seen last; kept for people who ask a few days later. */
+  orphansKeptMs: 7 * 86_400_000,
+  /** Removed in one statement. */
+  orphansSwept: 5_000,
 
   // timelines
   /** Rows that one timeline is made of, the newest: some hundred operations. */

@@ -92,6 +92,8 @@ export class Cloud {
     const { process } = one;
     this.world.kill(process);
     void one.bus.close();
+    // Nobody reaches into an agent that is dead.
+    if (one.kind === 'host') one.machine = one.ledger = one.agent = undefined;
     this.world.after(0, () => this.store.dropped(process), null);
     if (againMs !== null) one.cancelStart = this.world.after(againMs, () => this.startOne(one), null);
   }
@@ -145,14 +147,16 @@ export class Cloud {
 
   async #startHost(host) {
     const { world } = this;
-    const clock = { nowMs: () => Math.floor(world.now), wallMs: () => Date.now(), after: (ms, task) => world.after(ms, task, host.process) };
+    // This agent's, as long as it lives: the host may have another one by the time something comes back to it.
+    const { process } = host;
+    const clock = { nowMs: () => Math.floor(world.now), wallMs: () => Date.now(), after: (ms, task) => world.after(ms, task, process) };
     const ledger = await Ledger.open({ folder: `/sim/${host.name}/ledger`, durable: true, wallMs: clock.wallMs, onProblem: () => {} });
     const raw = new SimulatedMachine({
       folder: `/sim/${host.name}/machine`, cloudId: this.cell.cloud_id, urlOf: imageUrls(host.bus, host.id), after: clock.after, shape: { vcpus: 8, memoryMib: 8192, diskGib: 100, cells: 1 }, cpus: CPUS, shutdownMs: 1_000,
     });
     host.machine = raw;
     host.ledger = ledger;
-    const machine = this.#harsh(host, raw);
+    const machine = this.#harsh(host, raw, process);
     const agent = new HostAgent({
       hostId: host.id, name: host.name, simulated: true, bootId: raw.bootId, bus: host.bus, ledger, machine,
       offer: { cpus: CPUS, share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'simulated', hostAddress: '127.0.0.1' },
@@ -163,7 +167,7 @@ export class Cloud {
   }
 
   /** The machine, with calls that take time and fail as libvirt and disks do. */
-  #harsh(host, raw) {
+  #harsh(host, raw, process) {
     const { world } = this;
     const wrap = new Proxy(raw, {
       get: (target, key) => {
@@ -183,11 +187,11 @@ export class Cloud {
             }
             world.trace(`${host.name} ${key}`);
             const n = key === 'observe' || key === 'list' ? -1 : ++this.steps;
-            if (this.#crashesHere('act', 'before', n, host.process)) return;
-            if (key === 'receiveDisk') { this.#receive(host, args[0], () => target[key](...args)).then(resolve, reject); return; }
+            if (this.#crashesHere('act', 'before', n, process)) return;
+            if (key === 'receiveDisk') { this.#receive(host, process, args[0], () => target[key](...args)).then(resolve, reject); return; }
             target[key](...args).then(resolve, reject);
-            this.#crashesHere('act', 'after', n, host.process);
-          }, host.process);
+            this.#crashesHere('act', 'after', n, process);
+          }, process);
         });
       },
     });
@@ -195,7 +199,7 @@ export class Cloud {
   }
 
   /** A disk from another host, through the door: nothing is sent, but everybody is asked who would be. */
-  async #receive(host, { id, diskGeneration, diskFrom }, take) {
+  async #receive(host, process, { id, diskGeneration, diskFrom }, take) {
     const away = (why) => new StepError('disk-source-away', `The disk cannot be fetched: ${why}.`, 'free');
     if (!host.bus.connected) throw away('this host is cut off');
     const { sourceHostId, instanceId } = await this.door.ask(openDiskTransfer, { transferId: diskFrom.transferId, key: diskFrom.key }).catch((error) => {
@@ -205,7 +209,7 @@ export class Cloud {
     if (source.process.state !== 'alive' || !source.bus.connected || source.machine === undefined) throw away('its host does not answer');
     if (source.agent?.reconciler.restingDisk(id) !== diskGeneration) throw away('its host does not send it yet');
     if (instanceId !== id) this.violated('disk of another', `${id} got the disk of ${instanceId}`);
-    if (host.process.state === 'dead') return;
+    if (process.state === 'dead') return;
     this.disks.copies(id, source.name, host.name);
     await take();
   }

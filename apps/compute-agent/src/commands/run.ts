@@ -1,4 +1,5 @@
 import type { AgentConfig } from '#libs/config';
+import { guestsService, guestsServiceText } from '#libs/libvirt';
 import { createLogger, serveMonitor } from '#libs/observability';
 import { connectHost } from '../host/host-bus.js';
 import { makeRealHost } from '../host/real-host.js';
@@ -9,6 +10,8 @@ import { holdAlone } from '../session/only-one.js';
 import type { Ledger } from '../reconcile/ledger.js';
 import type { HostAgent } from '../host/host-agent.js';
 import { removeReadyFile, untilStopped, writeReadyFile } from './process.js';
+
+const MACHINE_SOCKET = '/run/libvirt/libvirt-sock';
 
 /** `run`: one real host's agent, until it is told to stop. @returns the exit code */
 export async function run(config: AgentConfig): Promise<number> {
@@ -37,6 +40,9 @@ export async function run(config: AgentConfig): Promise<number> {
   const { agent, ledger } = host.made;
   gaugeSources.instances = () => ledger.entries.size;
   gaugeSources.hypervisorsUp = () => (agent.hypervisorUp ? 1 : 0);
+  // Only the machine's own libvirt is its business.
+  const others = config.libvirtSocket === MACHINE_SOCKET ? guestsService() : null;
+  if (others) logger.warn(guestsServiceText(others), 'somebody else stops and starts guests of this host');
   agent.start();
   return ended;
 }

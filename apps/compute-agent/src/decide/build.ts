@@ -3,7 +3,8 @@
  *
  * Owns: when a disk is made, made anew, kept beside, brought back, and when one goes. A disk that held a guest's data goes only
  * when a higher disk generation was asked for and its own disk is there and defined; what is kept beside goes only when the
- * wish does not name it any more. A lost disk is never replaced by an empty one, except by a higher disk generation.
+ * wish does not name it any more. A lost disk is never replaced by an empty one, except by a higher disk generation; the wish
+ * says of which disks there were, for a host that has lost its memory along with them.
  * A crash between any two steps leaves files whose names say what they are; the next plan goes on from them.
  */
 import type { Failure, InstanceFacts, Shape, Step, World } from './facts.js';
@@ -17,6 +18,8 @@ export interface Build {
   readonly before: readonly Step[];
   readonly steps: readonly Step[];
 }
+
+const DISK_LOST = 'The root disk of this server is gone from its host, and nothing is built in its place. Rebuilding the server makes a new disk from its image; or an operator puts the disk back on the host, and it goes on by itself.';
 
 export function planBuild(facts: InstanceFacts, world: World): Build | { refused: Failure } {
   const { desired, progress, domain, files } = facts;
@@ -50,9 +53,11 @@ export function planBuild(facts: InstanceFacts, world: World): Build | { refused
   if (back) steps.push('restore-disk');
   else if (!hasDisk) {
     // A disk that was made and is gone held a guest's data: an empty one in its place would hide the loss.
-    if (built !== null && !isNewDisk) return refuse('disk-lost', 'The root disk of this instance is gone from its host. A rebuild makes a new one.');
+    // The control plane knows of it also when this host has lost all it knew.
+    if (built === null ? desired.diskLaunched : !isNewDisk) return refuse('disk-lost', DISK_LOST);
     steps.push('fetch-image', built === null && desired.diskFrom !== null ? 'receive-disk' : 'make-disk');
   } else if (isOtherShape && !isNewDisk) steps.push('grow-disk');
+  else if (built === null) steps.push('fetch-image'); // its disk was put back, or is all that was left: it stands on the image
   // A guest whose memory is kept has its config drive open.
   if (!files.configDrive || isNewDisk || (progress.configDrive !== facts.configDrive && !saved)) steps.push('make-config-drive');
   if (!domain || isNewDisk || (isNewSpec && !saved)) steps.push('define');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { desired, FILES, FROZEN, layout, layoutCell, observedDomain as domain, world } from '../testing/builders.js';
 import { driftOf, strangers } from './drift.js';
-import { NO_PROGRESS, type InstanceFacts } from './facts.js';
+import { NO_FILES, NO_PROGRESS, type InstanceFacts } from './facts.js';
 import { planInstance } from './plan.js';
 
 const started = { ...NO_PROGRESS, built: 1, configDrive: 'drive', frozen: FROZEN, definition: 'd', started: { generation: 1, bootId: 'boot-1' } };
@@ -23,6 +23,10 @@ describe('drift', () => {
     ['defined by an older agent', { progress: { ...started, definition: null }, domain: domain('running', {}, { definition: 'other' }) }, []],
     ['its disk removed while it runs', { files: { ...FILES, disks: [] } }, ['disk-missing']],
     ['its disk removed while it is off', { desired: desired({ generation: 2 }), domain: domain('stopped'), files: { ...FILES, disks: [] } }, ['disk-missing']],
+    ['its disk gone, and all that its host knew', { desired: desired({ diskLaunched: true }), progress: NO_PROGRESS, domain: null, files: NO_FILES }, ['disk-missing']],
+    ['saved by hand', { domain: domain('stopped', {}, { saved: true }) }, ['ended-by-itself']],
+    ['off, and saved by hand', { desired: desired({ intent: 'stopped' }), domain: domain('stopped', {}, { saved: true }) }, ['saved-memory']],
+    ['suspended', { desired: desired({ intent: 'suspended' }), domain: domain('stopped', {}, { saved: true }) }, []],
     ['halted', { domain: domain('paused', {}, { pausedBy: 'fault', reason: 'ioerror' }) }, ['guest-halted']],
     ['not ours', { domain: domain('running', null) }, ['foreign-domain']],
     ['not named', { listed: false }, ['unlisted']],

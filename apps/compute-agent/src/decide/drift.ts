@@ -3,6 +3,7 @@
  * corrected, and what is only said, is the plan's business (docs/drift.md has the table).
  */
 import type { DriftEntry } from '#libs/contracts';
+import { diskName } from '../files/disk-names.js';
 import type { InstanceFacts, World } from './facts.js';
 import type { InstancePlan } from './plan.js';
 import { builtOf, isActive, isOfOtherCpus, lostCpus } from './state.js';
@@ -17,7 +18,7 @@ export function driftOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'steps' |
   const found: Drift[] = [];
   const say = (kind: string, what: string): void => { found.push({ kind, id: desired.id, what }); };
   if (!listed) say('unlisted', 'The control plane does not name this instance; it is watched and left as it is.');
-  if (plan.error?.final) say(KIND_OF_ERROR[plan.error.code] ?? 'given-up', plan.error.message);
+  if (plan.error?.final) say(KIND_OF_ERROR[plan.error.code] ?? 'given-up', plan.error.code === 'disk-lost' ? `${plan.error.message} Looked for: ${diskName(desired.diskGeneration)} in its folder.` : plan.error.message);
   if (domain?.definition && progress.definition && domain.definition !== progress.definition) {
     say('changed-definition', 'Its definition in libvirt is not the one it was given: somebody edited or undefined it. It stays until the instance is resized or rebuilt.');
   } else if (domain?.retuned) say('changed-definition', 'Its guest runs on other CPUs or memory of the host than was claimed for it: somebody changed that (virsh vcpupin or its like). It is as claimed again when the guest is started anew.');
@@ -28,8 +29,11 @@ export function driftOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'steps' |
   if (isActive(facts) && built && !files.disks.includes(built.diskGeneration)) say('disk-missing', 'The disk that its guest has open is not in its folder any more: it is lost when the guest ends.');
   const wantedOn = desired.intent === 'running' || desired.intent === 'paused' || desired.intent === 'suspended';
   const isAtRest = plan.steps.length === 0 && plan.doing === null && plan.error === null && listed;
+  const saved = plan.state === 'stopped' && domain?.saved === true;
   if (wantedOn && isAtRest && (plan.state === 'stopped' || plan.state === 'crashed')) {
-    say('ended-by-itself', `It shall be ${desired.intent}, and its guest ${plan.state === 'crashed' ? 'crashed' : 'ended by itself or by somebody on the host'}. It is started when somebody asks.`);
+    say('ended-by-itself', `It shall be ${desired.intent}, and its guest ${plan.state === 'crashed' ? 'crashed' : 'ended by itself or by somebody on the host'}. It is started when somebody asks${saved ? ', and goes on from the memory that was saved' : ''}.`);
+  } else if (saved && isAtRest) {
+    say('saved-memory', 'It is off, and its guest\'s memory was saved on the host (virsh managedsave). Its next start goes on from there; until then, or until the memory is removed, it is not moved or resized.');
   }
   return found;
 }

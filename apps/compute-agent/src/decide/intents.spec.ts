@@ -178,6 +178,12 @@ describe('what is said', () => {
     const gone = facts({ desired: desired({ intent: 'deleted' }), domain: null, files: NO_FILES });
     expect(observationOf(gone, planInstance(gone, world()))).toMatchObject({ state: 'absent', built: null });
   });
+  it('says that memory is kept of a guest that is off and not suspended', () => {
+    for (const [intent, said] of [['running', true], ['stopped', true], ['suspended', undefined]] as const) {
+      const at = facts({ desired: desired({ intent }), domain: domain('stopped', {}, { saved: true }) });
+      expect(observationOf(at, planInstance(at, world())).savedMemory).toBe(said);
+    }
+  });
   it('refreshes the config drive when it is off', () => {
     expect(plan({ configDrive: 'other' }).steps).toEqual([]);
     expect(plan({ desired: desired({ generation: 2 }), configDrive: 'other', domain: domain('stopped') }).steps).toEqual(['make-config-drive', 'start']);

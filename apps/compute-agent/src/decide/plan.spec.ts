@@ -51,6 +51,18 @@ describe('planInstance', () => {
     expect(plan({ domain: domain('stopped'), files: { ...FILES, disks: [] }, progress: started })).toMatchObject({ steps: [], state: 'failed', error: { code: 'disk-lost', final: true } });
     expect(plan({ progress: built })).toMatchObject({ steps: [], state: 'failed', error: { code: 'disk-lost' } });
   });
+  it('builds nothing, from an image or another host, where a guest has had its disk, though this host remembers nothing', () => {
+    const diskFrom = { transferId: '0c1d2e3f-4a5b-4c6d-8e7f-000000000009', key: 'k' };
+    for (const intent of ['running', 'stopped', 'paused', 'suspended']) {
+      for (const change of [{}, { diskFrom }, { diskGeneration: 2 }]) {
+        expect(plan({ desired: desired({ intent, diskLaunched: true, ...change }) })).toMatchObject({ steps: [], state: 'failed', error: { code: 'disk-lost', final: true } });
+      }
+    }
+    expect(plan({ desired: desired({ diskLaunched: true, intent: 'deleted' }) })).toMatchObject({ steps: [], state: 'absent' });
+    // A rebuild's disk is new; one that was put back is used, on the image that it stands on.
+    expect(plan({ desired: desired({ diskGeneration: 2, specGeneration: 2 }) }).steps).toEqual(['fetch-image', 'make-disk', 'make-config-drive', 'define', 'start']);
+    expect(plan({ desired: desired({ diskLaunched: true }), files: { ...FILES, configDrive: false } }).steps).toEqual(['fetch-image', 'make-config-drive', 'define', 'start']);
+  });
   it('defines again what somebody undefined, without starting a guest that was started', () => {
     expect(plan({ files: FILES, progress: started }).steps).toEqual(['define']);
     expect(plan({ files: { ...FILES, configDrive: false }, progress: built }).steps).toEqual(['make-config-drive', 'define', 'start']);

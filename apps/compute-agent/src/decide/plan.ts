@@ -168,6 +168,7 @@ export function observationOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'st
     id: desired.id, generation: desired.generation, state: plan.state, rebootCount: domain?.notes?.rebootCount ?? progress.rebootCount,
     startedAtMs: progress.startedAtMs, built: plan.state === 'absent' ? null : builtOf(facts), doing: plan.doing,
     error: error && { code: error.code, message: error.message.slice(0, 1000), attempts: error.attempts, final: error.final },
+    ...(plan.state === 'stopped' && domain?.saved === true && { savedMemory: true }),
     ...(progress.frozen && { frozen: { ...progress.frozen } }),
   };
 }

@@ -23,8 +23,8 @@ export interface NotesToWrite {
 
 const node = (prefix: string, { cloudId, epoch, rebootCount, frozen, desired, sharedCpus }: NotesToWrite): XmlNode => {
   // The config drive's files are on the config drive, and hold what does not belong into a domain's definition; and a
-  // transfer's key is a secret. What is kept beside is the moment's business.
-  const { configDrive: _files, diskFrom: _transfer, previous: _previous, layout, ...rest } = desired;
+  // transfer's key is a secret. What is kept beside, or has run, is the moment's business.
+  const { configDrive: _files, diskFrom: _transfer, previous: _previous, diskLaunched: _launched, layout, ...rest } = desired;
   const spec = { ...rest, ...(layout && { layout }) };
   return el(`${prefix}instance`, {
     ...(prefix !== '' && { [`xmlns:${NOTES_PREFIX}`]: NOTES_URI }),

@@ -6,6 +6,6 @@ import { credsOf, type JoinedIdentity } from '../session/identity.js';
 export function connectHost(identity: JoinedIdentity, incarnation: () => number, logger: Logger): NatsBus {
   return new NatsBus({
     servers: identity.membership.natsUrls, creds: credsOf(identity), name: `host ${identity.name}`, inboxPrefix: hostInbox(identity.hostId),
-    cellId: identity.membership.cellId, incarnation, onProblem: (text) => logger.warn(text),
+    cellId: identity.membership.cellId, incarnation, ofHost: true, onProblem: (text) => logger.warn(text),
   });
 }

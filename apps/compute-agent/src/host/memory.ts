@@ -26,10 +26,10 @@ export async function memoryAfter(after: string, { ledger, machine, reconciler }
 
   async function remembered(id: string): Promise<RememberedInstance | null> {
     const entry = ledger.entries.get(id);
-    if (entry) return { desired: entry.desired, sequence: entry.sequence, state: reconciler.last(id)?.plan.state ?? 'building', source: 'ledger' };
+    if (entry) return { desired: entry.desired, sequence: entry.sequence, state: reconciler.last(id)?.plan.state ?? 'building', built: entry.progress.built !== null || (observed.get(id)?.notes ?? null) !== null, source: 'ledger' };
     const xml = await machine.hypervisor.domainXml(id);
     const desired = xml === null ? null : rememberedIn(xml);
     const power = observed.get(id)?.power;
-    return desired && { desired, sequence: 0, state: power ?? 'stopped', source: 'notes' };
+    return desired && { desired, sequence: 0, state: power ?? 'stopped', built: true, source: 'notes' };
   }
 }

@@ -44,6 +44,8 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #options: LibvirtHypervisorOptions;
   readonly #notes = new Map<string, KnownNotes>();
   readonly #listeners = new Set<() => void>();
+  /** As last observed: a wrong guess only takes the other link. */
+  #lastSaved: ReadonlySet<string> = new Set();
   #capabilities: Promise<DomainCapabilities> | undefined;
   #hostCpus: Promise<HostCpus> | undefined;
 
@@ -128,7 +130,7 @@ export class LibvirtHypervisor implements Hypervisor {
     await this.#step('start', async () => {
       const domain = await this.#libvirt.domainLookupByUuid(id);
       if (domain.id >= 0) return;
-      await this.#libvirt.domainCreate(domain, {}, LONG).catch(async (error: unknown) => {
+      await this.#libvirt.domainCreate(domain, {}, { ...LONG, memory: this.#lastSaved.has(id) }).catch(async (error: unknown) => {
         if (!(error instanceof LibvirtError) || (await this.#isActive(id))) return this.#unless(error, () => this.#isActive(id));
         if (!(await this.#saved()).has(id)) throw error;
         throw new StepError('memory-unreadable', `The guest's saved memory cannot be restored (${error.message}). A hard reboot gives it up and boots the guest.`, 'counted', { cause: error });
@@ -277,7 +279,8 @@ export class LibvirtHypervisor implements Hypervisor {
 
   /** Domains whose memory is kept. */
   async #saved(): Promise<ReadonlySet<string>> {
-    return new Set((await this.#libvirt.listAllDomains({ managedsave: true })).map(({ uuid }) => uuid));
+    this.#lastSaved = new Set((await this.#libvirt.listAllDomains({ managedsave: true })).map(({ uuid }) => uuid));
+    return this.#lastSaved;
   }
 
   async #isIn(domain: DomainRef, state: DomainState['state']): Promise<boolean> {

@@ -31,4 +31,34 @@ describe('a chain', () => {
     await run();
     expect(done.at(-1)).toBe('start');
   });
+
+  it('waits for no other guest\'s memory, image or disk, and those wait for their like', async () => {
+    const ids = Array.from({ length: 40 }, (_, n) => instanceId(n + 1));
+    const open = new Map<string, () => void>();
+    const ended = new Set<string>();
+    const chains = new Chains({
+      ledger: { entries: new Map(ids.map((id) => [id, { desired: desired({ id }) }])), host: { reportOnly: false, epoch: 1 } } as unknown as Ledger,
+      machine: {} as never, bootId: 'boot-1', clock: systemClock, random: () => 0, logger: createLogger('test', 'silent'), limits: { ...LIMITS, chains: 2, memoryChains: 3, copyChains: 2 }, lease: { mayStart: true },
+      around: (step, id) => (step === 'save' || step === 'fetch-image' || (step === 'start' && Number(id.slice(-2)) > 30) ? new Promise((end) => { open.set(id, end); }) : Promise.resolve()),
+      onStep: () => undefined, onEnd: (id) => ended.add(id),
+    });
+    const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+    ids.slice(0, 10).forEach((id) => chains.start(id, 1, ['save']));
+    ids.slice(10, 20).forEach((id) => chains.start(id, 1, ['fetch-image', 'make-disk', 'define', 'start']));
+    ids.slice(30).forEach((id) => chains.start(id, 1, ['book-wake', 'start']));
+    ids.slice(20, 30).forEach((id) => chains.start(id, 1, ['destroy', 'book-reboot', 'start']));
+    await turn();
+    expect([...ended]).toEqual(ids.slice(20, 30));
+    // Three of those that move memory, two of those that copy.
+    expect(open.size).toBe(5);
+    while (ended.size < ids.length) {
+      expect(open.size).toBeLessThanOrEqual(5);
+      for (const [id, end] of [...open]) {
+        open.delete(id);
+        end();
+      }
+      await turn();
+    }
+    await chains.stop();
+  });
 });

@@ -1,5 +1,6 @@
 /**
- * Runs the steps that plans ask for: one chain an instance at a time, bounded over the host.
+ * Runs the steps that plans ask for: one chain an instance at a time, bounded over the host; what takes long is bounded apart, so that
+ * it holds up no other guest.
  *
  * Owns: who is being worked on, breaking off, booking failures. Never plans. A crash leaves the step half done, which the
  * next plan sees.
@@ -23,7 +24,7 @@ export interface ChainsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  readonly limits: Pick<Limits, 'chains' | 'attempts' | 'backoffMinMs' | 'backoffMaxMs'>;
+  readonly limits: Pick<Limits, 'chains' | 'memoryChains' | 'copyChains' | 'attempts' | 'backoffMinMs' | 'backoffMaxMs'>;
   /** May guests be started now? */
   readonly lease: { readonly mayStart: boolean };
   /** Tests stop the world here. */
@@ -32,16 +33,22 @@ export interface ChainsOptions {
   onEnd(id: string): void;
 }
 
+const COPIES: ReadonlySet<Step> = new Set<Step>(['fetch-image', 'receive-disk', 'keep-disk']);
+
 interface Chain { readonly generation: number; readonly abort: AbortController; readonly done: Promise<void> }
 
 export class Chains {
   readonly #options: ChainsOptions;
   readonly #running = new Map<string, Chain>();
-  readonly #slots: Slots;
+  readonly #short: Slots;
+  readonly #memory: Slots;
+  readonly #copy: Slots;
 
   constructor(options: ChainsOptions) {
     this.#options = options;
-    this.#slots = new Slots(options.limits.chains);
+    this.#short = new Slots(options.limits.chains);
+    this.#memory = new Slots(options.limits.memoryChains);
+    this.#copy = new Slots(options.limits.copyChains);
   }
 
   has(id: string): boolean { return this.#running.has(id); }
@@ -49,7 +56,7 @@ export class Chains {
   start(id: string, generation: number, steps: readonly Step[]): void {
     if (this.#running.has(id)) return;
     const abort = new AbortController();
-    const done = this.#slots.run(abort.signal, () => this.#run(id, generation, steps, abort.signal))
+    const done = this.#run(id, generation, steps, abort.signal)
       .catch((error: unknown) => {
         if (!abort.signal.aborted) this.#options.logger.error({ instance: id, err: error }, 'a chain of actions ended unexpectedly');
       })
@@ -73,14 +80,32 @@ export class Chains {
   }
 
   async #run(id: string, generation: number, steps: readonly Step[], signal: AbortSignal): Promise<void> {
-    for (const step of steps) {
-      const entry = this.#options.ledger.entries.get(id);
-      if (signal.aborted || entry?.desired.generation !== generation || this.#options.ledger.host.reportOnly) return;
-      // The plan had a lease; waiting for its turn, or an image, may have taken longer than that lasts.
-      if (step === 'start' && !this.#options.lease.mayStart) return;
-      this.#options.onStep(id, step);
-      if (!(await this.#step(id, generation, step, signal))) return;
+    const wakes = steps.includes('book-wake');
+    let held: Slots | undefined;
+    try {
+      for (const step of steps) {
+        const slots = this.#slotsOf(step, wakes);
+        if (slots !== held) {
+          held?.give();
+          held = undefined;
+          await slots.take(signal);
+          held = slots;
+        }
+        const entry = this.#options.ledger.entries.get(id);
+        if (signal.aborted || entry?.desired.generation !== generation || this.#options.ledger.host.reportOnly) return;
+        // The plan had a lease; waiting for its turn, or an image, may have taken longer than that lasts.
+        if (step === 'start' && !this.#options.lease.mayStart) return;
+        this.#options.onStep(id, step);
+        if (!(await this.#step(id, generation, step, signal))) return;
+      }
+    } finally {
+      held?.give();
     }
+  }
+
+  #slotsOf(step: Step, wakes: boolean): Slots {
+    if (step === 'save' || (step === 'start' && wakes)) return this.#memory;
+    return COPIES.has(step) ? this.#copy : this.#short;
   }
 
   /** @returns whether the chain may go on */

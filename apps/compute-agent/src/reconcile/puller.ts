@@ -38,6 +38,8 @@ export class Puller {
   #stopped = false;
   #open = false;
   #fullAtMs: number;
+  /** Until the next pull that nobody asked for. */
+  #delayMs = 0;
   #cancelTimer: (() => void) | undefined;
 
   constructor(options: PullerOptions) {
@@ -59,6 +61,11 @@ export class Puller {
 
   /** Pulls now, or once more after the pull under way. */
   pull(): void {
+    this.#delayMs = 0;
+    this.#pull();
+  }
+
+  #pull(): void {
     if (this.#stopped || !this.#open) return;
     if (this.#pulling) {
       this.#again = true;
@@ -67,15 +74,17 @@ export class Puller {
     this.#cancelTimer?.();
     this.#again = false;
     const { limits, random, pullEveryMs } = this.#options;
-    let delay = pullEveryMs;
+    // Nothing new, and nobody rang: at rest.
+    this.#delayMs = Math.min(Math.max(pullEveryMs, this.#delayMs * 2), Math.max(pullEveryMs, limits.pullAtRestMs));
+    let failed = false;
     this.#pulling = this.#pullOnce().catch((error: unknown) => {
-      delay = limits.askAgainMs;
+      failed = true;
       this.#failed(error);
     }).finally(() => {
       this.#pulling = undefined;
       if (this.#stopped) return;
-      if (this.#again) this.pull();
-      else this.#cancelTimer = this.#options.clock.after(jittered(delay, limits.jitter, random()), () => this.pull());
+      if (this.#again) this.#pull();
+      else this.#cancelTimer = this.#options.clock.after(jittered(failed ? limits.askAgainMs : this.#delayMs, limits.jitter, random()), () => this.#pull());
     });
   }
 
@@ -108,7 +117,10 @@ export class Puller {
       last = answer.upTo;
       // Only a word that was taken in renews it, and only the last page of it: what was moved away may stand there.
       if (!answer.more) await lease.renew(askedMs, answer);
-      if (changed.length > 0) this.#options.onChanged(changed);
+      if (changed.length > 0) {
+        this.#delayMs = this.#options.pullEveryMs;
+        this.#options.onChanged(changed);
+      }
       if (!answer.more) break;
       if (answer.upTo <= since) throw new SkyError('internal', 'Desired state said more and went no further.');
     }

@@ -68,6 +68,9 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   readonly #lines = new Map<string, number>();
   readonly #images = new Map<string, Promise<void>>();
   readonly #listeners = new Set<() => void>();
+  /** Which start or end of a guest was its last here: a button is of the guest that was on when it was pressed. */
+  readonly #turns = new Map<string, number>();
+  #lastTurn = 0;
   #up = false;
 
   constructor(options: SimulatedMachineOptions) {
@@ -135,6 +138,7 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     if (kept.power === 'running') return;
     if (kept.power === 'paused') return;
     if (!kept.disks.includes(kept.notes?.diskGeneration ?? 1) || !kept.configDrive) throw new StepError('simulated-start', 'The simulated guest has no disk.', 'counted');
+    this.#turn(id);
     this.#change(id, () => {
       kept.power = 'running';
       if (kept.saved) {
@@ -164,7 +168,8 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
 
   async pressPowerButton(id: string): Promise<void> {
     if (this.#domain(id).power !== 'running' || this.#options.shutdownMs === null) return;
-    this.#options.after(this.#options.shutdownMs ?? 20, () => this.guestStops(id, 'stopped'));
+    const turn = this.#turns.get(id);
+    this.#options.after(this.#options.shutdownMs ?? 20, () => { if (this.#turns.get(id) === turn) this.guestStops(id, 'stopped'); });
   }
 
   async destroy(id: string): Promise<void> { this.guestStops(id, 'stopped'); }
@@ -227,7 +232,9 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   /** The guest ends by itself, or is ended. */
   guestStops(id: string, power: 'stopped' | 'crashed'): void {
     const kept = this.#kept.get(id);
-    if (kept?.power === 'running' || kept?.power === 'paused') this.#change(id, () => { kept.power = power; });
+    if (kept?.power !== 'running' && kept?.power !== 'paused') return;
+    this.#turn(id);
+    this.#change(id, () => { kept.power = power; });
   }
 
   /** What a guest was told to be placed like; null: it floats, or there is none. */
@@ -237,6 +244,8 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     const cells = simulatedCells(this.#shape);
     return { ...cpuSetsOf(this.#options.cpus ?? NOTHING_STATED, cells.flatMap(({ cpus }) => cpus)), cells };
   }
+
+  #turn(id: string): void { this.#turns.set(id, (this.#lastTurn += 1)); }
 
   #notesOf({ desired, frozen, rebootCount }: Omit<DomainToDefine, 'epoch'>, sharedCpus: string): DomainNotes {
     const { generation, specGeneration, diskGeneration, vcpus, memoryMib, diskGib, layout } = desired;
@@ -258,6 +267,7 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     if (kept.power === null && !hasFiles(kept)) {
       this.#kept.delete(id);
       this.#lines.delete(id);
+      this.#turns.delete(id);
       rmSync(path, { force: true });
     } else {
       this.#kept.set(id, kept);

@@ -13,7 +13,7 @@ export const desired = (change: Partial<DesiredInstance> = {}): DesiredInstance 
   vcpus: 1, memoryMib: 128, diskGib: 1,
   image: { id: IMAGE_ID, sha512: 'ab'.repeat(64), sizeBytes: 1000, virtualSizeBytes: 64 * 1024 * 1024, format: 'qcow2' },
   configDrive: { 'openstack/latest/meta_data.json': '{"uuid":"0c1d2e3f"}' },
-  diskGeneration: 1, powerOffTimeoutS: null, diskFrom: null, previous: null, layout: null,
+  diskGeneration: 1, powerOffTimeoutS: null, diskFrom: null, previous: null, diskLaunched: false, layout: null,
   ...change,
 });
 

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { adoptClaims, Caller, GroupWish, InputOf, RememberedInstance } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import { lockServers } from '../hosts/lock-servers.js';
 import type { InstanceRow } from '../instances/instance-row.js';
 import { needsOf } from '../instances/needs-of.js';
 import type { Finding, KnownRow } from './decide/compare.js';
@@ -8,6 +9,8 @@ import type { RememberedRow } from './decide/row-from-memory.js';
 
 export type HeldClaim = InputOf<typeof adoptClaims>['claims'][number];
 type HeldRow = Pick<HeldClaim, 'instanceId' | 'generation' | 'projectId' | 'vcpus' | 'memoryMib' | 'diskGib' | 'layout'> & { group: GroupWish | null; spec: Pick<InstanceRow['spec'], 'flavor' | 'imageProperties'> };
+
+const RESTORED = 'The database was restored to a state of before.';
 
 /** Rows that follow their hosts after a restore. */
 @Injectable()
@@ -19,14 +22,16 @@ export class AdoptionRepository {
     return ((await this.db.pool.query('SELECT FROM compute.departures WHERE instance_id = $1', [id])).rowCount ?? 0) > 0;
   }
 
-  /** Rows of these ids, and all rows of this host. */
+  /** Rows of these ids, and all rows of this host, also of what moves left on it. */
   async rows(hostId: string, ids: readonly string[]): Promise<Map<string, KnownRow>> {
-    const { rows } = await this.db.pool.query<{ id: string; name: string; intent: string; generation: string; host_id: string | null; host_name: string | null; finished: boolean; seen: boolean }>(`
-      SELECT id, name, CASE WHEN withdrawn THEN 'deleted' ELSE intent END AS intent, generation, host_id, host_name, deleted_at IS NOT NULL AS finished,
-        launched_at IS NOT NULL OR observed_state NOT IN ('building', 'absent') AS seen
-      FROM compute.instances WHERE id = ANY($2::uuid[]) OR (host_id = $1 AND deleted_at IS NULL)`, [hostId, ids]);
+    const { rows } = await this.db.pool.query<{ id: string; name: string; intent: string; generation: string; host_id: string | null; host_name: string | null; finished: boolean; seen: boolean; phase: string | null; others: KnownRow['others'] }>(`
+      SELECT id, name, CASE WHEN withdrawn OR hold = 'gone' THEN 'deleted' ELSE intent END AS intent, generation, host_id, host_name, deleted_at IS NOT NULL AS finished,
+        launched_at IS NOT NULL OR observed_state NOT IN ('building', 'absent') AS seen, move_phase AS phase,
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('hostId', m.other_host_id, 'wanted', m.other_wanted, 'open', m.finished_at IS NULL)), '[]') FROM compute.migrations m
+          WHERE m.instance_id = compute.instances.id AND m.other_host_id IS NOT NULL) AS others
+      FROM compute.instances WHERE id = ANY($2::uuid[]) OR (host_id = $1 AND deleted_at IS NULL) OR id IN (SELECT instance_id FROM compute.migrations WHERE other_host_id = $1)`, [hostId, ids]);
     return new Map(rows.map((row) => [row.id, {
-      id: row.id, name: row.name, intent: row.intent, generation: Number(row.generation), hostId: row.host_id, hostName: row.host_name, finished: row.finished, seen: row.seen === true,
+      id: row.id, name: row.name, intent: row.intent, generation: Number(row.generation), hostId: row.host_id, hostName: row.host_name, finished: row.finished, seen: row.seen === true, phase: row.phase, others: row.others,
     }]));
   }
 
@@ -37,10 +42,11 @@ export class AdoptionRepository {
    */
   async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<HeldClaim[]> {
     return this.db.transaction(async (client) => {
+      await lockServers(client, host.id, findings.map((finding) => finding.id));
+      for (const finding of findings) await this.#apply(client, host, finding, remembered, caller);
       await client.query(`
         INSERT INTO compute.host_feeds AS f (host_id, sequence, epoch) VALUES ($1, $2, $3)
         ON CONFLICT (host_id) DO UPDATE SET sequence = greatest(f.sequence, excluded.sequence), epoch = greatest(f.epoch, excluded.epoch)`, [host.id, host.upTo, host.epoch]);
-      for (const finding of findings) await this.#apply(client, host, finding, remembered, caller);
       // Everything on it takes a new place, above what it has heard: it hears it all anew.
       await client.query(`
         WITH placed AS (SELECT id, row_number() OVER (ORDER BY host_sequence, id) AS place FROM compute.instances WHERE host_id = $1 AND deleted_at IS NULL),
@@ -69,6 +75,8 @@ export class AdoptionRepository {
       case 'unknown': await this.#create(client, host, remembered(finding.entry)); break;
       case 'newer': case 'moved': await this.#advance(client, host, remembered(finding.entry)); break;
       case 'missing': await this.#missing(client, finding.id); break;
+      case 'returns': await this.#returns(client, finding); break;
+      case 'let-go': await this.#letGo(client, host.id, finding); break;
       case 'elsewhere': await this.#depart(client, host.id, finding); return;
     }
     await client.query(`
@@ -81,17 +89,17 @@ export class AdoptionRepository {
     await client.query(`
       INSERT INTO compute.instances (id, cell_id, project_id, user_id, name, hostname, metadata, intent, generation, spec_generation, disk_generation, reboot_count, reboot_type,
         flavor_id, image_id, spec, vcpus, ram_mib, key_name, user_data, reservation_id, launch_index, host_id, host_name, availability_zone, claim_generation, host_sequence, layout,
-        step, waiting_for, reconcile_at, checked_at, launched_at)
+        step, waiting_for, reconcile_at, checked_at, launched_at, launched_disk_generation)
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'r-adopted', $21, $22, $23, $24, $10, 0, $26,
-        'wait-host', 'its host to report', now(), now(), CASE WHEN $25 THEN now() END)
+        'wait-host', 'its host to report', now(), now(), CASE WHEN $25 THEN now() END, CASE WHEN $25 THEN $11::integer END)
       ON CONFLICT (id) DO NOTHING`,
     [row.id, this.db.cellId, row.projectId, row.userId, row.name, row.hostname, JSON.stringify(row.metadata), row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType,
       row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched, layoutOf(row)]);
   }
 
   async #advance(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
-    await client.query(`UPDATE compute.migrations SET status = 'error', error = 'The database was restored to a state of before.', finished_at = coalesce(finished_at, now()), other_host_id = NULL, other_sequence = NULL, other_wanted = NULL, version = version + 1
-      WHERE instance_id = $1 AND (finished_at IS NULL OR other_host_id IS NOT NULL)`, [row.id]);
+    await client.query(`UPDATE compute.migrations SET status = 'error', error = $2, finished_at = coalesce(finished_at, now()), other_host_id = NULL, other_sequence = NULL, other_wanted = NULL, version = version + 1
+      WHERE instance_id = $1 AND (finished_at IS NULL OR other_host_id IS NOT NULL)`, [row.id, RESTORED]);
     await client.query(`
       UPDATE compute.instances SET name = $2, hostname = $3,
         -- Deleted stays deleted: somebody said so after the restore, and no host can know of it. The host hears it as a later word.
@@ -101,7 +109,7 @@ export class AdoptionRepository {
         vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0, layout = $19,
         withdrawn = false, rebuilding = false, hold = NULL, move_id = NULL, move_kind = NULL, move_phase = NULL, elsewhere = 0, deleted_at = NULL, terminated_at = NULL,
         observed_state = NULL, observed_generation = 0, observed = NULL, fault = NULL, step = 'wait-host', waiting_for = 'its host to report', attempts = 0, waited_ms = 0, checked_at = now(),
-        launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, reconcile_at = now(), version = version + 1, updated_at = now()
+        launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, launched_disk_generation = CASE WHEN $18 THEN $7::integer ELSE launched_disk_generation END, reconcile_at = now(), version = version + 1, updated_at = now()
       WHERE id = $1`,
     [row.id, row.name, row.hostname, row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType, row.flavorId, row.imageId, row.vcpus, row.ramMib,
       JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row)]);
@@ -117,6 +125,31 @@ export class AdoptionRepository {
       UPDATE compute.instances SET withdrawn = true, generation = generation + 1, step = 'failed', fault = $2, waiting_for = 'its host to show that nothing is left', attempts = 0, waited_ms = 0,
         checked_at = now(), reconcile_at = now(), version = version + 1, updated_at = now()
       WHERE id = $1 AND NOT withdrawn`, [id, JSON.stringify(fault)]);
+    // A host that a move left is told so with the first word it hears: of `stopped` it would make an empty disk.
+    await client.query(`
+      WITH feed AS (UPDATE compute.host_feeds f SET sequence = f.sequence + 1 FROM compute.migrations m WHERE m.instance_id = $1 AND m.other_wanted = 'stopped' AND f.host_id = m.other_host_id RETURNING f.host_id, f.sequence)
+      UPDATE compute.migrations m SET other_wanted = 'deleted', other_generation = m.other_generation + 1, other_sequence = feed.sequence, transfer_key = NULL, version = m.version + 1
+      FROM feed WHERE m.instance_id = $1 AND m.other_wanted = 'stopped' AND m.other_host_id = feed.host_id`, [id]);
+  }
+
+  /** The move goes back by its own way: the destination shows that nothing is left there, then the source has it again. */
+  async #returns(client: PoolClient, { id, generation }: { id: string; generation: number }): Promise<void> {
+    await client.query("UPDATE compute.migrations SET status = 'reverting', error = $2, transfer_key = NULL, version = version + 1 WHERE instance_id = $1 AND finished_at IS NULL", [id, RESTORED]);
+    await client.query(`
+      UPDATE compute.instances SET move_phase = 'revert', hold = 'gone', generation = greatest(generation, $2) + 1, step = 'wait-host', waiting_for = 'its host to show that nothing is left', attempts = 0,
+        waited_ms = 0, checked_at = now(), reconcile_at = now(), version = version + 1, updated_at = now()
+      WHERE id = $1`, [id, generation]);
+  }
+
+  /** As if somebody confirmed it, which is what somebody did. */
+  async #letGo(client: PoolClient, hostId: string, { id, generation }: { id: string; generation: number }): Promise<void> {
+    await client.query(`
+      UPDATE compute.migrations SET status = 'confirming', other_wanted = 'deleted', other_generation = greatest(other_generation, $3) + 1, transfer_key = NULL, version = version + 1
+      WHERE instance_id = $1 AND other_host_id = $2 AND finished_at IS NULL`, [id, hostId, generation]);
+    await client.query(`
+      UPDATE compute.instances SET move_phase = 'confirm', step = 'wait-host', waiting_for = 'the other host to show that nothing is left', attempts = 0,
+        waited_ms = 0, checked_at = now(), reconcile_at = now(), version = version + 1, updated_at = now()
+      WHERE id = $1`, [id]);
   }
 
   async #depart(client: PoolClient, hostId: string, finding: Extract<Finding, { is: 'elsewhere' }>): Promise<void> {

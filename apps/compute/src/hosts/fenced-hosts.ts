@@ -4,10 +4,11 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { hostFenced, hostServers, OutputOf, readmitHost, ReceivedBy } from '#libs/contracts';
-import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import { DATABASE, type Database } from '#libs/db';
 import { forbidden, stale } from '#libs/errors';
 import { LOGGER, type Logger } from '#libs/observability';
 import { HostDirectory } from './host-directory.js';
+import { KNOWS_OF, lockServers } from './lock-servers.js';
 
 type Nothing = Record<string, never>;
 
@@ -15,8 +16,11 @@ type Nothing = Record<string, never>;
 export class FencedHosts {
   constructor(@Inject(DATABASE) private readonly db: Database, private readonly hosts: HostDirectory, @Inject(LOGGER) private readonly logger: Logger) {}
 
-  /** `epoch` is over. Fenced once more after it was heard again: it is gone again. `stale`: that fence is over, too. */
-  async fence({ hostId, epoch }: ReceivedBy<typeof hostFenced>): Promise<Nothing> {
+  /**
+   * `epoch` is over. Told anew after it was heard again: it is gone again. The same telling once more changes nothing: a host that was
+   * heard since is not gone. `stale`: that fence is over, too.
+   */
+  async fence({ hostId, epoch, telling }: ReceivedBy<typeof hostFenced>): Promise<Nothing> {
     await this.db.transaction(async (client) => {
       await lockServers(client, hostId);
       // A word that was held up until its fence was over shuts no host: nobody would open it again.
@@ -24,9 +28,9 @@ export class FencedHosts {
         'SELECT fenced_epoch > $2 OR (fenced_epoch = $2 AND fenced_at IS NULL) AS over FROM compute.host_feeds WHERE host_id = $1 FOR UPDATE', [hostId, epoch]);
       if (known?.over === true) throw stale(`The fence of epoch ${epoch} is over.`);
       const { rowCount } = await client.query(`
-        INSERT INTO compute.host_feeds AS f (host_id, epoch, fenced_at, fenced_epoch) VALUES ($1, $2 + 1, now(), $2)
-        ON CONFLICT (host_id) DO UPDATE SET epoch = greatest(f.epoch, $2 + 1), fenced_at = coalesce(f.fenced_at, now()), fenced_epoch = $2, returned_at = NULL
-        WHERE f.fenced_at IS NULL OR f.returned_at IS NOT NULL OR f.fenced_epoch <> $2`, [hostId, epoch]);
+        INSERT INTO compute.host_feeds AS f (host_id, epoch, fenced_at, fenced_epoch, fenced_telling) VALUES ($1, $2 + 1, now(), $2, coalesce($3::integer, 1))
+        ON CONFLICT (host_id) DO UPDATE SET epoch = greatest(f.epoch, $2 + 1), fenced_at = coalesce(f.fenced_at, now()), fenced_epoch = $2, fenced_telling = excluded.fenced_telling, returned_at = NULL
+        WHERE f.fenced_at IS NULL OR f.fenced_epoch <> $2 OR CASE WHEN $3::integer IS NULL THEN f.returned_at IS NOT NULL ELSE f.fenced_telling < $3 END`, [hostId, epoch, telling ?? null]);
       // What waits for this host's proof need not wait any more.
       if (rowCount === 1) await client.query(`UPDATE compute.instances SET reconcile_at = now() WHERE id IN (${KNOWS_OF}) AND reconcile_at IS NOT NULL`, [hostId]);
     });
@@ -77,12 +81,4 @@ export class FencedHosts {
       orphans: orphans.filter(({ id }) => !leftovers.some((left) => left.id === id)).map(({ id, name, at }) => ({ id, name, lastSeenAt: at.toISOString() })), returnedAt: feeds[0]?.returned_at?.toISOString() ?? null,
     };
   }
-}
-
-/** Servers of this host ($1), and those that are elsewhere and left something on it. */
-const KNOWS_OF = 'SELECT id FROM compute.instances WHERE host_id = $1 UNION SELECT instance_id FROM compute.migrations WHERE other_host_id = $1';
-
-/** Instances first, in one order, then the feed: as everybody locks them. */
-async function lockServers(client: PoolClient, hostId: string): Promise<void> {
-  await client.query(`SELECT FROM compute.instances WHERE id IN (${KNOWS_OF}) AND deleted_at IS NULL ORDER BY id FOR UPDATE`, [hostId]);
 }

@@ -19,13 +19,16 @@ const ITS_OWN = `(
   SELECT ${COLUMNS}, i.intent, i.withdrawn, i.hold, i.generation, i.spec_generation, i.spec, i.vcpus, i.ram_mib, i.availability_zone, i.layout, i.host_sequence,
     CASE WHEN m.transfer_key IS NOT NULL THEN m.uuid END AS transfer_id, m.transfer_key,
     CASE WHEN m.dest_host_id = m.source_host_id AND i.spec_generation <> m.old_spec_generation AND i.move_phase <> 'confirm' THEN m.old_spec_generation END AS previous_generation,
-    CASE WHEN i.move_phase = 'return' THEN 'restore' ELSE 'keep' END AS previous_then
+    CASE WHEN i.move_phase = 'return' THEN 'restore' ELSE 'keep' END AS previous_then,
+    -- While it arrives from another host, nothing has run here yet.
+    (i.launched_disk_generation = i.disk_generation AND (i.move_phase IS DISTINCT FROM 'arrive' OR m.dest_host_id = m.source_host_id)) IS TRUE AS disk_launched
   FROM compute.instances i LEFT JOIN compute.migrations m ON m.uuid = i.move_id
   WHERE i.host_id = $1 AND i.host_sequence > $2 AND i.deleted_at IS NULL ORDER BY i.host_sequence LIMIT $3 + 1)`;
 /** Instances that are on another host, or nowhere any more, and of which this one still has something. */
 const ELSEWHERE = `(
   SELECT ${COLUMNS}, m.other_wanted, false, NULL, m.other_generation, m.other_spec_generation, s.spec, (s.spec->'flavor'->>'vcpus')::int, (s.spec->'flavor'->>'ramMib')::int,
-    CASE WHEN m.other_host_id = m.source_host_id THEN m.source_zone ELSE m.dest_zone END, CASE WHEN m.other_host_id = m.source_host_id THEN m.old_layout ELSE m.new_layout END, m.other_sequence, NULL, NULL, NULL, NULL
+    CASE WHEN m.other_host_id = m.source_host_id THEN m.source_zone ELSE m.dest_zone END, CASE WHEN m.other_host_id = m.source_host_id THEN m.old_layout ELSE m.new_layout END, m.other_sequence, NULL, NULL, NULL, NULL,
+    (i.launched_disk_generation = i.disk_generation) IS TRUE
   FROM compute.migrations m JOIN compute.instances i ON i.id = m.instance_id,
     LATERAL (SELECT CASE WHEN m.other_host_id = m.source_host_id THEN m.old_spec ELSE m.new_spec END AS spec) s
   WHERE m.other_host_id = $1 AND m.other_sequence > $2 ORDER BY m.other_sequence LIMIT $3 + 1)`;
@@ -55,7 +58,7 @@ export class HostFeedsRepository {
         FROM (${ITS_OWN} UNION ALL ${ELSEWHERE}) told ORDER BY told.host_sequence LIMIT $3 + 1),
       page AS (SELECT due.*, row_number() OVER (ORDER BY host_sequence) AS place FROM due)
       SELECT f.sequence AS top, f.epoch, f.fenced_at, f.returned_at, EXISTS (SELECT 1 FROM compute.departures d WHERE d.host_id = $1 AND d.sequence > $2) AS departs, p.id, p.project_id, p.user_id, p.flavor_id, p.name, p.hostname, p.intent, p.withdrawn, p.hold, p.disk_generation, p.generation, p.spec_generation, p.reboot_count, p.reboot_type, p.spec,
-        p.vcpus, p.ram_mib, p.metadata, p.key_name, p.user_data, p.launch_index, p.availability_zone, p.layout, p.host_sequence, p.transfer_id, p.transfer_key, p.previous_generation, p.previous_then,
+        p.vcpus, p.ram_mib, p.metadata, p.key_name, p.user_data, p.launch_index, p.availability_zone, p.layout, p.host_sequence, p.transfer_id, p.transfer_key, p.previous_generation, p.previous_then, p.disk_launched,
         p.host_sequence = (SELECT max(host_sequence) FROM page) AS last
       FROM (SELECT 1) one
       LEFT JOIN compute.host_feeds f ON f.host_id = $1

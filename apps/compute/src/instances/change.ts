@@ -4,6 +4,8 @@ export interface Change {
   set?: Readonly<Partial<Record<ChangeableColumn, unknown>>>;
   /** When the loop comes again, in milliseconds; null: not before something happens. Left out: stays. */
   reconcileInMs?: number | null;
+  /** Is the host of `feedOf` fenced, and gone by that: then the loop comes at once, whatever `reconcileInMs` says. */
+  atOnceBehindFence?: boolean;
   /** The loop's lease is given back in the same write. */
   release?: boolean;
   /** Winds the deadline's clock by the time since it was wound last, by at most this much. */
@@ -27,7 +29,7 @@ export type ChangeableColumn =
   | 'host_id' | 'host_name' | 'availability_zone' | 'claim_generation' | 'host_sequence' | 'withdrawn' | 'layout'
   | 'step' | 'waiting_for' | 'attempts' | 'waited_ms' | 'last_error' | 'fault' | 'placement'
   | 'metadata' | 'tags' | 'locked' | 'locked_reason' | 'locked_by' | 'hostname' | 'key_name' | 'user_data' | 'flavor_id' | 'image_id' | 'spec' | 'vcpus' | 'ram_mib'
-  | 'disk_generation' | 'rebuilding' | 'hold' | 'move_id' | 'move_kind' | 'move_phase' | 'elsewhere'
+  | 'disk_generation' | 'launched_disk_generation' | 'rebuilding' | 'hold' | 'move_id' | 'move_kind' | 'move_phase' | 'elsewhere'
   | 'observed_state' | 'observed_generation' | 'observed_reboot_count' | 'observed' | 'last_request_id';
 
 const JSON_COLUMNS: ReadonlySet<string> = new Set(['fault', 'placement', 'observed', 'metadata', 'spec', 'layout']);
@@ -47,18 +49,21 @@ export function changeStatement(id: string, version: string, change: Change): { 
   }
   if (change.quiet !== true) set.push('updated_at = now()');
   if (change.reconcileInMs === null) set.push('reconcile_at = NULL');
-  else if (change.reconcileInMs !== undefined) set.push(`reconcile_at = now() + ${param(change.reconcileInMs)} * interval '1 millisecond'`);
+  else if (change.reconcileInMs !== undefined) {
+    const later = `now() + ${param(change.reconcileInMs)} * interval '1 millisecond'`;
+    set.push(`reconcile_at = ${change.atOnceBehindFence === true && change.feedOf !== undefined ? `CASE WHEN feed.gone THEN now() ELSE ${later} END` : later}`);
+  }
   if (change.release === true) set.push('lease_owner = NULL', 'lease_until = NULL');
   if (change.wind !== undefined) {
     set.push(`waited_ms = i.waited_ms + least(extract(epoch FROM now() - coalesce(i.checked_at, now())) * 1000, ${param(change.wind.atMostMs)}::numeric)::bigint`);
   }
   if (change.wind !== undefined || change.set?.waited_ms !== undefined) set.push('checked_at = now()');
-  if (change.launched === true) set.push('launched_at = coalesce(i.launched_at, now())');
+  if (change.launched === true) set.push('launched_at = coalesce(i.launched_at, now())', 'launched_disk_generation = i.disk_generation');
   if (change.finished === true) set.push('terminated_at = now()', 'deleted_at = now()');
   const feed = change.feedOf === undefined ? '' : `
     feed AS (
       INSERT INTO compute.host_feeds AS f (host_id, sequence) SELECT ${param(change.feedOf)}::uuid, 1 FROM target
-      ON CONFLICT (host_id) DO UPDATE SET sequence = f.sequence + 1 RETURNING f.sequence),`;
+      ON CONFLICT (host_id) DO UPDATE SET sequence = f.sequence + 1 RETURNING f.sequence, f.fenced_at IS NOT NULL AND f.returned_at IS NULL AS gone),`;
   if (change.feedOf !== undefined) set.push('host_sequence = feed.sequence');
   const events = (change.events ?? []).length === 0 ? '' : `,
     told AS (

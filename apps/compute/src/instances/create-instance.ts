@@ -5,10 +5,12 @@ import { asSkyError, badRequest, conflict, forbidden, overQuota } from '#libs/er
 import { BUS, type Bus } from '#libs/messaging';
 import { FlavorsRepository } from '../flavors/flavors.repository.js';
 import { LoopBell } from '../lifecycle/loop-bell.js';
+import { LIMITS } from '../limits.js';
 import { ProjectLimitsCopy } from '../quota/project-limits.js';
 import { ServerGroupsRepository } from '../server-groups/server-groups.repository.js';
 import { BootSources, checkUserData, imageSpec } from './boot-sources.js';
 import { projectOf } from './caller-project.js';
+import { CreateTurns } from './create-turns.js';
 import { hostnameFor, nameOf } from './decide/hostname.js';
 import { withinQuota, type Usage } from './decide/quota.js';
 import { viewOf, type InstanceRow, type InstanceSpec } from './instance-row.js';
@@ -23,6 +25,9 @@ type Request = ReceivedBy<typeof createServers>;
  */
 @Injectable()
 export class CreateInstance {
+  readonly #turns = new CreateTurns(
+    { atOnce: LIMITS.createsAtOnce, behind: LIMITS.createsBehind, patienceMs: LIMITS.createPatienceMs, lookMs: LIMITS.createLookMs }, () => this.bell.waiting);
+
   constructor(
     private readonly instances: InstancesRepository, private readonly flavors: FlavorsRepository, private readonly sources: BootSources,
     private readonly limits: ProjectLimitsCopy, private readonly bell: LoopBell, @Inject(BUS) private readonly bus: Bus, private readonly groups: ServerGroupsRepository,
@@ -31,7 +36,7 @@ export class CreateInstance {
   async create(request: Request): Promise<{ instances: InstanceView[] }> {
     const projectId = projectOf(request.caller);
     try {
-      return answer(await this.#make(request, projectId), projectId);
+      return answer(await this.#turns.pass(() => this.#make(request, projectId)), projectId);
     } catch (error) {
       // The repeat of a create that was done: whatever has gone or is out of reach since, its servers are the answer.
       const existing = await this.instances.findMany(request.instanceIds).catch(() => []);

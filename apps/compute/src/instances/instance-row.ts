@@ -29,6 +29,8 @@ export interface InstanceRow {
   requested_zone: string | null; requested_host: string | null; reservation_id: string; launch_index: number; group_id: string | null;
   locked: boolean; locked_reason: string | null; locked_by: 'owner' | 'admin' | null;
   disk_generation: number; rebuilding: boolean;
+  /** The last disk generation that a guest is known to have had; null: none, or of none that is to be there still. */
+  launched_disk_generation: number | null;
   hold: 'off' | 'gone' | null; move_id: string | null; move_kind: MoveKind | null; move_phase: MovePhase | null;
   /** How many hosts besides its own still have something of it. */
   elsewhere: number;
@@ -42,22 +44,15 @@ export interface InstanceRow {
   fault: InstanceView['fault']; placement: PlacementExplanation | null;
   reconcile_at: Date | null; lease_owner: string | null;
   observed_state: ObservedInstance['state'] | null; observed_generation: string; observed_reboot_count: number;
-  observed: Pick<ObservedInstance, 'startedAtMs' | 'doing' | 'error' | 'frozen' | 'built'> & { /** Which report it was, of agents that count theirs. */ reported?: { bootId: string; sequence: number } } | null;
+  observed: Pick<ObservedInstance, 'startedAtMs' | 'doing' | 'error' | 'frozen' | 'built' | 'savedMemory'> & { /** Which report it was, of agents that count theirs. */ reported?: { bootId: string; sequence: number } } | null;
   version: string; last_request_id: string | null;
   created_at: Date; updated_at: Date; launched_at: Date | null; terminated_at: Date | null; deleted_at: Date | null;
 }
 
-type ShownTime = 'created_at' | 'updated_at' | 'launched_at' | 'terminated_at';
-/** A row whose times may be PostgreSQL's text of a timestamp in UTC: lists of thousands spare themselves the dates. */
-export type ShownRow = Omit<InstanceRow, ShownTime | 'layout'> & { [K in ShownTime]: InstanceRow[K] | string } & { /** Not in lists. */ layout?: InstanceRow['layout'] };
-
-/** `2026-01-02 03:04:05[.678901]` */
-const isoOf = (text: string): string => `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, 23).padEnd(3, '0')}Z`;
-const moment = (at: Date | string): string => (typeof at === 'string' ? isoOf(at) : at.toISOString());
-const time = (at: Date | string | null): string | null => (at === null ? null : moment(at));
+const time = (at: Date | null): string | null => at?.toISOString() ?? null;
 
 /** The row as the rest of the cloud sees it. */
-export function viewOf(row: ShownRow): InstanceView {
+export function viewOf(row: InstanceRow): InstanceView {
   return {
     id: row.id as InstanceView['id'], projectId: row.project_id, userId: row.user_id,
     name: row.name, hostname: row.hostname, description: row.description, metadata: row.metadata, tags: row.tags,
@@ -71,6 +66,6 @@ export function viewOf(row: ShownRow): InstanceView {
     rebuilding: row.rebuilding, moveKind: row.move_kind, movePhase: row.move_phase,
     observedState: row.observed_state, observedGeneration: Number(row.observed_generation), observedRebootCount: row.observed_reboot_count,
     step: row.step, fault: row.fault,
-    createdAt: moment(row.created_at), updatedAt: moment(row.updated_at), launchedAt: time(row.launched_at), terminatedAt: time(row.terminated_at),
+    createdAt: row.created_at.toISOString(), updatedAt: row.updated_at.toISOString(), launchedAt: time(row.launched_at), terminatedAt: time(row.terminated_at),
   };
 }

@@ -1,10 +1,10 @@
 import { Controller } from '@nestjs/common';
-import { Payload } from '@nestjs/microservices';
+import { Ctx, Payload } from '@nestjs/microservices';
 import {
   createServers, deleteServer, getConsoleLog, getServer, getUsage, inspectServer, listServers, rebootServer, startServer, stopServer, updateServer,
   type InstanceView, type OutputOf, type ReceivedBy,
 } from '#libs/contracts';
-import { Handles } from '#libs/messaging';
+import { Handles, type BusContext } from '#libs/messaging';
 import { CreateInstance } from './create-instance.js';
 import { DeleteInstance } from './delete-instance.js';
 import { RebootInstance } from './reboot-instance.js';
@@ -27,7 +27,7 @@ export class InstancesController {
   create(@Payload() input: ReceivedBy<typeof createServers>): Promise<OutputOf<typeof createServers>> { return this.creator.create(input); }
 
   @Handles(listServers)
-  list(@Payload() input: ReceivedBy<typeof listServers>): Promise<OutputOf<typeof listServers>> { return this.reader.list(input); }
+  list(@Payload() input: ReceivedBy<typeof listServers>, @Ctx() context: BusContext): Promise<OutputOf<typeof listServers>> { return this.reader.list(input, context.unbounded); }
 
   @Handles(getServer)
   get(@Payload() input: ReceivedBy<typeof getServer>): Promise<InstanceView> { return this.reader.get(input); }

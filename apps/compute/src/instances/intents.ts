@@ -38,8 +38,8 @@ export class Intents {
     if (!row) throw notFound(`Instance ${id} could not be found.`);
     if (!written) return row;
     if (row.host_id !== null) this.hosts.hint(row.host_id);
-    // Nobody has it, or others have something of it too: that is the loop's to do.
-    if (row.host_id === null || row.elsewhere > 0) this.bell.ring(id);
+    // Nobody has it, others have something of it too, or its host is gone: that is the loop's to do.
+    if (row.host_id === null || row.elsewhere > 0 || isDue(row)) this.bell.ring(id);
     return row;
   }
 
@@ -53,6 +53,9 @@ export class Intents {
     if (host && !host.capabilities.includes(capability)) throw conflict(`Cannot '${operation}' instance ${id}: the agent of its host is older and cannot do it; update the agent, or move the server.`);
   }
 }
+
+/** The loop was asked for at once by the write itself. */
+const isDue = (row: InstanceRow): boolean => row.reconcile_at !== null && row.reconcile_at <= row.updated_at;
 
 const isWishOf = (row: InstanceRow, wish: Wish): boolean =>
   (wish.intent === undefined || row.intent === wish.intent) && (wish.reboot === undefined || row.reboot_type === wish.reboot);

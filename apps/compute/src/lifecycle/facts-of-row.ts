@@ -18,7 +18,7 @@ export const factsOf = (row: FactColumns, now: PassFacts = {}): InstanceFacts =>
   observed: {
     state: row.observed_state, generation: Number(row.observed_generation), rebootCount: row.observed_reboot_count,
     doing: row.observed?.doing ?? null, error: row.observed?.error ?? null,
-    built: row.observed?.built,
+    built: row.observed?.built, savedMemory: row.observed?.savedMemory,
   },
   waitedMs: Number(row.waited_ms), attempts: row.attempts, lastError: row.last_error, now,
 });

@@ -52,7 +52,7 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
   }
 
   onApplicationBootstrap(): void {
-    this.bell.listen((id) => this.#loop.wake(id));
+    this.bell.listen((id) => this.#loop.wake(id), () => this.#loop.waiting);
     this.#loop.start();
   }
 

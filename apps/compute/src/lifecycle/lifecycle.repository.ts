@@ -21,15 +21,15 @@ export class LifecycleRepository implements ReconcileSource {
     const held = only === undefined ? [] : this.bell.takeHeld(only);
     const asked = only?.filter((id) => !held.includes(id));
     if (asked !== undefined && asked.length === 0) return held;
+    // Two texts, for each has a plan of its own: by key (and by nothing else: much may be due), and by what is due longest.
     // A key that was woken is not being worked on here: a lease of our own that a failed pass left behind does not hold it back.
     const { rows } = await this.db.pool.query<{ id: string }>(`${HOT}
       UPDATE compute.instances SET lease_owner = $1, lease_until = now() + $2 * interval '1 millisecond'
       WHERE id IN (
         SELECT id FROM compute.instances
-        WHERE reconcile_at <= now() AND ($4::uuid[] IS NULL OR id = ANY($4::uuid[]))
-          AND (lease_until IS NULL OR lease_until < now() OR ($4::uuid[] IS NOT NULL AND lease_owner = $1))
+        WHERE ${asked === undefined ? 'reconcile_at <= now()' : 'id = ANY($4::uuid[]) AND (reconcile_at <= now()) IS TRUE'} AND (lease_until IS NULL OR lease_until < now()${asked === undefined ? '' : ' OR lease_owner = $1'})
         ORDER BY reconcile_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-      RETURNING id`, [owner, leaseMs, limit, asked ?? null]);
+      RETURNING id`, [owner, leaseMs, limit, ...(asked === undefined ? [] : [asked])]);
     return [...held, ...rows.map(({ id }) => id)];
   }
 

@@ -19,10 +19,18 @@ export class LoopBell {
   readonly #held = new Map<string, number>();
   readonly #rows = new Map<string, InstanceRow>();
   #listener: ((id: string) => void) | undefined;
+  #waiting: () => number = () => 0;
 
   constructor(@Inject(TEMPO) private readonly tempo: Tempo) {}
 
-  listen(listener: (id: string) => void): void { this.#listener = listener; }
+  /** @param waiting how many that were rung for the loop has not begun with */
+  listen(listener: (id: string) => void, waiting: () => number): void {
+    this.#listener = listener;
+    this.#waiting = waiting;
+  }
+
+  /** Servers that wait for the loop of this process. */
+  get waiting(): number { return this.#waiting(); }
 
   /** Something about this instance changed. `leased`: the change's commit leased it to `owner`, just now; `row`: as that commit left it. */
   ring(id: string, options: { leased?: boolean; row?: InstanceRow } = {}): void {

@@ -45,6 +45,9 @@ export class BeginMove {
       demandAllowed(operation, current, caller);
       if (current.move_id !== null) throw conflict(`Instance ${id} is being moved already.`);
       if (current.host_id === null) throw conflict(`Instance ${id} is on no host.`);
+      if (operation !== 'evacuate' && current.observed?.savedMemory === true) {
+        throw conflict(`Cannot '${operation}' instance ${id} while its guest's memory is saved on its host: it would be lost. Start the instance, which goes on from there, or have the saved memory removed on the host (virsh managedsave-remove), then try again.`);
+      }
       const { kind, spec, requestedHost, mayStay, leaveOff, message, limit } = await plan(current);
       const uuid = randomUUID();
       const begun = await this.moves.begin(current, {

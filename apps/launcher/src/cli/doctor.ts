@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostView } from '#libs/contracts';
+import { guestsService, guestsServiceText } from '#libs/libvirt';
 import { ApiClient, credentialsFrom } from '../client.js';
 import { isAlive } from '../supervisor/process.js';
 import { leaveOut, readSpecs, readStates } from '../supervisor/spec.js';
@@ -20,7 +21,7 @@ const PRIVATE = ['secrets', 'secrets/launcher.json', 'secrets/nats-authority.jso
 export async function doctor(home: Home): Promise<number> {
   const findings: Finding[] = [...machine(home)];
   const settings = home.readSettings();
-  if (!settings) findings.push({ part: 'home', ok: false, detail: `there is no Skylite in ${home.dir}`, cure: 'npm run up' });
+  if (!settings) findings.push({ part: 'home', ok: false, detail: `there is no Skylite in ${home.dir}`, cure: 'npm run up' }, ...(existsSync(MACHINE_SOCKET) ? guests() : []));
   else findings.push(...privacy(home), ...processes(home), ...(await hostDaemons(settings)), ...(await services(home)), ...(await cloud(home, settings)));
   for (const { part, ok, detail, cure } of findings) process.stdout.write(`${ok ? 'ok   ' : 'WRONG'}  ${part.padEnd(22)} ${detail}${ok || !cure ? '' : `\n       ${''.padEnd(22)} cure: ${cure}`}\n`);
   const wrong = findings.filter((finding) => !finding.ok).length;
@@ -78,7 +79,13 @@ async function hostDaemons(settings: Settings): Promise<Finding[]> {
     const problem = await connects(path);
     return { part: `libvirt of ${host.name}`, ok: problem === undefined, detail: problem ? `${path}: ${problem}` : path, cure: host.libvirt === 'own' ? 'npm run down, then npm run up' : 'start libvirtd (systemctl start libvirtd)' };
   }));
-  return [...virt, ...sockets];
+  return [...virt, ...sockets, ...(settings.hosts.some((host) => host.libvirt === 'system') ? guests() : [])];
+}
+
+/** Somebody else who stops and starts guests of the machine's libvirt. */
+export function guests(root?: string): Finding[] {
+  const service = guestsService(root);
+  return [service === null ? { part: 'libvirt-guests', ok: true, detail: 'not enabled' } : { part: 'libvirt-guests', ok: false, ...guestsServiceText(service) }];
 }
 
 /** Every process's own word on its health. */

@@ -62,7 +62,7 @@ export class FenceReconciler implements OnModuleInit, OnApplicationShutdown {
         return this.fences.powerIsOff(fence, proof.text);
       }
       case 'tell':
-        await this.bus.ask(hostFenced, { hostId, epoch: fence.epoch });
+        await this.bus.ask(hostFenced, { hostId, epoch: fence.epoch, telling: fence.told });
         return this.fences.raised(fence);
       case 'readmit':
         await this.bus.ask(readmitHost, { hostId, epoch: fence.epoch });

@@ -8,6 +8,8 @@ import { book, openOrShut } from './hosts.repository.js';
 export interface FenceRow {
   id: string; host_id: string; epoch: number; method: 'statement' | 'machine'; phase: 'power-off' | 'tell' | 'done' | 'readmit' | 'over' | 'failed';
   statement: string; proof: string | null; user_id: string; request_id: string | null; attempts: number; last_error: string | null; created_at: Date; done_at: Date | null;
+  /** How often it was told anew, counted from 1. */
+  told: number;
 }
 
 export const fenceView = (row: FenceRow): FenceView => ({
@@ -51,7 +53,7 @@ export class FencesRepository {
   /** The host was heard again while it was fenced, and is off once more: the fence is told anew. */
   async again(fence: FenceRow, by: { statement: string; userId: string; requestId: string }): Promise<void> {
     await this.db.transaction(async (client) => {
-      const { rowCount } = await client.query("UPDATE scheduler.fences SET phase = 'tell', attempts = 0, next_at = now() WHERE id = $1 AND phase = 'done'", [fence.id]);
+      const { rowCount } = await client.query("UPDATE scheduler.fences SET phase = 'tell', told = told + 1, attempts = 0, next_at = now() WHERE id = $1 AND phase = 'done'", [fence.id]);
       if (rowCount === 1) await book(client, { hostId: fence.host_id, kind: 'fence', message: `once more: ${by.statement}`, userId: by.userId, requestId: by.requestId });
     });
   }

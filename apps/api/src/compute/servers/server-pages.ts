@@ -7,7 +7,8 @@ export async function collectPage(bus: Bus, { caller }: Call, asked: Omit<InputO
   const ask = asking(bus, caller);
   const first = await ask(listServers, asked);
   let { more } = first;
-  const page = first.instances;
+  if (!more || first.instances.length >= asked.limit) return first.instances;
+  const page = [...first.instances];
   while (more && page.length > 0 && page.length < asked.limit) {
     const next = await ask(listServers, { ...asked, limit: asked.limit - page.length, marker: page.at(-1)?.id });
     page.push(...next.instances);

@@ -121,7 +121,7 @@ export function readServerListing(call: Call, detail: boolean): ServerListing {
     ask: {
       projectId: allTenants ? (last(allowed.project_id) ?? last(allowed.tenant_id) ?? null) : projectOf(caller),
       filters, sort, limit: paging.limit, ...(paging.marker !== undefined && { marker: paging.marker }),
-      withUserData: detail && mayFilterAll && has(version, 'server.more-attributes'),
+      withUserData: detail && mayFilterAll && has(version, 'server.more-attributes'), namesOnly: !detail,
     },
   };
 }

@@ -7,13 +7,17 @@
  */
 import type { RememberedInstance } from '#libs/contracts';
 
-export interface HostMemory { id: string; entries: readonly RememberedInstance[] }
+export interface HostMemory { id: string; entries: readonly RememberedInstance[]; /** It could not be asked, because of this. */ problem?: string | null }
 
 export interface KnownRow {
   id: string; name: string; intent: string; generation: number; hostId: string | null; hostName: string | null;
   finished: boolean;
   /** Its host has built or seen it once: it is not simply still to be built. */
   seen: boolean;
+  /** The phase of the move that is under way. */
+  phase: string | null;
+  /** Hosts besides its own that still have something of it, by what the database says, and what they were told last. */
+  others: readonly { hostId: string; wanted: string; open: boolean }[];
 }
 
 export type Finding =
@@ -26,6 +30,10 @@ export type Finding =
   | { is: 'missing'; id: string; name: string; detail: string }
   /** Left over here: another host, or a deletion, has the later word. The host is told `deleted` at `generation`. */
   | { is: 'elsewhere'; id: string; name: string; detail: string; entry: RememberedInstance; generation: number }
+  /** It was on its way to this host, which has nothing of it any more; the host it left still has it: it goes back. Above `generation`. */
+  | { is: 'returns'; id: string; name: string; detail: string; generation: number }
+  /** This host was left by a move, and has let go since: there is nothing to go back to, the move is confirmed. Above `generation`. */
+  | { is: 'let-go'; id: string; name: string; detail: string; generation: number }
   /** Two hosts have it, and nothing tells which is right. */
   | { is: 'conflict'; id: string; name: string; detail: string };
 
@@ -37,9 +45,15 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
     for (const other of others) {
       if (other.id === host.id) continue;
       const entry = other.entries.find(({ desired }) => desired.id === id);
-      if (entry && isThere(entry) && (best === undefined || entry.desired.generation > best.entry.desired.generation)) best = { hostId: other.id, entry };
+      if (entry && isThere(entry) && !isComing(entry) && (best === undefined || entry.desired.generation > best.entry.desired.generation)) best = { hostId: other.id, entry };
     }
     return best;
+  };
+
+  /** Does that host have it? undefined: it could not be asked. */
+  const has = (hostId: string | null, id: string): boolean | undefined => {
+    const memory = others.find((other) => other.id === hostId);
+    return memory === undefined || (memory.problem ?? null) !== null ? undefined : memory.entries.some((entry) => entry.desired.id === id && isThere(entry) && !isComing(entry));
   };
 
   const named = new Set<string>();
@@ -48,15 +62,20 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
     const row = rows.get(id);
     const about = { id, name };
     const best = rival(id);
-    if (!isThere(entry)) {
-      // It was told to go from here. Whether it was deleted or moved, this host shall finish that.
+    const left = row?.finished === false ? row.others.find((other) => other.hostId === host.id) : undefined;
+    if (!isThere(entry) || (isComing(entry) && (best !== undefined || row?.hostId === host.id))) {
+      // It was told to go from here, or its disk is still where it comes from. Whether it was deleted or moved, this host shall finish that.
       if (row?.hostId === host.id && !row.finished && row.intent !== 'deleted') continue; // missing, below
+      if (left?.wanted === 'stopped') continue; // let go, below
       named.add(id);
       findings.push({ is: 'elsewhere', ...about, entry, generation: Math.max(generation, row?.generation ?? 0), detail: `it was told to go at generation ${generation}, and finishes that` });
       continue;
     }
     named.add(id);
-    if (best && best.entry.desired.generation > generation) {
+    if (left && row && generation <= row.generation && (best === undefined || best.entry.desired.generation <= row.generation)) {
+      // The source of a move keeps its disk until somebody confirms; what is to go hears so by the move.
+      findings.push({ is: 'agrees', ...about, detail: 'a move left it here' });
+    } else if (best && best.entry.desired.generation > generation) {
       findings.push({ is: 'elsewhere', ...about, entry, generation: best.entry.desired.generation, detail: `another host has generation ${best.entry.desired.generation} of it, this one ${generation}` });
     } else if (best && best.entry.desired.generation === generation && row?.hostId !== host.id && row?.hostId !== best.hostId) {
       findings.push({ is: 'conflict', ...about, detail: `two hosts have generation ${generation} of it` });
@@ -80,10 +99,30 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
   }
 
   for (const row of rows.values()) {
-    if (row.hostId !== host.id || row.finished || named.has(row.id)) continue;
+    if (row.finished || named.has(row.id)) continue;
     const best = rival(row.id);
+    const own = host.entries.find(({ desired }) => desired.id === row.id);
+    const about = { id: row.id, name: row.name };
+    const source = row.intent === 'deleted' ? undefined : row.others.find(({ open, wanted }) => open && wanted === 'stopped');
+    if (row.hostId !== host.id) {
+      // Who has the deletion of a server, or has heard nothing of a move, goes on by it.
+      if (source?.hostId !== host.id || (row.phase !== 'arrive' && row.phase !== 'verify')) continue;
+      findings.push(has(row.hostId, row.id) === false
+        ? { is: 'missing', ...about, detail: 'neither of the hosts of its move has anything of it' }
+        : { is: 'let-go', ...about, generation: own?.desired.generation ?? 0, detail: 'it was left by a move, and nothing is left to go back to' });
+      continue;
+    }
     // Found there: that host's adoption takes it along.
     if (best && best.entry.desired.generation > row.generation) continue;
+    // While the host that it comes from cannot be asked, nothing is made of nothing: the move waits for it.
+    if (row.intent !== 'deleted' && row.phase === 'arrive' && (own === undefined || isComing(own)) && (source === undefined ? row.others.some(({ open }) => open) : has(source.hostId, row.id) !== false)) {
+      findings.push({ is: 'agrees', ...about, detail: 'it is on its way here' });
+      continue;
+    }
+    if (source !== undefined && has(source.hostId, row.id) !== false) {
+      findings.push({ is: 'returns', ...about, generation: own?.desired.generation ?? 0, detail: 'nothing of it is here, and the host that it left may have it' });
+      continue;
+    }
     if (row.intent === 'deleted' || !row.seen) findings.push({ is: 'agrees', id: row.id, name: row.name, detail: row.intent === 'deleted' ? 'deleted' : 'not built yet' });
     else findings.push({ is: 'missing', id: row.id, name: row.name, detail: 'nothing of it is on the host that the database names' });
   }
@@ -92,3 +131,5 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
 
 /** Told to go, or nothing of it was there: no server. */
 const isThere = ({ desired }: RememberedInstance): boolean => desired.intent !== 'deleted';
+/** Its disk is to come from another host, and has not yet: that host's is the one there is. (An older agent does not say.) */
+const isComing = ({ desired, built }: RememberedInstance): boolean => built === false && (desired.diskFrom ?? null) !== null;

@@ -25,6 +25,10 @@ describe('bookReport', () => {
     expect(book({}, { generation: 1 })).toEqual({ ignore: 'old', forget: false });
     expect(book({}, { generation: 3 })).toEqual({ ignore: 'old', forget: false });
     expect(book(settled, {})).toEqual({ ignore: 'unchanged', forget: false });
+    const off = { ...settled, intent: 'stopped', observed: { ...settled.observed, state: 'stopped' } } as const;
+    expect(book(off, { state: 'stopped' })).toEqual({ ignore: 'unchanged', forget: false });
+    expect(book(off, { state: 'stopped', savedMemory: true })).toMatchObject({ book: { step: 'settled', observed: { savedMemory: true } } });
+    expect(book({ ...off, observed: { ...off.observed, savedMemory: true } }, { state: 'stopped' })).toMatchObject({ book: { step: 'settled' } });
   });
   it('takes absence as proof only in answer to the deletion itself', () => {
     expect(book({ intent: 'deleted' }, { generation: 1, state: 'absent' })).toEqual({ ignore: 'old', forget: false });

@@ -29,7 +29,7 @@ export type Verdict =
 export function bookReport(facts: InstanceFacts, stored: { frozen: ObservedInstance['frozen'] | undefined }, seen: ObservedInstance): Verdict {
   if (seen.generation !== facts.generation) return { ignore: 'old', forget: false };
   const then: InstanceFacts = {
-    ...facts, observed: { state: seen.state, generation: seen.generation, rebootCount: seen.rebootCount, doing: seen.doing, error: seen.error, built: seen.built },
+    ...facts, observed: { state: seen.state, generation: seen.generation, rebootCount: seen.rebootCount, doing: seen.doing, error: seen.error, built: seen.built, savedMemory: seen.savedMemory },
   };
   const wanted = wantedOnHost(facts);
   const gone = wanted === 'deleted' && isMet(then);
@@ -92,7 +92,7 @@ function isSame(facts: InstanceFacts, stored: { frozen: ObservedInstance['frozen
   const { observed } = facts;
   return observed.state === seen.state && observed.generation === seen.generation && observed.rebootCount === seen.rebootCount
     && observed.doing === seen.doing && canonical(observed.error) === canonical(seen.error)
-    && canonical(observed.built) === canonical(seen.built)
+    && canonical(observed.built) === canonical(seen.built) && (observed.savedMemory === true) === (seen.savedMemory === true)
     && (seen.frozen === undefined || canonical(stored.frozen) === canonical(seen.frozen));
 }
 

@@ -13,6 +13,8 @@ export type FeedRow = Pick<InstanceRow,
     transfer_id?: string | null; transfer_key?: string | null;
     /** What of before the host has beside it, and is to keep or to restore. */
     previous_generation?: number | null; previous_then?: string | null;
+    /** A guest has had this disk there. */
+    disk_launched?: boolean;
   };
 
 type Entry = OutputOf<typeof pullDesired>['entries'][number]['instance'];
@@ -28,6 +30,7 @@ export function desiredInstance(row: FeedRow): Entry {
     // What is to vanish needs no files.
     configDrive: intent === 'deleted' ? {} : configDrive(row),
     diskGeneration: row.disk_generation, powerOffTimeoutS: row.spec.powerOffTimeoutS ?? null, ...moving(row),
+    diskLaunched: row.disk_launched === true,
     userId: row.user_id, flavorId: row.flavor_id, layout: row.layout,
   };
 }

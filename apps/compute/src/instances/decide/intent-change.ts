@@ -31,7 +31,11 @@ export function intentChange(row: InstanceRow, wish: Wish, event: Pick<ChangeEve
     const where = row.host_name ?? row.host_id;
     // Other hosts have something of it, and are told by the loop: at once.
     const elsewhere = wish.intent === 'deleted' && row.elsewhere > 0;
-    return { set: { ...set, ...fault, step: 'wait-host', waiting_for: `host ${where}` }, feedOf: row.host_id, reconcileInMs: elsewhere ? 0 : tempo.waitTickMs, events };
+    return {
+      set: { ...set, ...fault, step: 'wait-host', waiting_for: `host ${where}` }, feedOf: row.host_id, reconcileInMs: elsewhere ? 0 : tempo.waitTickMs,
+      // A host that is gone proves nothing: the loop ends it without.
+      ...(wish.intent === 'deleted' && { atOnceBehindFence: true }), events,
+    };
   }
   if (wish.intent === 'deleted') return { set: { ...set, step: 'release-claim', waiting_for: null }, reconcileInMs: 0, events };
   return { set: { ...set, ...fault, placement: null, step: 'claim-host', waiting_for: 'a host that can take it' }, reconcileInMs: 0, events };

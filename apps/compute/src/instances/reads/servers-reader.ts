@@ -9,6 +9,7 @@ import { LIMITS } from '../../limits.js';
 import { visible } from '../caller-project.js';
 import { viewOf } from '../instance-row.js';
 import { InstancesRepository } from '../instances.repository.js';
+import { nameOfListed, viewOfListed } from './listed-rows.js';
 import { ServersListRepository } from './servers-list.repository.js';
 
 /** Everything that is read of servers. Changes nothing. */
@@ -16,12 +17,16 @@ import { ServersListRepository } from './servers-list.repository.js';
 export class ServersReader {
   constructor(private readonly instances: InstancesRepository, private readonly lists: ServersListRepository, @Inject(BUS) private readonly bus: Bus) {}
 
-  async list(input: ReceivedBy<typeof listServers>): Promise<OutputOf<typeof listServers>> {
+  /** @param unbounded no message limits the answer */
+  async list(input: ReceivedBy<typeof listServers>, unbounded = false): Promise<OutputOf<typeof listServers>> {
     const { caller, projectId, filters } = input;
     if (!caller.isAdmin && projectId !== caller.projectId) throw forbidden("Only an administrator may list other projects' servers.");
     if (filters.deleted === true && !caller.isAdmin) throw forbidden('Only administrators may list deleted instances');
     const rows = await this.lists.list(input);
-    const instances = fitting(rows.slice(0, input.limit).map(viewOf));
+    const page = rows.length > input.limit ? rows.slice(0, input.limit) : rows;
+    // A thousand names always fit.
+    const views = page.map(input.namesOnly ? nameOfListed : viewOfListed);
+    const instances = unbounded || input.namesOnly ? views : fitting(views);
     return { instances, more: rows.length > instances.length };
   }
 

@@ -29,6 +29,8 @@ export interface InstanceFacts {
     doing: string | null; error: ObservedInstance['error'];
     /** What is there was built as; undefined: an agent that cannot say (and cannot rebuild). */
     built?: ObservedInstance['built'];
+    /** It is off, and memory of it is kept: somebody on the host saved it. */
+    savedMemory?: boolean | undefined;
   };
   /** The deadline's clock, and how often in a row something went wrong. */
   waitedMs: number;

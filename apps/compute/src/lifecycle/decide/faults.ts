@@ -21,10 +21,17 @@ export function refusedFault(explanation: PlacementExplanation): ExplainedFault 
   };
 }
 
+/** What of a server's data a host says is gone from it. */
+const LOST: ReadonlySet<string> = new Set(['disk-lost', 'previous-lost']);
+
 export function hostFault(error: NonNullable<ObservedInstance['error']>, hostName: string, launched: boolean): ExplainedFault {
   return {
     code: 500, message: `${launched ? 'The host could not do what was asked' : 'Build of the server failed on its host'}: ${error.message}`,
-    details: [
+    details: LOST.has(error.code) ? [
+      `Host ${hostName} has not found it (${error.code}) since this fault; since when it looks for it, and how the file is called: skylite drift.`,
+      'The server keeps its host and its claim. Nothing is built in its place.',
+      "What to do: put the disk back into the server's folder on the host (a file system that is not mounted, a folder that was moved), and the server goes on by itself; or rebuild the server from its image; or delete it.",
+    ].join('\n') : [
       `Host ${hostName} gave up after ${error.attempts} attempts with ${error.code}.`,
       launched ? 'The server keeps its host and disk.' : 'What was built is removed and the claim is released.',
       'What to do: look at the host (skylite inspect server), then start the server again or delete it.',

@@ -53,6 +53,7 @@ describe('nextMoveStep', () => {
     ['stop: waits', at('stop', { now: { hostAlive: true } }), { do: 'wait-host', wind: true }],
     ['stop: a dead host winds no clock', at('stop', { waitedMs: tempo.operateDeadlineMs, now: { hostAlive: false } }), { do: 'wait-host', wind: false }],
     ['stop: off', at('stop', { met: true }), { do: 'hand-over', claim: null }],
+    ['stop: off, with memory that would be lost', at('stop', { observed: { ...at('stop', { met: true }).observed, savedMemory: true } }), { do: 'give-up-move', why: { message: expect.stringContaining('memory'), details: expect.stringContaining('managedsave-remove') } }],
     ['stop: does not go off', at('stop', failed), { do: 'give-up-move' }],
     ['stop: too long', at('stop', late), { do: 'give-up-move' }],
     ['stop: its host is lost', at('stop', { met: true, rows: { hostGone: true } }), { do: 'give-up-move' }],
@@ -87,6 +88,8 @@ describe('nextMoveStep', () => {
     ['deleted: then the other', at('arrive', { intent: 'deleted', met: true, rows: { others: [going] } }), { do: 'wait-other' }],
     ['deleted: a fence is as good', at('arrive', { intent: 'deleted', met: true, rows: { others: [{ ...going, gone: true }] } }), { do: 'end-moves-of-deleted' }],
     ['deleted: gone from everywhere', at('arrive', { intent: 'deleted', met: true, rows: { others: [{ ...going, absent: true }] } }), { do: 'end-moves-of-deleted' }],
+    ['taken back for good while it moved: nothing of it is no arrival', at('arrive', { withdrawn: true, observed: { state: 'absent', generation: 5, rebootCount: 0, doing: null, error: null }, rows: other }), { do: 'tell-others' }],
+    ['taken back for good, and gone from everywhere', at('arrive', { withdrawn: true, observed: { state: 'absent', generation: 5, rebootCount: 0, doing: null, error: null }, rows: { others: [{ ...going, absent: true }] } }), { do: 'end-moves-of-deleted' }],
   ])('%s', (_name, facts, expected) => {
     const step = nextMoveStep(facts, tempo);
     if (expected === undefined) expect(step).toBeUndefined();

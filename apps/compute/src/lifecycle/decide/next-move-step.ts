@@ -50,7 +50,8 @@ export function nextMoveStep(facts: InstanceFacts, deadlines: Deadlines): MoveSt
   if (facts.move === null && facts.elsewhere === 0) return undefined;
   const { moves } = facts.now;
   if (moves === undefined) return { do: 'read-moves' };
-  if (facts.intent === 'deleted') return leave(facts, moves, deadlines);
+  // Taken back from its hosts for good while it moved: nothing is left to move.
+  if (facts.intent === 'deleted' || (facts.withdrawn && facts.move !== null)) return leave(facts, moves, deadlines);
   const step = facts.move !== null && moves.open !== null ? goOn(facts, facts.move.phase, moves.open, moves, deadlines) : undefined;
   if (step !== undefined) return step;
   const left = moves.others.find((other) => !other.open && other.absent);
@@ -77,7 +78,8 @@ function goOn(facts: InstanceFacts, phase: Phase, open: OpenMove, moves: MoveRow
     // Off at the source: only then may another host have the disk.
     case 'stop': {
       if (moves.hostGone) return { do: 'give-up-move', why: fenced(open.source.name) };
-      if (isMet(facts)) return { do: 'hand-over', claim: null };
+      // Nobody asked for its memory to be kept, and it does not travel: whoever saved it wants it back.
+      if (isMet(facts)) return facts.observed.savedMemory === true ? { do: 'give-up-move', why: memorySaved(open) } : { do: 'hand-over', claim: null };
       const waiting = watch(facts, deadlines);
       return isFault(waiting) ? { do: 'give-up-move', why: waiting } : waiting;
     }
@@ -155,6 +157,10 @@ const incapable = (why: string): ExplainedFault => ({ code: 500, message: 'The h
 const fenced = (host: string): ExplainedFault => ({
   code: 500, message: 'The host of the server was lost during a move, and is fenced.',
   details: `Host ${host} is fenced. What to do: evacuate the server, or take the host back (skylite host unfence).`,
+});
+const memorySaved = ({ source }: OpenMove): ExplainedFault => ({
+  code: 500, message: 'The server was not moved: the memory of its guest was saved on its host, and would be lost.',
+  details: `Somebody on host ${source.name} saved it (virsh managedsave, or libvirt-guests.service). What to do: start the server, which goes on from there, or remove the saved memory on the host (virsh managedsave-remove); then move it.`,
 });
 const cameBack = ({ source }: OpenMove): ExplainedFault => ({
   code: 500, message: 'The server was not rebuilt on another host: its own came back.',

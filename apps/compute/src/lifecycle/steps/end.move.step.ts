@@ -52,8 +52,10 @@ export async function endMovesOfDeletedStep(tools: StepTools, row: InstanceRow):
     const open = move.finished_at === null;
     await tools.bus.ask(releaseClaim, { instanceId: row.id as never, generation: move.new_spec_generation, purpose: open ? 'move' : lostClaim(move.uuid) });
   }
+  // Of what is deleted nobody counts any more; what is only taken back for good goes on without the move.
+  const elsewhere = row.intent === 'deleted' ? 0 : moves.filter((move) => move.other_host_id !== null && !isAbsent(move)).length;
   return goesOn(await tools.moves.apply(row, {
-    instance: { set: { move_id: null, move_kind: null, move_phase: null, hold: null, elsewhere: 0 }, quiet: true },
+    instance: { set: { move_id: null, move_kind: null, move_phase: null, hold: null, elsewhere }, quiet: true },
     migrations: moves.map((move) => ({
       uuid: move.uuid, finished: move.finished_at === null,
       set: { ...(move.finished_at === null && { status: statusOfDeleted(row), transfer_key: null }), ...(isAbsent(move) && NO_OTHER) },

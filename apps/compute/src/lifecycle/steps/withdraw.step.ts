@@ -23,6 +23,8 @@ export async function unassignStep(tools: StepTools, row: InstanceRow): Promise<
     set: {
       host_id: null, host_name: null, availability_zone: null, claim_generation: null, host_sequence: null, layout: null, withdrawn: false,
       spec_generation: row.spec_generation + 1, generation: Number(row.generation) + 1,
+      // Wherever it is built next, its disk is made there.
+      launched_disk_generation: null,
       observed_state: null, observed_generation: 0, observed_reboot_count: 0, observed: null,
       step: failed ? 'failed' : 'claim-host', waiting_for: null, attempts: 0, waited_ms: 0,
     },
