@@ -111,8 +111,8 @@ export const readScheduling = defineContract({
     instanceId: InstanceId, step: z.string(),
     /** null: it has no host. */
     placed: z.object({ host: z.string(), availabilityZone: z.string().nullable(), layout: Layout.nullable(), /** null: not known. */ at: Timestamp.nullable(), resources: Amounts }).nullable(),
-    /** The last time that no host was found; null: there was none since it was placed. */
-    refused: PlacementExplanation.nullable(),
+    /** Of the last question for a host: which hosts fell out where, and why if none was left; null: nothing is kept of it. */
+    explanation: PlacementExplanation.nullable(),
   }),
   timeoutMs: 8_000,
 });

@@ -28,7 +28,7 @@ describe('the openstack client', () => {
   it('gets a token and reads the catalog', async () => {
     expect((await openstackJson<Row>(['token', 'issue'])).id).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
     const catalog = await openstackJson<{ Name: string; Type: string }[]>(['catalog', 'list']);
-    expect(catalog.map((entry) => entry.Type).sort()).toEqual(['compute', 'identity', 'image']);
+    expect(catalog.map((entry) => entry.Type).sort()).toEqual(['compute', 'identity', 'image', 'placement']);
   });
 
   it('lists flavors, hypervisors and compute services', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { api, eventually, openstack, openstackJson, type Api } from '../support/cloud.js';
 
 interface Host { id: string; name: string; availabilityZone: string; enabled: boolean; alive: boolean }
-interface Scheduling { placed: { host?: string; availabilityZone: string; at: string | null; resources: Record<string, number> } | null; refused: { filters: { name: string; reason: string; hosts?: unknown }[] } | null }
+interface Scheduling { placed: { host?: string; availabilityZone: string; at: string | null; resources: Record<string, number> } | null; explanation: { filters: { name: string; refused: number; reason: string; hosts?: unknown }[] } | null }
 
 describe('placement with osc-placement', () => {
   let cloud: Api;
@@ -31,7 +31,10 @@ describe('placement with osc-placement', () => {
   };
   const scheduling = async (id: string, as: Api = cloud): Promise<Scheduling> => (await as.call('GET', `/v1/servers/${id}/scheduling`)).body as unknown as Scheduling;
   const hostOf = (id: string): Promise<string> => eventually('a host', 60_000, async () => (await scheduling(id)).placed?.host);
-  const refusalOf = (id: string): Promise<NonNullable<Scheduling['refused']>> => eventually('a refusal', 60_000, async () => (await scheduling(id)).refused ?? undefined);
+  const refusalOf = (id: string): Promise<NonNullable<Scheduling['explanation']>> => eventually('a refusal', 60_000, async () => {
+    const { placed, explanation } = await scheduling(id);
+    return placed === null && explanation !== null && explanation;
+  });
 
   it('lists hosts as providers, what they have and what is used', async () => {
     const providers = await openstackJson<{ uuid: string; name: string; generation: number }[]>(['resource', 'provider', 'list']);

@@ -77,7 +77,7 @@ describe('questions about placement', () => {
     const client = new Client(world, member);
     const { id } = await client.reaches((await client.create({ flavorId: 'pinned' })).id, 'ACTIVE');
     expect(await world.bus.ask(readScheduling, { caller: member, instanceId: id })).toEqual({
-      instanceId: id, step: 'settled', refused: null, placed: { host: world.hosts[0]!.name, availabilityZone: 'nova', at: AT, layout, resources: { PCPU: 2 } },
+      instanceId: id, step: 'settled', explanation: null, placed: { host: world.hosts[0]!.name, availabilityZone: 'nova', at: AT, layout, resources: { PCPU: 2 } },
     });
     await expect(world.bus.ask(readScheduling, { caller: callerOf('p2'), instanceId: id })).rejects.toMatchObject({ kind: 'not-found' });
     await expect(world.bus.ask(readScheduling, { caller: member, instanceId: randomUUID() as InstanceId })).rejects.toMatchObject({ kind: 'not-found' });

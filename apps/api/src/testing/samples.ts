@@ -1,4 +1,4 @@
-import type { Flavor, HostView, InstanceView, Keypair, MigrationView, ServerGroup, ServerUsage } from '#libs/contracts';
+import type { Aggregate, Flavor, HostView, InstanceView, Keypair, MigrationView, ServerGroup, ServerUsage } from '#libs/contracts';
 
 export const PROJECT = '922cbb55734145b2ab92afd4e96da009';
 export const USER = '338ba9fec0d74756957698489876c4ab';
@@ -40,6 +40,10 @@ export const host = (change: Partial<HostView> = {}): HostView => ({
 export const GROUP_ID = '616fb98f-46ca-475e-917e-2563e5a8cd19';
 export const serverGroup = (change: Partial<ServerGroup> = {}): ServerGroup => ({
   id: GROUP_ID, projectId: PROJECT, userId: USER, name: 'g', policy: 'anti-affinity', maxServerPerHost: 3, members: [SERVER_ID], ...change,
+});
+
+export const aggregate = (change: Partial<Aggregate> = {}): Aggregate => ({
+  id: 1, uuid: '58f4a6a5-2a7c-4f7d-9a4b-0c6fd5f1a111', name: 'ssd', metadata: { ssd: 'true', availability_zone: 'nova' }, hosts: ['alpha'], createdAt: '2026-11-21T01:02:03.400Z', updatedAt: null, ...change,
 });
 
 export const serverUsage = (change: Partial<ServerUsage> = {}): ServerUsage => ({

@@ -5,7 +5,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { makeSigningKey, signToken } from '#libs/auth';
 import {
-  askCapacity, askFit, getPlacementRules, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
+  askCapacity, askFit, changeAggregate, createAggregate, getAggregate, getPlacementRules, listAggregates, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
   createEnrolToken, createFlavor, createKeypair, createServers, deleteFlavor, deleteKeypair, deleteServer, getConsoleLog, getFlavor, getKeypair, getProjectLimits, getServer, getUsage,
   inspectServer, joinHost, listFlavors, listHosts, listKeypairs, listServers, listTokenKeys, listZones, rebootServer, startServer, stopServer, updateHost, updateServer,
   addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
@@ -20,7 +20,7 @@ import { createDoor, type DoorOptions } from '#libs/http';
 import { createLogger } from '#libs/observability';
 import { InMemoryBus } from '#libs/messaging';
 import { ApiHttpModule, onApiRequest } from '../api.module.js';
-import { flavor, GROUP_ID, host, instance, keypair, migration, PROJECT, serverGroup, serverUsage, SERVER_ID, USER } from './samples.js';
+import { aggregate, flavor, GROUP_ID, host, instance, keypair, migration, PROJECT, serverGroup, serverUsage, SERVER_ID, USER } from './samples.js';
 
 export interface Asked { subject: string; input: Record<string, unknown> }
 
@@ -108,7 +108,7 @@ export class ScriptedCloud {
   #script(): void {
     const contracts: Contract[] = [
       adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
-      askCapacity, askFit, getPlacementRules, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
+      askCapacity, askFit, changeAggregate, createAggregate, getAggregate, getPlacementRules, listAggregates, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
       addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
       removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
       confirmResize, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState, resizeServer, resumeServer, revertResize,
@@ -173,6 +173,10 @@ export class ScriptedCloud {
       return keypair();
     });
     this.answer(deleteKeypair, () => ({}));
+    this.answer(listAggregates, () => ({ aggregates: [aggregate()] }));
+    this.answer(getAggregate, ({ id }) => aggregate({ id }));
+    this.answer(createAggregate, ({ uuid, name }) => aggregate({ uuid, name, hosts: [] }));
+    this.answer(changeAggregate, ({ id }) => ({ aggregate: aggregate({ id }) }));
     this.answer(readTimeline, () => ({ entries: [], more: false }));
     this.answer(listChanges, ({ after }) => ({ changes: [], upTo: after ?? { xid: '1', id: '0' }, incarnation: 1, more: false, gone: false }));
     this.answer(getUsage, () => ({ instances: 1, cores: 1, ramMib: 64, keypairs: 1, serverGroups: 2 }));

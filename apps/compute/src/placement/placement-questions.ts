@@ -59,7 +59,7 @@ export class PlacementQuestions {
     const row = visible(await this.instances.find(instanceId), caller, instanceId);
     const claim = row.host_id === null ? undefined : await this.#claim(instanceId, row.host_id, caller.requestId);
     return {
-      instanceId, step: row.step, refused: row.placement,
+      instanceId, step: row.step, explanation: row.placement,
       placed: row.host_id === null ? null : { host: row.host_name ?? row.host_id, availabilityZone: row.availability_zone, layout: row.layout, at: claim?.at ?? null, resources: claim?.resources ?? {} },
     };
   }

@@ -4,6 +4,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { ClaimRequest, FitAnswer, fitPlacement, getPlacementRules, OutputOf, placementCapacity, ReceivedBy } from '#libs/contracts';
+import { timedOut } from '#libs/errors';
 import { ClaimsRepository } from '../claims/claims.repository.js';
 import { DryRun, inAll, roomOn, takers } from '../decide/dry-run.js';
 import { FILTERS } from '../decide/filters/all.js';
@@ -87,11 +88,13 @@ export class PlacementQuestions {
   }
 }
 
-/** Lets everything else of the process have its turn after a while. */
+/** Lets everything else of the process have its turn after a while, and ends what nobody waits for any more. */
 class Turns {
-  #began = performance.now();
+  readonly #asked = performance.now();
+  #began = this.#asked;
   get over(): boolean { return performance.now() - this.#began > LIMITS.choosingMs; }
   async next(): Promise<void> {
+    if (performance.now() - this.#asked > LIMITS.questionMs) throw timedOut('The fleet is too large for this question at once: ask for fewer, or for one zone.');
     await new Promise((resolve) => setImmediate(resolve));
     this.#began = performance.now();
   }

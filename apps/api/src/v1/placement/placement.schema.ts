@@ -30,5 +30,5 @@ export const SchedulingView = z.object({
     host: z.string().optional(), availabilityZone: z.string().nullable(), at: z.string().nullable(), resources: z.record(z.string(), z.int()),
     layout: z.union([Layout, z.object({ cells: z.array(z.object({ memoryMib: z.int(), pageKib: z.int().nullable(), pinned: z.array(z.int()), floating: z.array(z.int()) })) })]).nullable(),
   }).nullable(),
-  refused: Explanation.nullable(),
+  explanation: Explanation.nullable(),
 });

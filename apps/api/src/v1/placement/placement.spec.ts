@@ -13,7 +13,7 @@ afterEach(() => cloud.reset());
 const explanation = { hostsConsidered: 2, snapshotAt: '2026-11-21T01:02:03.400Z', filters: [{ name: 'memory', refused: 2, reason: '2 hosts have less than 4096 MiB of memory free (most: 1024).', hosts: [{ name: 'alpha', needed: 4096, free: 1024 }] }] };
 const fitting: FitAnswer = { fits: 3, most: 3, hosts: [{ id: HOST_ID as never, name: 'alpha', availabilityZone: 'nova', count: 2 }, { id: HOST_ID as never, name: 'beta', availabilityZone: 'nova', count: 1 }], explanation };
 const scheduling: OutputOf<typeof readScheduling> = {
-  instanceId: SERVER_ID as never, step: 'settled', refused: explanation,
+  instanceId: SERVER_ID as never, step: 'settled', explanation,
   placed: {
     host: 'alpha', availabilityZone: 'nova', at: '2026-11-21T01:02:03.400Z', resources: { PCPU: 2, MEMORY_MB: 1024 },
     layout: { cells: [{ hostCell: 1, memoryMib: 1024, pageKib: 2048, pins: [{ guest: 0, host: 12 }, { guest: 1, host: 13 }], floating: [] }], emulatorCpu: null, emulatorThreads: null, idleCpus: [], guestTopology: null, numa: false },
@@ -39,19 +39,20 @@ describe('/v1/placement', () => {
     const capacity = { at: '2026-11-21T01:02:03.400Z', flavors: [{ id: '1', name: 'm1.tiny', problem: null, zones: [{ name: 'nova', fits: 12 }] }] };
     cloud.answer(askCapacity, () => capacity);
     expect((await cloud.call('GET', '/v1/placement/capacity', { as: 'reader' })).body).toEqual(capacity);
-    cloud.answer(getPlacementRules, () => ({ strategy: 'spread', filters: [{ name: 'alive' }], weighers: [{ name: 'ram', kind: 'load', multiplier: 1 }] }));
-    expect((await cloud.call('GET', '/v1/placement/policy', { as: 'admin' })).body).toEqual({ policy: { strategy: 'spread', filters: [{ name: 'alive' }], weighers: [{ name: 'ram', kind: 'load', multiplier: 1 }] } });
+    const rules: OutputOf<typeof getPlacementRules> = { strategy: 'spread', filters: [{ name: 'alive' }], weighers: [{ name: 'ram', kind: 'load', multiplier: 1 }] };
+    cloud.answer(getPlacementRules, () => rules);
+    expect((await cloud.call('GET', '/v1/placement/policy', { as: 'admin' })).body).toEqual({ policy: rules });
     expect((await cloud.call('GET', '/v1/placement/policy')).status).toBe(403);
   });
 
   it('tells where a server is and why: hosts and their numbers are for admins', async () => {
     cloud.answer(readScheduling, ({ instanceId }) => { if (instanceId !== SERVER_ID) throw notFound(`Instance ${instanceId} could not be found.`); return scheduling; });
-    expect((await cloud.call('GET', `/v1/servers/${SERVER_ID}/scheduling`, { as: 'admin' })).body).toEqual({ server: SERVER_ID, step: 'settled', placed: scheduling.placed, refused: explanation });
+    expect((await cloud.call('GET', `/v1/servers/${SERVER_ID}/scheduling`, { as: 'admin' })).body).toEqual({ server: SERVER_ID, step: 'settled', placed: scheduling.placed, explanation });
     const tenant = await cloud.call('GET', `/v1/servers/${SERVER_ID}/scheduling`);
     expect(tenant.body).toEqual({
       server: SERVER_ID, step: 'settled',
       placed: { availabilityZone: 'nova', at: scheduling.placed!.at, resources: { PCPU: 2, MEMORY_MB: 1024 }, layout: { cells: [{ memoryMib: 1024, pageKib: 2048, pinned: [0, 1], floating: [] }] } },
-      refused: { ...explanation, filters: [{ name: 'memory', refused: 2, reason: explanation.filters[0]!.reason }] },
+      explanation: { ...explanation, filters: [{ name: 'memory', refused: 2, reason: explanation.filters[0]!.reason }] },
     });
     expect((await cloud.call('GET', `/v1/servers/${HOST_ID}/scheduling`)).status).toBe(404);
     expect((await cloud.call('GET', '/v1/servers/nope/scheduling')).status).toBe(404);

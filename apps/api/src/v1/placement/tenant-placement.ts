@@ -13,6 +13,6 @@ export function zonesOf(hosts: FitAnswer['hosts']): { name: string; count: numbe
 }
 
 /** The guest's cells as the guest sees them. */
-export function schedulingForTenant({ placed, refused, ...rest }: Scheduling) {
-  return { ...rest, refused: withoutHosts(refused), placed: placed && { availabilityZone: placed.availabilityZone, at: placed.at, resources: placed.resources, layout: placed.layout && { cells: placed.layout.cells.map(({ memoryMib, pageKib, pins, floating }) => ({ memoryMib, pageKib, pinned: pins.map(({ guest }) => guest), floating })) } } };
+export function schedulingForTenant({ placed, explanation, ...rest }: Scheduling) {
+  return { ...rest, explanation: withoutHosts(explanation), placed: placed && { availabilityZone: placed.availabilityZone, at: placed.at, resources: placed.resources, layout: placed.layout && { cells: placed.layout.cells.map(({ memoryMib, pageKib, pins, floating }) => ({ memoryMib, pageKib, pinned: pins.map(({ guest }) => guest), floating })) } } };
 }
