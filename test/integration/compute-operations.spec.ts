@@ -159,6 +159,42 @@ describe('reset state', () => {
     await world.bus.ask(resetServerState, { ...of(server, admin), state: 'active' });
     expect((await client.reaches(server.id, 'ACTIVE')).fault).toBeNull();
   });
+
+  it('an ERROR put on while placement has not answered yet holds nothing', async () => {
+    world.schedulerStammers = true;
+    const server = await client.create();
+    await eventually(() => world.claims.has(server.id), () => 'no claim');
+    // The loop that asked is no more: nobody else would ever look at the server.
+    await t.admin.query("UPDATE compute.instances SET lease_owner = gen_random_uuid(), lease_until = now() + interval '1 second', version = version + 1 WHERE id = $1", [server.id]);
+    await world.bus.ask(resetServerState, { ...of(server, admin), state: 'error' });
+    world.schedulerStammers = false;
+    await eventually(() => !world.claims.has(server.id), () => 'its claim stays');
+    expect((await client.reaches(server.id, 'ERROR')).fault?.message).toBe('An administrator set the server to ERROR.');
+    await world.bus.ask(startServer, of(server));
+    await client.reaches(server.id, 'ACTIVE');
+  });
+
+  it('an ERROR put on a build takes it back from its host', async () => {
+    for (const host of world.hosts) host.idle = true;
+    const server = await client.create();
+    await eventually(() => world.hosts.some(({ ledger }) => ledger.has(server.id)), () => 'no host has it');
+    await world.bus.ask(resetServerState, { ...of(server, admin), state: 'error' });
+    const where = async (): Promise<string> => JSON.stringify((await t.admin.query('SELECT step, host_id FROM compute.instances WHERE id = $1', [server.id])).rows[0]);
+    await eventually(async () => (await where()) === '{"step":"failed","host_id":null}', () => 'it stays on its host');
+    expect(world.claims.has(server.id)).toBe(false);
+  });
+
+  it('an ERROR put on a failed build that is taken back does not hold that up', async () => {
+    for (const host of world.hosts) host.broken = true;
+    const server = await client.create();
+    await eventually(() => world.hosts.some(({ ledger }) => ledger.has(server.id)), () => 'no host has it');
+    world.schedulerAway = true;
+    await eventually(async () => (await client.inspect(server.id)).lastError !== null, () => 'it was not tried');
+    await world.bus.ask(resetServerState, { ...of(server, admin), state: 'error' });
+    world.schedulerAway = false;
+    await eventually(async () => (await client.inspect(server.id)).host === null, () => 'it stays on its host');
+    expect(world.claims.has(server.id)).toBe(false);
+  });
 });
 
 describe('labels', () => {

@@ -3,11 +3,11 @@
  * report, an operator adopts, and afterwards everything agrees; nothing ran twice, no domain was destroyed.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { adoptHosts, claimHost, cleanOrphan, deleteServer, inspectHost, pullDesired, rebootServer, startServer, stopServer, viewAdoption, type AdoptionView, type InstanceId } from '#libs/contracts';
+import { adoptHosts, claimHost, cleanOrphan, deleteServer, inspectHost, pullDesired, rebootServer, rebuildServer, startServer, stopServer, viewAdoption, type AdoptionView, type InstanceId } from '#libs/contracts';
 import { raiseIncarnation } from '#libs/db';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 import { Client, eventually } from '../support/compute-service.js';
-import { callerOf } from '../support/compute-world.js';
+import { callerOf, IMAGE_ID } from '../support/compute-world.js';
 import { admin, claim } from '../support/scheduler.js';
 import { WholeCloud, type SimHost } from '../support/whole-cloud.js';
 
@@ -23,7 +23,7 @@ const TABLES = ['scheduler.hosts', 'scheduler.host_capacity', 'scheduler.host_be
 
 /** What pg_dump and pg_restore would do to these tables. */
 async function backup(): Promise<() => Promise<void>> {
-  for (const table of TABLES) await t.admin.query(`CREATE TABLE public.${table.replace('.', '_')}_old AS TABLE ${table}`);
+  for (const table of TABLES) await t.admin.query(`DROP TABLE IF EXISTS public.${table.replace('.', '_')}_old; CREATE TABLE public.${table.replace('.', '_')}_old AS TABLE ${table}`);
   return async () => {
     await t.admin.query("BEGIN; SET LOCAL session_replication_role = 'replica'");
     for (const table of [...TABLES].reverse()) await t.admin.query(`DELETE FROM ${table}`);
@@ -146,5 +146,26 @@ describe('an older backup is restored', () => {
     await eventually(() => !b.ledger.host.reportOnly, () => 'it still only reports', 10_000);
     await client.reaches(id, 'ACTIVE', 10_000);
     expect([await b.running(), b.destroyed]).toEqual([expect.arrayContaining([id]), []]);
+  }, 60_000);
+
+  it('what was rebuilt since keeps that disk, also when somebody asked for something else before it was adopted', async () => {
+    const id = await serverOn(a, 'rebuilt') as InstanceId;
+    const restore = await backup();
+    await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: id, imageId: IMAGE_ID });
+    await client.reaches(id, 'ACTIVE', 15_000);
+    await cloud.stop();
+    await restore();
+    const incarnation = await raiseIncarnation(url());
+    cloud = await cloud.restartOver(t);
+    [a, b] = cloud.hosts as [SimHost, SimHost];
+    client = new Client(cloud as never, client.caller);
+    await eventually(() => a.ledger.host.reportOnly && a.ledger.host.incarnation === incarnation, () => 'the host does not only report', 15_000);
+    await cloud.bus.ask(stopServer, { caller: client.as, instanceId: id });
+    expect((await findings()).rebuilt).toBe('newer');
+    await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'restored once more' });
+    await client.reaches(id, 'SHUTOFF', 15_000);
+    expect((await t.admin.query("SELECT spec_generation, disk_generation, observed -> 'built' AS built FROM compute.instances WHERE id = $1", [id])).rows)
+      .toEqual([{ spec_generation: 2, disk_generation: 2, built: { specGeneration: 2, diskGeneration: 2 } }]);
+    expect(await a.running()).not.toContain(id);
   }, 60_000);
 });

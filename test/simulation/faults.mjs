@@ -1,11 +1,12 @@
 // What goes wrong: each fault with its weight. Those that last take themselves away after a while.
-import { adoptHosts, evacuateServer, fenceHost, unfenceHost } from '#libs/contracts';
+import { adoptHosts, evacuateServer, fenceHost, migrateServer, unfenceHost } from '#libs/contracts';
 
 export const FAULTS = [
   { name: 'crash', weight: 4, run: ({ cloud, random }) => cloud.crash(random.pick(cloud.all)) },
   { name: 'crash-at-commit', weight: 5, run: (play) => play.crashAtCommit() },
   { name: 'cut', weight: 3, run: ({ cloud, random }) => cloud.cut(random.pick(cloud.all), random.between(500, 30_000)) },
   { name: 'freeze', weight: 3, run: ({ cloud, random }) => cloud.freeze(random.pick(cloud.all), random.between(200, 25_000)) },
+  { name: 'stall', weight: 3, run: (play) => play.stall() },
   { name: 'reboot-host', weight: 1, run: ({ cloud, random }) => cloud.reboot(random.pick(cloud.hosts)) },
   { name: 'bus-down', weight: 1, run: (play) => { play.cloud.network.down = true; play.cloud.network.tell(); play.later(play.random.between(300, 15_000), () => { play.cloud.network.down = false; play.cloud.network.tell(); }); } },
   { name: 'bus-wiped', weight: 1, run: (play) => { play.cloud.network.wipe(); play.later(play.random.between(300, 3_000), () => { play.cloud.network.down = false; play.cloud.network.tell(); }); } },
@@ -32,6 +33,8 @@ function loseHost(play) {
   const fence = () => {
     if (play.over || !host.lost || host.process.state !== 'dead') return;
     void play.ask(fenceHost, { caller: play.caller(true), hostId: host.id, method: 'statement', statement: 'I stood before it: it is off.', force: false }).then((done) => {
+      // No answer is no refusal: it may be fenced all the same.
+      if (!done && play.lastError !== 'conflict') cloud.fencedOnce.add(host.name);
       if (!done) { play.later(2_500, fence); return; }
       host.fencedOnce = true;
       cloud.fencedOnce.add(host.name);
@@ -39,7 +42,7 @@ function loseHost(play) {
       const bootsMs = random.between(1_000, 25_000);
       play.later(bootsMs, () => { if (host.lost && host.process.state === 'dead') cloud.startOne(host); });
       play.later(bootsMs + random.between(0, random.pick([15_000, 60_000])), () => { if (host.lost) cloud.uncut(host); });
-      play.later(bootsMs + random.between(5_000, 60_000), () => giveBack(play, host));
+      play.later(bootsMs + random.between(3_000, random.pick([10_000, 60_000])), () => { coldCaches(play, host); giveBack(play, host); });
     });
   };
   play.later(random.between(8_000, 16_000), fence);
@@ -48,7 +51,9 @@ function loseHost(play) {
 }
 
 function evacuate(play, host) {
-  for (const { id } of play.list.filter((row) => row.host_id === host.id)) if (play.random.chance(0.8)) play.later(play.random.between(0, 4_000), () => { void play.ask(evacuateServer, { caller: play.caller(true), instanceId: id, host: null, stopped: play.random.chance(0.2) }); });
+  const there = play.list.filter((row) => row.host_id === host.id).map(({ id }) => id);
+  host.evacuated = there;
+  for (const id of there) if (play.random.chance(0.8)) play.later(play.random.between(0, 4_000), () => { void play.ask(evacuateServer, { caller: play.caller(true), instanceId: id, host: null, stopped: play.random.chance(0.2) }); });
 }
 
 function bringBack({ cloud }, host) {
@@ -60,7 +65,20 @@ function bringBack({ cloud }, host) {
 /** Until it was heard. */
 export function giveBack(play, host) {
   bringBack(play, host);
-  void play.ask(unfenceHost, { caller: play.caller(true), hostId: host.id }).then((done) => { if (!done) play.later(1_000, () => giveBack(play, host)); else host.fencedOnce = false; });
+  void play.ask(unfenceHost, { caller: play.caller(true), hostId: host.id }).then((done) => { if (!done) play.later(1_000, () => giveBack(play, host)); else { host.fencedOnce = false; comeHome(play, host); } });
+}
+
+/** Often it is slow at first, and takes its time to let go of what left it. */
+function coldCaches(play, host) {
+  if (play.over || play.random.chance(0.4)) return;
+  const disk = play.disks(host.name);
+  disk.slowMs = 3_000;
+  play.later(play.random.between(3_000, 12_000), () => { disk.slowMs = 0; });
+}
+
+/** What was rebuilt elsewhere is wanted back where it was, at once. */
+function comeHome(play, host) {
+  for (const id of host.evacuated?.splice(0) ?? []) for (const ms of [0, 400, 1_500]) play.later(play.random.between(ms, 2 * ms + 50), () => { if (!play.over) void play.ask(migrateServer, { caller: play.caller(true), instanceId: id, host: host.name }); });
 }
 
 /**

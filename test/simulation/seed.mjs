@@ -65,13 +65,15 @@ class Play {
   /** The list of servers as it was seen last. */
   list = [];
   kinds = {};
+  /** The kind of the error that was heard last: read at once by who asked. */
+  lastError;
   over = false;
   constructor(cloud, disks, faults, hard) { this.hard = hard; this.cloud = cloud; this.world = cloud.world; this.random = cloud.world.random; this.disks = disks; this.faults = faults; }
 
   later(ms, task) { this.world.after(ms, task, null); }
   calm() { this.cloud.network.weather = { lose: 0, double: 0, delayMs: 1, mostMs: 30 }; }
   caller(isAdmin = false) { return { userId: 'u1', userName: 'demo', projectId: 'p1', projectName: 'p1', domainId: 'default', roles: ['member'], isAdmin, requestId: `req-${uuid()}` }; }
-  ask(contract, input) { return this.cloud.client.ask(contract, input).then(() => { const name = `> ${contract.subject.replace('svc.compute.', '').replace('svc.', '')}`; this.kinds[name] = (this.kinds[name] ?? 0) + 1; return true; }, (error) => { this.world.trace(`client: ${error.kind} ${error.message.slice(0, 60)}`); return false; }); }
+  ask(contract, input) { return this.cloud.client.ask(contract, input).then(() => { const name = `> ${contract.subject.replace('svc.compute.', '').replace('svc.', '')}`; this.kinds[name] = (this.kinds[name] ?? 0) + 1; return true; }, (error) => { this.lastError = error.kind; this.world.trace(`client: ${error.kind} ${error.message.slice(0, 60)}`); return false; }); }
 
   begin() {
     const next = (table, mean) => {
@@ -153,6 +155,19 @@ class Play {
       return 'dead';
     };
     store.hook = before ? { before: hook } : { after: hook };
+  }
+
+  /** A process stands still right after it has read what it decides by: when it goes on, the world is another one. */
+  stall() {
+    const { store } = this.cloud;
+    const ms = this.random.between(5_000, 25_000);
+    const what = this.random.pick([/FROM compute\.migrations WHERE uuid/, /FROM compute\.instances WHERE id = ANY/]);
+    store.hook = { read: (process, text) => {
+      const one = process.kind === 'compute' && what.test(text) ? this.cloud.all.find((each) => each.process === process) : undefined;
+      if (one === undefined) return;
+      store.hook = {};
+      this.cloud.freeze(one, ms);
+    } };
   }
 
   async watch(lengthMs) {

@@ -8,6 +8,8 @@ const options = JSON.parse(json);
 useProduct([...(options.mutation ? [options.mutation, ...(options.mutation.also ?? [])] : []), ...(options.twice ? TWICE : [])]);
 const { Wire } = await import('./world/wire.mjs');
 const client = new Wire();
+// Another worker's last seed may have left the database in another incarnation.
+client.query('SELECT sim.bring_back_start()');
 const hosts = (client.query('SELECT id, name FROM scheduler.hosts ORDER BY number')).rows;
 const cell = (client.query('SELECT * FROM control.cell')).rows[0];
 const { takeOverClocks } = await import('./world/time.mjs');

@@ -233,5 +233,18 @@ export class Cloud {
     if (running.length > 1) this.violated('runs twice', `${id} runs on ${running.join(' and ')}`);
   }
 
-  violated(law, text) { this.broken.push({ law, text, at: Math.round(this.world.now) }); this.world.trace(`BROKEN ${law}: ${text}`); }
+  violated(law, text) { this.broken.push({ law, text, at: Math.round(this.world.now) }); this.world.trace(`BROKEN ${law}: ${text}`); if (this.world.log) this.#show(text); }
+  /** Of a replay: the rows and the story of each server that the words name, at this moment. */
+  #show(text) {
+    for (const id of new Set(text.match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [])) {
+      const say = (what, rows) => { for (const row of rows) this.world.log(`  ${what} ${JSON.stringify(Object.fromEntries(Object.entries(row).filter(([key, value]) => value !== null && key !== 'spec')))}`); };
+      const read = (text) => this.store.lookNow(text, [id]);
+      say('instance', read('SELECT * FROM compute.instances WHERE id = $1'));
+      say('move', read('SELECT * FROM compute.migrations WHERE instance_id = $1 ORDER BY id'));
+      say('claim', read('SELECT c.*, h.name FROM scheduler.claims c LEFT JOIN scheduler.hosts h ON h.id = c.host_id WHERE instance_id = $1'));
+      say('departure', read('SELECT * FROM compute.departures WHERE instance_id = $1'));
+      say('event', read('SELECT id, at, host_name, step, kind, message, detail FROM compute.instance_events WHERE instance_id = $1 ORDER BY id'));
+      for (const host of this.hosts) say(`${host.name} has`, [{ there: this.there.get(id)?.get(host.name), kept: this.kept.get(id)?.get(host.name), remembers: host.ledger?.entries.get(id) }]);
+    }
+  }
 }

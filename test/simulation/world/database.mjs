@@ -74,7 +74,7 @@ export class Store {
   slowness = 1;
   statements = 0;
   commits = 0;
-  /** { before(process, text), after(process, text) } -> may kill the process. */
+  /** { before(process, text), after(process, text) } -> may kill the process; read(process, text): it has read, outside of a transaction. */
   hook = {};
   /** Called after each commit, before anybody hears of it. */
   committed = async () => {};
@@ -98,7 +98,8 @@ export class Store {
   /** A transaction is open: who looks now would see half of it. */
   get open() { return this.#holder !== undefined; }
   /** For checkers: at once, outside of every order. */
-  async look(text, values = []) { return this.client.query({ text, values }).rows; }
+  async look(text, values = []) { return this.lookNow(text, values); }
+  lookNow(text, values = []) { return this.client.query({ text, values }).rows; }
   /** The same, read anew only when a statement that names `table` has changed something since. */
   async lookAgain(table, text) {
     if (!this.#seen.has(table)) this.#seen.set(table, new Map());
@@ -213,6 +214,7 @@ export class Store {
         if (this.counted(process, 'after', this.commits)) return;
         if (this.hook.after?.(process, text) === 'dead') return;
       }
+      if (session === undefined && !writes) this.hook.read?.(process, text);
       deliver(() => resolve(result));
     } catch (error) {
       if (error.severity === undefined) throw error;

@@ -24,14 +24,14 @@ export class AdoptionRepository {
 
   /** Rows of these ids, and all rows of this host, also of what moves left on it. */
   async rows(hostId: string, ids: readonly string[]): Promise<Map<string, KnownRow>> {
-    const { rows } = await this.db.pool.query<{ id: string; name: string; intent: string; generation: string; host_id: string | null; host_name: string | null; finished: boolean; seen: boolean; phase: string | null; others: KnownRow['others'] }>(`
-      SELECT id, name, CASE WHEN withdrawn OR hold = 'gone' THEN 'deleted' ELSE intent END AS intent, generation, host_id, host_name, deleted_at IS NOT NULL AS finished,
+    const { rows } = await this.db.pool.query<{ id: string; name: string; intent: string; generation: string; spec_generation: number; disk_generation: number; host_id: string | null; host_name: string | null; finished: boolean; seen: boolean; phase: string | null; others: KnownRow['others'] }>(`
+      SELECT id, name, CASE WHEN withdrawn OR hold = 'gone' THEN 'deleted' ELSE intent END AS intent, generation, spec_generation, disk_generation, host_id, host_name, deleted_at IS NOT NULL AS finished,
         launched_at IS NOT NULL OR observed_state NOT IN ('building', 'absent') AS seen, move_phase AS phase,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('hostId', m.other_host_id, 'wanted', m.other_wanted, 'open', m.finished_at IS NULL)), '[]') FROM compute.migrations m
           WHERE m.instance_id = compute.instances.id AND m.other_host_id IS NOT NULL) AS others
       FROM compute.instances WHERE id = ANY($2::uuid[]) OR (host_id = $1 AND deleted_at IS NULL) OR id IN (SELECT instance_id FROM compute.migrations WHERE other_host_id = $1)`, [hostId, ids]);
     return new Map(rows.map((row) => [row.id, {
-      id: row.id, name: row.name, intent: row.intent, generation: Number(row.generation), hostId: row.host_id, hostName: row.host_name, finished: row.finished, seen: row.seen === true, phase: row.phase, others: row.others,
+      id: row.id, name: row.name, intent: row.intent, generation: Number(row.generation), specGeneration: row.spec_generation, diskGeneration: row.disk_generation, hostId: row.host_id, hostName: row.host_name, finished: row.finished, seen: row.seen === true, phase: row.phase, others: row.others,
     }]));
   }
 
@@ -103,7 +103,8 @@ export class AdoptionRepository {
     await client.query(`
       UPDATE compute.instances SET name = $2, hostname = $3,
         -- Deleted stays deleted: somebody said so after the restore, and no host can know of it. The host hears it as a later word.
-        intent = CASE WHEN intent = 'deleted' THEN intent ELSE $4 END, generation = CASE WHEN intent = 'deleted' THEN greatest(generation, $5) + 1 ELSE $5 END, spec_generation = $6, disk_generation = $7, reboot_count = greatest(reboot_count, $8), reboot_type = $9,
+        -- The same is true of what else was asked for since, when the numbers tell so.
+        intent = CASE WHEN intent = 'deleted' OR generation >= $5 THEN intent ELSE $4 END, generation = CASE WHEN intent = 'deleted' OR generation >= $5 THEN greatest(generation, $5) + 1 ELSE $5 END, spec_generation = $6, disk_generation = $7, reboot_count = greatest(reboot_count, $8), reboot_type = $9,
         flavor_id = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN flavor_id ELSE $10 END, image_id = $11,
         spec = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN spec || jsonb_build_object('image', $14::jsonb -> 'image', 'diskGib', $14::jsonb -> 'diskGib', 'claimDiskGib', $14::jsonb -> 'claimDiskGib') ELSE spec || $14::jsonb END,
         vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0, layout = $19,

@@ -55,11 +55,6 @@ export class DeparturesRepository {
     return rows.map(({ sequence, desired }) => ({ sequence: Number(sequence), instance: desired }));
   }
 
-  /** Its old disk may be there: it must not be handed to this host again now. */
-  async has(hostId: string, instanceId: string): Promise<boolean> {
-    return ((await this.db.pool.query('SELECT 1 FROM compute.departures WHERE host_id = $1 AND instance_id = $2', [hostId, instanceId])).rowCount ?? 0) > 0;
-  }
-
   /** Books what a host says of instances that left it: absence ends the departure. Gives the ids that it had. */
   async seen(hostId: string, instances: readonly ObservedInstance[]): Promise<Set<string>> {
     if (instances.length === 0) return new Set();

@@ -10,7 +10,7 @@ import type { RememberedInstance } from '#libs/contracts';
 export interface HostMemory { id: string; entries: readonly RememberedInstance[]; /** It could not be asked, because of this. */ problem?: string | null }
 
 export interface KnownRow {
-  id: string; name: string; intent: string; generation: number; hostId: string | null; hostName: string | null;
+  id: string; name: string; intent: string; generation: number; specGeneration: number; diskGeneration: number; hostId: string | null; hostName: string | null;
   finished: boolean;
   /** Its host has built or seen it once: it is not simply still to be built. */
   seen: boolean;
@@ -89,6 +89,9 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
         : { is: 'conflict', ...about, detail: `the database says deleted at generation ${row.generation}, the host has ${generation}` });
     } else if (generation > row.generation) {
       findings.push({ is: row.hostId === host.id ? 'newer' : 'moved', ...about, entry, detail: `the host has generation ${generation} (${entry.desired.intent}), the database ${row.generation} (${row.intent})${row.hostId === host.id ? '' : ` on ${row.hostName ?? 'no host'}`}` });
+    } else if (row.hostId === host.id && row.phase === null && row.intent !== 'deleted' && isNewerBuilt(entry, row)) {
+      // People asked for something after the restore, so its number is as high; what is built here is the later one all the same.
+      findings.push({ is: 'newer', ...about, entry, detail: `the host has a later build of it (${entry.desired.specGeneration}, disk ${entry.desired.diskGeneration}; the database ${row.specGeneration}, disk ${row.diskGeneration})` });
     } else if (row.hostId === host.id) {
       findings.push({ is: 'agrees', ...about, detail: '' });
     } else if (row.hostId === null) {
@@ -131,5 +134,7 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
 
 /** Told to go, or nothing of it was there: no server. */
 const isThere = ({ desired }: RememberedInstance): boolean => desired.intent !== 'deleted';
+/** It was rebuilt or resized there, and the database knows nothing of that. */
+const isNewerBuilt = ({ desired }: RememberedInstance, row: KnownRow): boolean => desired.specGeneration > row.specGeneration || desired.diskGeneration > row.diskGeneration;
 /** Its disk is to come from another host, and has not yet: that host's is the one there is. (An older agent does not say.) */
 const isComing = ({ desired, built }: RememberedInstance): boolean => built === false && (desired.diskFrom ?? null) !== null;

@@ -47,6 +47,7 @@ describe('nextStep', () => {
     ['a failed build goes back', facts({ ...placed, step: 'failed' }), { do: 'withdraw' }],
     ['a failed start stays', facts({ ...placed, step: 'failed', launched: true }), { do: 'rest' }],
     ['failed without a host: a claim may be held whose answer never came', facts({ step: 'failed' }), { do: 'release-claim' }],
+    ['the same of what has run once, and lost its host', facts({ step: 'failed', launched: true }), { do: 'release-claim' }],
     ['failed without a host, released', facts({ step: 'failed', now: { claimReleased: true } }), { do: 'rest' }],
     ['what came right by itself is right', facts({ ...placed, step: 'failed', launched: true, observed: seen('running') }), { do: 'settle' }],
     ['withdrawn: first the proof', facts({ ...placed, step: 'failed', withdrawn: true, now: { hostAlive: true } }), { do: 'wait-host' }],
@@ -157,7 +158,7 @@ describe('nextStep in a world that plays along', () => {
       }
       for (const [step, times] of taken) expect({ step, times, tooOften: times > 4 }).toMatchObject({ tooOften: false });
       if (now.intent === 'deleted') expect({ finished: now.finished, claim: world.claimHeld, onHost: world.onHost }).toEqual({ finished: true, claim: false, onHost: false });
-      else if (now.step === 'failed') expect(now.launched || (now.host === null && !world.claimHeld && !world.onHost)).toBe(true);
+      else if (now.step === 'failed') expect((now.launched && now.host !== null) || (now.host === null && !world.claimHeld && !world.onHost)).toBe(true);
       else expect({ met: isMet(now), step: now.step }).toEqual({ met: true, step: 'settled' });
     }), { numRuns: 2_000 });
   });

@@ -60,7 +60,7 @@ export function nextStep(facts: InstanceFacts, deadlines: Deadlines): Step {
 
   if (facts.step === 'failed') {
     // What came right by itself is right; what never ran goes back from its host, and gives back a claim whose answer never came.
-    if (facts.launched) return isMet(facts) ? { do: 'settle' } : { do: 'rest' };
+    if (facts.launched && facts.host !== null) return isMet(facts) ? { do: 'settle' } : { do: 'rest' };
     if (facts.host !== null) return { do: 'withdraw' };
     return facts.now.claimReleased === true ? { do: 'rest' } : { do: 'release-claim' };
   }

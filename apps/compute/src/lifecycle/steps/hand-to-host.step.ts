@@ -9,8 +9,8 @@ import type { Claim } from '../decide/facts.js';
 import { ends, type StepResult, type StepTools } from './step.js';
 
 export async function handToHostStep(tools: StepTools, row: InstanceRow, claim: Claim): Promise<StepResult> {
-  // It was somewhere before, and may have left a fenced host without taking its disk along: that goes first.
-  if (row.spec_generation > 1 && (await tools.departures.has(claim.hostId, row.id))) throw unavailable(`What this server left on host ${claim.hostName} while it was fenced has to be removed there first.`);
+  // It was somewhere before, and may have left something there (behind a fence, or by a move): that goes first.
+  if (row.spec_generation > 1 && (await tools.moves.hostsToAvoid(row.id)).includes(claim.hostId)) throw unavailable(`What this server left on host ${claim.hostName} has to be removed there first.`);
   const changed = await tools.instances.change(row.id, row.version, {
     set: {
       host_id: claim.hostId, host_name: claim.hostName, availability_zone: claim.availabilityZone, claim_generation: row.spec_generation, layout: claim.layout,

@@ -29,7 +29,7 @@ export async function handOverStep(tools: StepTools, row: InstanceRow, claim: Cl
     ? { id: move.dest_host_id as string, name: move.dest_host_name ?? '', zone: move.dest_zone ?? '', layout: move.new_layout }
     : { id: claim.hostId, name: claim.hostName, zone: claim.availabilityZone, layout: claim.layout };
   // Once before it was on its way there, and the database was restored to before that: what is left goes first.
-  if (await tools.departures.has(to.id, row.id)) throw unavailable(`What this server left on host ${to.name} has to be removed there first.`);
+  if ((await tools.moves.hostsToAvoid(row.id)).includes(to.id)) throw unavailable(`What this server left on host ${to.name} has to be removed there first.`);
   const changed = await tools.moves.apply(row, waitingFor(tools, handOver(row, move, to, randomBytes(32).toString('base64url'))));
   if (changed) tools.hosts.hint(to.id);
   return ends(changed);
