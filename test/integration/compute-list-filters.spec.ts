@@ -136,9 +136,12 @@ describe('pages', () => {
 });
 
 describe('what a list reads of a row', () => {
-  it('is what the whole row says', async () => {
+  it('is what the whole row says, but for what of its host it was given', async () => {
     const { rows } = await t.admin.query<InstanceRow>("SELECT * FROM compute.instances WHERE project_id = 'p1'");
-    const views = new Map(rows.map((row) => [row.id, JSON.parse(JSON.stringify(viewOf(row))) as InstanceView]));
+    const views = new Map(rows.map((row) => {
+      const { layout: _layout, ...view } = viewOf(row);
+      return [row.id, JSON.parse(JSON.stringify(view)) as InstanceView];
+    }));
     const listed = await whole({ filters: { changesSince: '2000-01-01T00:00:00.000Z' } });
     expect(listed.length).toBe(rows.length);
     for (const view of listed) expect(view).toEqual(views.get(view.id));

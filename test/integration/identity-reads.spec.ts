@@ -64,7 +64,7 @@ describe('reads', () => {
     expect((await identity.call('GET', `/v3/roles/${roles[0].id}`, { token })).body.role).toEqual(roles[0]);
     expect((await identity.call('GET', '/v3/domains', { token })).body.domains.map((it: { id: string; name: string }) => [it.id, it.name])).toEqual([['default', 'Default']]);
     const services = (await identity.call('GET', '/v3/services', { token })).body.services;
-    expect(services.map((it: { type: string }) => it.type)).toEqual(['identity', 'compute', 'image']);
+    expect(services.map((it: { type: string }) => it.type)).toEqual(['identity', 'compute', 'image', 'placement']);
     const endpoints = (await identity.call('GET', `/v3/endpoints?service_id=${services[1].id}&interface=public`, { token })).body.endpoints;
     expect(endpoints.map((it: { url: string }) => it.url)).toEqual(['http://cloud.test:8780/compute/v2.1']);
     expect((await identity.call('GET', `/v3/endpoints/${endpoints[0].id}`, { token })).body.endpoint).toEqual(endpoints[0]);

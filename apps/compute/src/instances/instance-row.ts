@@ -61,7 +61,7 @@ export function viewOf(row: InstanceRow): InstanceView {
     flavor: row.spec.flavor, imageId: row.image_id as InstanceView['imageId'],
     keyName: row.key_name, userData: row.user_data, configDrive: row.config_drive,
     requestedZone: row.requested_zone, availabilityZone: row.availability_zone,
-    hostId: row.host_id as InstanceView['hostId'], hostName: row.host_name, ...(row.layout !== undefined && { layout: row.layout }),
+    hostId: row.host_id as InstanceView['hostId'], hostName: row.host_name, layout: row.layout,
     reservationId: row.reservation_id, launchIndex: row.launch_index, groupId: row.group_id, locked: row.locked, lockedReason: row.locked_reason,
     rebuilding: row.rebuilding, moveKind: row.move_kind, movePhase: row.move_phase,
     observedState: row.observed_state, observedGeneration: Number(row.observed_generation), observedRebootCount: row.observed_reboot_count,
