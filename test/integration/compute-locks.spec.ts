@@ -10,7 +10,7 @@ let t: TestDatabase;
 beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
 afterAll(() => t.stop(), 30_000);
 
-const spec = JSON.stringify({ claimDiskGib: 1, flavor: { vcpus: 1, ramMib: 128 } });
+const spec = JSON.stringify({ claimDiskGib: 1, flavor: { vcpus: 1, ramMib: 128, extraSpecs: {} } });
 const serverOn = async (hostId: string): Promise<string> => {
   const id = randomUUID();
   await t.admin.query(`
