@@ -1,6 +1,6 @@
 /** Servers of lost hosts: evacuated behind a fence, and what comes of them when their hosts are taken back. Real compute and scheduler services. */
 import { describe, expect, it } from '@jest/globals';
-import { claimHost, confirmResize, evacuateServer, hostFenced, migrateServer, pullDesired, stopServer, type HostId } from '#libs/contracts';
+import { claimHost, confirmResize, evacuateServer, hostFenced, hostHint, migrateServer, pullDesired, stopServer, type HostId } from '#libs/contracts';
 import { eventually } from '../support/compute-service.js';
 import { as, client, expectGone, migrations, open, resize, server, useMoves, world } from '../support/moves-test.js';
 
@@ -121,7 +121,12 @@ describe('lost hosts', () => {
     await open();
     const { view, home } = await server();
     const { epoch } = home;
+    const rung: (string | undefined)[] = [];
+    const ear = world.bus.onHint(hostHint, (_payload, { hostId }) => { rung.push(hostId); });
     await world.fence(home);
+    // Was it there after all, it would ask at once, and be known to be.
+    await eventually(() => rung.includes(home.id), () => 'its bell was not rung');
+    await ear.stop();
     const again = () => world.bus.ask(hostFenced, { hostId: home.id as HostId, epoch });
     await expect(again()).resolves.toEqual({});
     await world.readmit(home);

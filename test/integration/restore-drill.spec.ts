@@ -164,8 +164,9 @@ describe('an older backup is restored', () => {
     expect((await findings()).rebuilt).toBe('newer');
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'restored once more' });
     await client.reaches(id, 'SHUTOFF', 15_000);
-    expect((await t.admin.query("SELECT spec_generation, disk_generation, observed -> 'built' AS built FROM compute.instances WHERE id = $1", [id])).rows)
-      .toEqual([{ spec_generation: 2, disk_generation: 2, built: { specGeneration: 2, diskGeneration: 2 } }]);
+    const built = async (): Promise<unknown> => (await t.admin.query("SELECT spec_generation AS spec, disk_generation AS disk, step, observed -> 'built' AS built FROM compute.instances WHERE id = $1", [id])).rows[0];
+    let last = '';
+    await eventually(async () => (last = JSON.stringify(await built())) === '{"spec":2,"disk":2,"step":"settled","built":{"diskGeneration":2,"specGeneration":2}}', () => last, 15_000);
     expect(await a.running()).not.toContain(id);
   }, 60_000);
 });

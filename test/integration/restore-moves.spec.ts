@@ -3,6 +3,7 @@ import { expect, it } from '@jest/globals';
 import { revertResize, type DesiredInstance, type InstanceView, type RememberedInstance } from '#libs/contracts';
 import { AdoptionRepository } from '../../apps/compute/src/adoption/adoption.repository.js';
 import { compareHost } from '../../apps/compute/src/adoption/decide/compare.js';
+import { rowFromMemory, type RememberedRow } from '../../apps/compute/src/adoption/decide/row-from-memory.js';
 import { admin, as, client, database, expectGone, migrations, open, resize, server, useMoves, world } from '../support/moves-test.js';
 import type { MovingHost } from '../support/moves-world.js';
 
@@ -12,14 +13,14 @@ const remembered = (desired: DesiredInstance): RememberedInstance => ({ desired,
 const memory = (host: MovingHost): { id: string; entries: RememberedInstance[] } => ({ id: host.id, entries: [...host.ledger.values()].map(remembered) });
 
 /** What adopting each of these hosts does to the rows; gives what was found of the server. */
-async function adopt(view: InstanceView, hosts: MovingHost[]): Promise<string[]> {
+async function adopt(view: InstanceView, hosts: MovingHost[], made: (entry: RememberedInstance) => RememberedRow = () => { throw new Error('no row is made of memory here'); }): Promise<string[]> {
   const repository = new AdoptionRepository(database());
   const found: string[] = [];
   for (const host of hosts) {
     const own = memory(host);
     const findings = compareHost(own, await repository.rows(host.id, own.entries.map(({ desired }) => desired.id)), world.hosts.map(memory));
     found.push(...findings.filter(({ id }) => id === view.id).map(({ is }) => is));
-    await repository.follow({ id: host.id, name: host.name, zone: 'nova', upTo: host.since, epoch: host.epoch }, findings, () => { throw new Error('no row is made of memory here'); }, admin());
+    await repository.follow({ id: host.id, name: host.name, zone: 'nova', upTo: host.since, epoch: host.epoch }, findings, made, admin());
   }
   return found;
 }
@@ -125,4 +126,24 @@ it('a move does not come to a host that is still to remove what it left there', 
   await database().pool.query('DELETE FROM compute.departures');
   comesBack(away);
   expect(await client().reaches(view.id, 'VERIFY_RESIZE', 20_000)).toMatchObject({ hostName: away.name });
+});
+
+it('what left a fenced host and is found there after all lives there again: the host is not told to go as well', async () => {
+  await open();
+  const { view, home } = await server();
+  await home.disconnect();
+  const entry = home.ledger.get(view.id) as DesiredInstance;
+  // As leaving a fenced host writes it, in a database that lacks the last words to this one.
+  await database().pool.query('UPDATE compute.instances SET host_id = NULL, host_sequence = NULL, layout = NULL, step = $2, reconcile_at = NULL, generation = $3 WHERE id = $1', [view.id, 'failed', entry.generation + 1]);
+  await database().pool.query(`
+    WITH feed AS (UPDATE compute.host_feeds SET sequence = sequence + 1 WHERE host_id = $1 RETURNING sequence)
+    INSERT INTO compute.departures (host_id, instance_id, sequence, generation, desired) SELECT $1, $2, sequence, $3, $4 FROM feed`,
+  [home.id, view.id, entry.generation + 1, JSON.stringify({ ...entry, intent: 'deleted', generation: entry.generation + 1 })]);
+  expect(await adopt(view, [home], (remembered) => rowFromMemory(remembered, new Map()))).toEqual(['moved']);
+  expect((await database().pool.query('SELECT * FROM compute.departures')).rows).toEqual([]);
+  comesBack(home);
+  expect(await client().reaches(view.id, 'ACTIVE')).toMatchObject({ hostName: home.name });
+  expect(home.guests.get(view.id)).toMatchObject({ power: 'running', disk: 'image 1 + work' });
+  await client().delete(view.id);
+  await expectGone(view.id);
 });

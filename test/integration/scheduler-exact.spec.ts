@@ -111,6 +111,32 @@ describe('a claim of exactly this', () => {
     await expectSound();
   });
 
+  it('a move is settled also off a CPU that adoption found two guests on', async () => {
+    const [from, to] = [await hostRow(test, { dedicated: [0], cells: [{ memoryMib: 1000 }] }), await hostRow(test, { dedicated: [0], cells: [{ memoryMib: 1000 }] })];
+    const [one, two] = [want(from, pinned(0)), want(from, pinned(0))];
+    await insert(one);
+    await test.admin.query("BEGIN; SET LOCAL skylite.adopting = 'on'");
+    await test.admin.query(`INSERT INTO scheduler.claims (instance_id, purpose, generation, host_id, project_id, vcpus, memory_mib, layout) VALUES ($1, 'run', 1, $2, 'p', 0, 64, $3)`, [two.instanceId, from, JSON.stringify(pinned(0))]);
+    await test.admin.query('COMMIT');
+    expect(await take(want(to, pinned(0), { instanceId: two.instanceId, purpose: 'move', generation: 2 }))).toBe('claimed');
+    expect(await claims.settleMove(two.instanceId, 2, 'lost:m')).toBe('settled');
+    expect([await cpusOf(from), await cpusOf(to)]).toEqual([[0], [0]]);
+    await claims.release([{ instanceId: two.instanceId, purpose: 'lost:m', generation: 1 }]);
+    expect([await cpusOf(from), (await ofHost(from))['pcpus']]).toEqual([[0], 1]);
+    await expectSound();
+  });
+
+  it('what an older scheduler released is claimed again, whatever it left in the tombstone', async () => {
+    const host = await hostRow(test, { dedicated: [0], cells: [{ memoryMib: 1000 }] });
+    const one = want(host, pinned(0));
+    expect(await take(one)).toBe('claimed');
+    await test.admin.query('UPDATE scheduler.claims SET released_at = now(), released_from = host_id, host_id = NULL, vcpus = 0, memory_mib = 0, disk_gib = 0 WHERE instance_id = $1', [one.instanceId]);
+    expect(await cpusOf(host)).toEqual([]);
+    expect(await take({ ...want(host, null), instanceId: one.instanceId, generation: 2, exact: null })).toBe('claimed');
+    expect(await ofHost(host)).toMatchObject({ vcpus: 1, pcpus: 0, exact: 0 });
+    await expectSound();
+  });
+
   it('PostgreSQL itself refuses what no code may do', async () => {
     const host = await hostRow(test, { dedicated: [0, 1], cells: [{ memoryMib: 100, pages: { 2048: 2 } }], resources: { CUSTOM_KEY: 1 } });
     await insert(want(host, pinned(0)));
@@ -171,6 +197,24 @@ describe('rules of groups', () => {
     await test.admin.query('UPDATE scheduler.hosts SET fenced_at = now() WHERE id = $1', [two]);
     expect(await take(member(one, { instanceId: first.instanceId, purpose: 'move', generation: 3 }))).toBe('claimed');
     await test.admin.query('UPDATE scheduler.hosts SET fenced_at = NULL WHERE id = $1', [two]);
+    await test.admin.query('DELETE FROM scheduler.claims WHERE group_id = $1', [group.id]);
+  });
+
+  it('affinity that is torn already: it goes on where members stand, and nowhere else', async () => {
+    const [one, two, three] = [await hostRow(test), await hostRow(test), await hostRow(test)];
+    const group = rule('affinity');
+    const member = (host: string, more: Partial<Wanted> = {}): Wanted => want(host, null, { group, ...more });
+    const left = member(one);
+    expect(await take(left)).toBe('claimed');
+    await test.admin.query('UPDATE scheduler.hosts SET fenced_at = now() WHERE id = $1', [one]);
+    expect(await take(member(two))).toBe('claimed');
+    await test.admin.query('UPDATE scheduler.hosts SET fenced_at = NULL WHERE id = $1', [one]);
+    expect(await take(member(one), member(two), member(three))).toBe('claimed claimed lost');
+    expect(await take(member(three), member(three))).toBe('lost lost');
+    // A resize where it is, and a way back together.
+    expect(await take(member(one, { instanceId: left.instanceId, purpose: 'move', generation: 2 }))).toBe('claimed');
+    await claims.settleMove(left.instanceId, 2, null);
+    expect(await take(member(two, { instanceId: left.instanceId, purpose: 'move', generation: 3 }))).toBe('claimed');
     await test.admin.query('DELETE FROM scheduler.claims WHERE group_id = $1', [group.id]);
   });
 

@@ -59,7 +59,7 @@ export const BUGS = [
   bug('the host makes an empty disk where one should come', BUILD, "built === null && desired.diskFrom !== null ? 'receive-disk' : 'make-disk'", "'make-disk'"),
   bug('the host keeps the disk of before a resize', BUILD, "if (files.previous.some((generation) => !isKept(desired, generation))) steps.push('drop-previous');", ''),
   bug('a host starts guests without a lease', LEASE, 'return !this.ledger.host.lease.required || this.nowMs() < this.#untilMs;', 'return true;'),
-  bug('a host of which something may be left is chosen again', MIGRATIONS, "SELECT other_host_id AS host_id FROM compute.migrations WHERE instance_id = $1 AND other_host_id IS NOT NULL\n      UNION SELECT", 'SELECT'),
+  bug('an evacuation counts on the disk that is out of reach', CHANGES, '...(evacuation && { disk_generation: row.disk_generation + 1,', '...(evacuation && { disk_generation: row.disk_generation,'),
   bug('a settled move keeps the old claim', END, "keepOldAs: claims === 'settle' ? null : lostClaim(move.uuid)", 'keepOldAs: lostClaim(move.uuid)'),
 ];
 

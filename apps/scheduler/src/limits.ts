@@ -60,6 +60,8 @@ export const LIMITS = {
   hostEvents: 50,
   /** A question that claims nothing: its asker waits 8 s. 10,000 hosts are 10 ms for a plain flavor, 0.7 s for one with a layout. */
   questionMs: 7_000,
+  /** Questions under way and waiting; beyond, who asks comes again. */
+  questionsWaiting: 16,
   /** Claims in one answer, some 250 bytes each: no host has as many, and they fit one message. */
   listedAllocations: 2_000,
   /** Three failures in a row may be chance no more; a minute later a trial costs one server, a broken host half an hour between two. */

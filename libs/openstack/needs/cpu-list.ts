@@ -24,7 +24,10 @@ export function parseCpuList(text: string): CpuList {
   return { cpus };
 }
 
+/** CPUs that are counted one by one; a flavor may have billions, which no array holds. */
+export const MOST_CPUS = HIGHEST + 1;
+
 /** The numbers of a guest's CPUs, from 0. */
-export const firstCpus = (count: number): number[] => Array.from({ length: count }, (_, cpu) => cpu);
+export const firstCpus = (count: number): number[] => Array.from({ length: Math.min(count, MOST_CPUS) }, (_, cpu) => cpu);
 
 export const ascending = (cpus: Iterable<number>): number[] => [...cpus].sort((a, b) => a - b);

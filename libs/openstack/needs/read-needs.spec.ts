@@ -39,6 +39,13 @@ describe('contradictions, in Nova\'s words', () => {
     [{ 'resources:PCPU': '2', 'resources:VCPU': '2' }, {}, "It is not possible to specify both 'resources:VCPU' and 'resources:PCPU' extra specs; use one or the other"],
   ])('%j with %j', (specs, image, words) => expect(problem(specs, image)).toBe(words));
 
+  it.each<[Specs]>([[{ 'hw:cpu_policy': 'dedicated' }], [{ 'hw:numa_nodes': '1' }], [{ 'hw:mem_page_size': 'large' }]])('more CPUs than can be counted one by one: %j', (specs) => {
+    expect(problem(specs, {}, 2 ** 30)).toBe('A guest that is bound to CPUs, cells or pages of its host has at most 4096 CPUs, and the flavor 1073741824');
+    expect(whyNotFlavor(flavor(specs, 2 ** 30))).toBeDefined();
+    expect(problem({ 'trait:CUSTOM_A': 'required', 'hw:cpu_realtime': 'yes' }, {}, 2 ** 30)).not.toBe('');
+    expect(problem({ 'trait:CUSTOM_A': 'required' }, {}, 2 ** 30)).toBe('');
+  });
+
   it('mixed says one mask', () => {
     expect(problem({ 'hw:cpu_policy': 'mixed' })).toContain("or be specified with none of them");
     expect(problem({ 'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0', 'hw:cpu_realtime': '1', 'hw:cpu_realtime_mask': '^0' })).toContain('can not be specified at the same time');

@@ -6,7 +6,7 @@ import type { Needs } from '#libs/contracts';
 import { whyNotExtraSpecValue } from '../extra-specs.js';
 import { dedicatedMask, realtimeMask } from './cpu-masks.js';
 import { cpuPolicy, emulatorThreads, threadPolicy, type CpuPolicy, type ThreadPolicy } from './cpu-policies.js';
-import { ascending, firstCpus } from './cpu-list.js';
+import { ascending, firstCpus, MOST_CPUS } from './cpu-list.js';
 import { topologyWish } from './cpu-topology.js';
 import { cellLists, guestCells, nodeCount } from './guest-cells.js';
 import { aggregateSpecs, architecture, isolatingProperties, placingProperties, resources, traits, type Resources } from './host-demands.js';
@@ -80,6 +80,7 @@ function readAll(reading: Reading): Needs {
   // Lists count as soon as anything binds the guest to cells; a layout of its own it has when somebody names one.
   const bound = nodes !== null || pages !== null || policy === 'dedicated' || policy === 'mixed';
   const cells = bound ? guestCells(reading, nodes, lists) : [];
+  if (bound && vcpus > MOST_CPUS) reading.wrong(`A guest that is bound to CPUs, cells or pages of its host has at most ${MOST_CPUS} CPUs, and the flavor ${vcpus}`, 'make a flavor with fewer');
   checkPages(reading, pages, cells);
   return {
     cpuPolicy: policy ?? 'shared', pinned, threadPolicy: threads ?? 'prefer', emulatorThreads: pinned.length > 0 ? emulator : null,

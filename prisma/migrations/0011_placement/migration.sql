@@ -124,6 +124,7 @@ DECLARE
   moved record;
   cpus integer[];
   dedicated integer[];
+  had boolean;
 BEGIN
   FOREACH claim IN ARRAY gone LOOP
     CONTINUE WHEN claim.pcpus = 0;
@@ -136,9 +137,15 @@ BEGIN
       INSERT INTO scheduler.claimed_cpus (host_id, cpu, instance_id, purpose) SELECT claim.host_id, cpu, claim.instance_id, claim.purpose FROM unnest(cpus) cpu ON CONFLICT DO NOTHING;
       CONTINUE;
     END IF;
+    -- What it had already stays, whatever the host's operator thinks of it by now, and though adoption found another guest on it too:
+    -- a move could never be ended else.
+    had := EXISTS (SELECT FROM unnest(gone) g WHERE g.instance_id = claim.instance_id AND g.host_id = claim.host_id AND g.layout = claim.layout);
+    IF had THEN
+      INSERT INTO scheduler.claimed_cpus (host_id, cpu, instance_id, purpose) SELECT claim.host_id, cpu, claim.instance_id, claim.purpose FROM unnest(cpus) cpu ON CONFLICT DO NOTHING;
+      CONTINUE;
+    END IF;
     SELECT h.dedicated_cpus INTO dedicated FROM scheduler.hosts h WHERE h.id = claim.host_id;
-    -- What it had already stays, whatever the host's operator thinks of it by now.
-    IF NOT cpus <@ dedicated AND NOT EXISTS (SELECT FROM unnest(gone) g WHERE g.instance_id = claim.instance_id AND g.host_id = claim.host_id AND g.layout = claim.layout) THEN
+    IF NOT cpus <@ dedicated THEN
       RAISE EXCEPTION 'of CPUs % of host % not all are dedicated', cpus, claim.host_id USING ERRCODE = 'check_violation', CONSTRAINT = 'claimed_cpus_dedicated';
     END IF;
     INSERT INTO scheduler.claimed_cpus (host_id, cpu, instance_id, purpose) SELECT claim.host_id, cpu, claim.instance_id, claim.purpose FROM unnest(cpus) cpu;
@@ -185,7 +192,13 @@ BEGIN
     IF (claim.group_policy = 'anti-affinity' AND (SELECT count(DISTINCT c.instance_id) FROM scheduler.claims c WHERE c.group_id = claim.group_id AND c.host_id = claim.host_id AND c.purpose IN ('run', 'move')) > claim.group_max)
       -- Who is left on a fenced host hinders nobody: its group could never leave it.
       OR (claim.group_policy = 'affinity' AND EXISTS (SELECT FROM scheduler.claims c JOIN scheduler.hosts h ON h.id = c.host_id
-        WHERE c.group_id = claim.group_id AND c.host_id <> claim.host_id AND c.instance_id <> claim.instance_id AND c.purpose IN ('run', 'move') AND h.fenced_at IS NULL)) THEN
+        WHERE c.group_id = claim.group_id AND c.host_id <> claim.host_id AND c.instance_id <> claim.instance_id AND c.purpose IN ('run', 'move') AND h.fenced_at IS NULL)
+        -- A group that is torn already (a fenced host was taken back, or it was adopted so) goes on where members stand that go
+        -- nowhere, and do not only come there with this very claim.
+        AND NOT EXISTS (SELECT FROM scheduler.claims c WHERE c.group_id = claim.group_id AND c.host_id = claim.host_id AND c.purpose IN ('run', 'move')
+          AND c.instance_id NOT IN (SELECT a.instance_id FROM unnest(added) a)
+          AND NOT EXISTS (SELECT FROM scheduler.claims o JOIN scheduler.hosts h ON h.id = o.host_id
+            WHERE o.instance_id = c.instance_id AND o.group_id = claim.group_id AND o.host_id <> claim.host_id AND o.purpose IN ('run', 'move') AND h.fenced_at IS NULL))) THEN
       RAISE EXCEPTION 'group % (%) does not allow host %', claim.group_id, claim.group_policy, claim.host_id USING ERRCODE = 'check_violation', CONSTRAINT = 'claims_group_rule';
     END IF;
   END LOOP;
@@ -328,3 +341,9 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER host_comes_home BEFORE INSERT ON scheduler.hosts FOR EACH ROW EXECUTE FUNCTION scheduler.host_comes_home();
+
+-- Members of groups that were placed before claims knew of groups count from now on, also where a rule is broken by them.
+SELECT set_config('skylite.adopting', 'on', true);
+UPDATE scheduler.claims c SET group_id = g.id, group_policy = g.policy, group_max = coalesce(g.max_server_per_host, 1)
+FROM compute.instances i JOIN compute.server_groups g ON g.id = i.group_id WHERE i.id = c.instance_id AND c.host_id IS NOT NULL;
+SELECT set_config('skylite.adopting', 'off', true);

@@ -42,11 +42,14 @@ export const SIM_COPIES = `
         SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns FROM pg_attribute WHERE attrelid = one.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '';
         EXECUTE format('CREATE UNLOGGED TABLE sim.%I AS SELECT %s FROM %s WITH NO DATA', copy || '_' || one.flat, columns, one.name);
         kept := kept || format('DELETE FROM sim.%I; INSERT INTO sim.%1$I SELECT %s FROM %s;', copy || '_' || one.flat, columns, one.name);
+        -- What follows from claims goes with them, and by nothing else.
+        CONTINUE WHEN copy = 'start' AND one.name = 'scheduler.claimed_cpus'::regclass;
         gone := format('DELETE FROM %s;', one.name) || gone;
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', one.name) INTO is_empty;
         CONTINUE WHEN copy = 'start' AND is_empty;
         back := back || format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM sim.%I;', one.name, columns, copy || '_' || one.flat);
       END LOOP;
+      IF copy = 'start' THEN gone := 'DELETE FROM scheduler.claims;' || gone; END IF;
       EXECUTE format('CREATE FUNCTION sim.keep_%s() RETURNS void LANGUAGE plpgsql AS $f$ BEGIN %s END $f$', copy, kept);
       EXECUTE format('CREATE FUNCTION sim.bring_back_%s() RETURNS void LANGUAGE plpgsql %s AS $f$ BEGIN %s END $f$', copy, CASE copy WHEN 'mark' THEN 'SET session_replication_role = replica' ELSE '' END, gone || back);
     END LOOP;
@@ -54,13 +57,15 @@ export const SIM_COPIES = `
 
 /** As the real client says it when a server goes away. */
 const away = () => Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' });
-const isWrite = (text) => /\bscheduler\.claim_exactly\b/.test(text) || /\b(?:INSERT|UPDATE|DELETE)\b/.test(text) && !/^\s*SELECT\b(?!.*\bFOR\b)/s.test(text);
+/** Functions of the database that write claims. */
+const WRITES_CLAIMS = /scheduler\.claim_exactly/;
+const isWrite = (text) => WRITES_CLAIMS.test(text) || /\b(?:INSERT|UPDATE|DELETE)\b/.test(text) && !/^\s*SELECT\b(?!.*\bFOR\b)/s.test(text);
 
 const MOMENT = "SELECT set_config('sim.now', $1, false), set_config('sim.xid', $2, false)";
 /** Statement -> it only reads rows: no clock, no lot, no lock, so that the moment needs not be told for it. */
 const timeless = new Map();
 const isTimeless = (text) => {
-  if (!timeless.has(text)) timeless.set(text, !/\b(?:INSERT|UPDATE|DELETE|MERGE|SHARE|CURRENT_\w+|LOCALTIME\w*|control\.|\w*(?:now|timestamp|nextval|random|gen_\w*|pg_\w*)\s*\()/i.test(text));
+  if (!timeless.has(text)) timeless.set(text, !WRITES_CLAIMS.test(text) && !/\b(?:INSERT|UPDATE|DELETE|MERGE|SHARE|CURRENT_\w+|LOCALTIME\w*|control\.|\w*(?:now|timestamp|nextval|random|gen_\w*|pg_\w*)\s*\()/i.test(text));
   return timeless.get(text);
 };
 /** What seeds leave behind in tables and indexes is swept up after so many. */
@@ -243,7 +248,7 @@ export class Store {
     if (!isTimeless(text)) before.push(this.#moment());
     try {
       const result = this.client.query(...before, { text, values });
-      if (!isTimeless(text)) for (const table of this.#seen.keys()) if (text.includes(table)) this.#seen.delete(table);
+      if (!isTimeless(text)) for (const table of this.#seen.keys()) if (text.includes(table) || WRITES_CLAIMS.test(text)) this.#seen.delete(table);
       // An order that was not asked for is anybody's: here always the same.
       if (result.rows.length > 1 && typeof result.rows[0].id === 'string' && !/ORDER BY[^)]*$/.test(text)) result.rows.sort((a, b) => (a.id < b.id ? -1 : 1));
       return result;

@@ -1,11 +1,12 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Put } from '@nestjs/common';
 import { Policy } from '#libs/auth';
-import { getProjectUsage, getServer, listAllocations, type Allocation, type InstanceId, type ResourceProvider } from '#libs/contracts';
+import { getProjectUsage, getServer, InstanceId, listAllocations, type Allocation, type ResourceProvider } from '#libs/contracts';
 import { asSkyError, badRequest, notFound } from '#libs/errors';
 import { HttpError } from '#libs/http';
 import { BUS, type Bus } from '#libs/messaging';
 import { candidatesView, consumerAllocationsView, placementVersions, projectUsagesView, resourceClassView, STANDARD_RESOURCES, STANDARD_TRAITS } from '#libs/openstack';
 import { asking } from '../http/call.js';
+import { dashed } from '../http/input-types.js';
 import { demandKnown, gives, meets, readWish } from './decide/provider-wish.js';
 import { onlyKnown, PlacementCallParam, since, type PlacementCall } from './placement-call.js';
 import { allProviders, oneProvider } from './providers.js';
@@ -31,8 +32,8 @@ export class PlacementController {
   @Get('allocations/:consumer')
   @Policy('placement:allocations:list')
   async allocations(@PlacementCallParam() { caller, minor }: PlacementCall, @Param('consumer') consumer: string) {
-    if (!UUID.test(consumer)) throw notFound(`Malformed consumer_uuid: ${consumer.slice(0, 64)}`);
-    const instanceId = consumer.toLowerCase() as InstanceId;
+    const { data: instanceId } = InstanceId.safeParse(UUID.test(consumer) ? dashed(consumer) : consumer);
+    if (instanceId === undefined) throw notFound(`Malformed consumer_uuid: ${consumer.slice(0, 64)}`);
     const { allocations } = await this.bus.ask(listAllocations, { instanceId }, { requestId: caller.requestId });
     const providers = await this.#providersOf(allocations, caller.requestId);
     return consumerAllocationsView(allocations, providers, allocations.length === 0 ? '' : await this.#userOf(caller, instanceId, allocations[0]!.projectId), minor);

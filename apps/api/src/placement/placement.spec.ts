@@ -78,6 +78,10 @@ describe('/placement', () => {
     expect(Object.keys((await get(`/allocations/${SERVER_ID}`, 11)).body)).toEqual(['allocations']);
     expect((await get(`/allocations/${OTHER}`)).body).toEqual({ allocations: {} });
     expect((await get('/allocations/nobody')).status).toBe(404);
+    // Without dashes, as some clients write them; and what looks like an id and cannot be one.
+    expect((await get(`/allocations/${SERVER_ID.replaceAll('-', '')}`)).body.allocations).toHaveProperty(HOST_ID);
+    expect((await get('/allocations/11111111-1111-0111-1111-111111111111')).status).toBe(404);
+    expect((await get('/resource_providers/11111111-1111-0111-1111-111111111111')).status).toBe(404);
     // A move holds two hosts, or one host twice.
     cloud.answer(listAllocations, () => ({ allocations: [allocation(), allocation({ purpose: 'move', generation: 4 }), allocation({ purpose: 'move', hostId: OTHER as never })] }));
     expect((await get(`/allocations/${SERVER_ID}`)).body).toMatchObject({ allocations: { [HOST_ID]: { resources: { VCPU: 4 } }, [OTHER]: { resources: { VCPU: 2 } } }, consumer_generation: 4 });

@@ -1,8 +1,6 @@
-import { listProviders, type HostId, type ResourceProvider } from '#libs/contracts';
+import { HostId, listProviders, type ResourceProvider } from '#libs/contracts';
 import { notFound } from '#libs/errors';
 import type { Bus } from '#libs/messaging';
-
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 /** All of them, page by page. */
 export async function allProviders(bus: Bus, requestId: string): Promise<ResourceProvider[]> {
@@ -16,7 +14,8 @@ export async function allProviders(bus: Bus, requestId: string): Promise<Resourc
 }
 
 export async function oneProvider(bus: Bus, requestId: string, uuid: string): Promise<ResourceProvider> {
-  const { providers: [provider] } = UUID.test(uuid) ? await bus.ask(listProviders, { id: uuid.toLowerCase() as HostId }, { requestId }) : { providers: [] };
+  const { data: id } = HostId.safeParse(uuid.toLowerCase());
+  const { providers: [provider] } = id === undefined ? { providers: [] } : await bus.ask(listProviders, { id }, { requestId });
   if (provider === undefined) throw notFound(`No resource provider with uuid ${uuid.slice(0, 64)} found`, { details: { code: 'placement.resource_provider.not_found' } });
   return provider;
 }

@@ -145,6 +145,19 @@ describe('what goes wrong', () => {
     await host.plane.settled(ID, 'absent', 2);
   });
 
+  it('what its CPU can do is asked once: a libvirt that is busy holds up no announcement, and takes no trait away', async () => {
+    await running();
+    const [first] = host.plane.inventories;
+    const before = host.plane.inventories.length;
+    expect(first?.inventory.cpuFlags).not.toEqual([]);
+    host.hypervisor.faults.on('CONNECT_BASELINE_HYPERVISOR_CPU', { kind: 'error', code: 1, message: 'busy' });
+    host.bus.setConnected(false);
+    host.bus.setConnected(true);
+    for (let wait = 0; host.plane.inventories.length === before && wait < 300; wait += 1) await pause(10);
+    expect(host.plane.inventories.at(-1)?.inventory).toEqual(first?.inventory);
+    expect(host.plane.inventories.length).toBeGreaterThan(before);
+  });
+
   it('a start that fails is tried again; one that always fails is final for its generation', async () => {
     await started();
     host.hypervisor.faults.on('DOMAIN_CREATE_WITH_FLAGS', { kind: 'error', code: 1, message: 'no luck' }, { times: 4 });

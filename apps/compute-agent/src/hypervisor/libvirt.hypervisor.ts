@@ -48,6 +48,7 @@ export class LibvirtHypervisor implements Hypervisor {
   #lastSaved: ReadonlySet<string> = new Set();
   #capabilities: Promise<DomainCapabilities> | undefined;
   #hostCpus: Promise<HostCpus> | undefined;
+  #cpuFlags: Promise<readonly string[]> | undefined;
 
   constructor(libvirt: Libvirt, options: LibvirtHypervisorOptions) {
     this.#libvirt = libvirt;
@@ -64,7 +65,7 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async facts(): Promise<MachineFacts> {
     const [info, capabilities, domain, cpuFlags, version, libVersion] = await Promise.all([
-      this.#libvirt.nodeGetInfo(), this.#libvirt.getCapabilities(), this.#domainCapabilities(), this.#domainCapabilities().then((found) => this.#featuresOf(found)),
+      this.#libvirt.nodeGetInfo(), this.#libvirt.getCapabilities(), this.#domainCapabilities(), this.#features(),
       this.#libvirt.getVersion(), this.#libvirt.getLibVersion(),
     ]);
     const counted = (v: { major: number; minor: number; release: number }): number => v.major * 1_000_000 + v.minor * 1_000 + v.release;
@@ -201,7 +202,7 @@ export class LibvirtHypervisor implements Hypervisor {
   #changed(id: string | null): void {
     if (id === null) this.#notes.clear();
     else this.#notes.delete(id);
-    if (id === null && !this.#libvirt.isUp) [this.#capabilities, this.#hostCpus] = [undefined, undefined]; // another QEMU may stand behind the next connection
+    if (id === null && !this.#libvirt.isUp) [this.#capabilities, this.#hostCpus, this.#cpuFlags] = [undefined, undefined, undefined]; // another QEMU may stand behind the next connection
     for (const listener of this.#listeners) listener();
   }
 
@@ -222,6 +223,15 @@ export class LibvirtHypervisor implements Hypervisor {
     const asked = this.#capabilities ?? this.#libvirt.getDomainCapabilities({ machine: 'pc', virtType: this.#options.virtType }).then(readDomainCapabilities(this.#options.virtType));
     this.#capabilities = asked;
     asked.catch(() => { if (this.#capabilities === asked) this.#capabilities = undefined; });
+    return asked;
+  }
+
+  /** Asked once, and again only while unknown: the question waits behind starts that hang, and a host must be announced all the same. */
+  #features(): Promise<readonly string[]> {
+    const asked = this.#cpuFlags ?? this.#domainCapabilities().then((found) => this.#featuresOf(found));
+    this.#cpuFlags = asked;
+    const again = (): void => { if (this.#cpuFlags === asked) this.#cpuFlags = undefined; };
+    asked.then((found) => { if (found.length === 0) again(); }, again);
     return asked;
   }
 

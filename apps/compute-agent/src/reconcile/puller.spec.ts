@@ -11,6 +11,7 @@ function world() {
   let now = 0;
   let changed: string[] = [];
   let failing = false;
+  let connected = true;
   let pulls = 0;
   const clock: Clock = {
     nowMs: () => now, wallMs: () => now,
@@ -25,7 +26,7 @@ function world() {
   const puller = new Puller({
     hostId: 'h' as HostId, bootId: 'b', ledger: ledger as never, lease: { nowMs: () => now, renew: async () => undefined } as never, clock, random: () => 0.5,
     logger: { debug: () => undefined, info: () => undefined, warn: () => undefined } as never, limits: LIMITS, pullEveryMs: LIMITS.pullEveryMs,
-    bus: { connected: true, ask: async () => { pulls += 1; if (failing) throw new Error('no'); return { incarnation: 1, upTo: 0, more: false, entries: [] }; } } as never,
+    bus: { get connected() { return connected; }, ask: async () => { pulls += 1; if (failing) throw new Error('no'); return { incarnation: 1, upTo: 0, more: false, entries: [] }; } } as never,
     onChanged: () => undefined, onNewWorld: () => undefined, onRefused: () => undefined,
   });
   const settle = async (): Promise<void> => { for (let n = 0; n < 20; n += 1) await Promise.resolve(); };
@@ -39,7 +40,7 @@ function world() {
     await settle();
     return waited;
   };
-  return { puller, next, settle, waits, set: (change: { changed?: string[]; failing?: boolean }) => { changed = change.changed ?? []; failing = change.failing ?? false; }, pulls: () => pulls };
+  return { puller, next, settle, waits, set: (change: { changed?: string[]; failing?: boolean; connected?: boolean }) => { changed = change.changed ?? []; failing = change.failing ?? false; connected = change.connected ?? true; }, pulls: () => pulls };
 }
 
 describe('pulls that nobody asks for', () => {
@@ -71,6 +72,20 @@ describe('pulls that nobody asks for', () => {
     set({ failing: true });
     expect(await next()).toBe(10_000);
     expect(await next()).toBe(LIMITS.askAgainMs);
+    await puller.stop();
+  });
+
+  it('do not rest while nobody can be asked: rings are lost then', async () => {
+    const { puller, next, settle, set } = world();
+    puller.open();
+    await settle();
+    for (let n = 0; n < 4; n += 1) await next();
+    set({ connected: false });
+    expect(await next()).toBe(40_000);
+    for (let n = 0; n < 5; n += 1) expect(await next()).toBe(5_000);
+    set({});
+    expect(await next()).toBe(5_000);
+    expect(await next()).toBe(10_000);
     await puller.stop();
   });
 });

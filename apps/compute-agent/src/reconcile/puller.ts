@@ -96,7 +96,11 @@ export class Puller {
 
   async #pullOnce(): Promise<void> {
     const { bus, hostId, bootId, ledger, lease, clock, limits, logger } = this.#options;
-    if (!bus.connected) return;
+    if (!bus.connected) {
+      // Rings are lost meanwhile: that is no rest.
+      this.#delayMs = this.#options.pullEveryMs;
+      return;
+    }
     if (clock.nowMs() >= this.#fullAtMs) ledger.beginFullPull();
     const before = ledger.host;
     let last = 0;

@@ -72,8 +72,8 @@ export class AdoptionRepository {
   async #apply(client: PoolClient, host: { id: string; name: string; zone: string; occasion?: string }, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<void> {
     switch (finding.is) {
       case 'agrees': case 'conflict': return;
-      case 'unknown': await this.#create(client, host, remembered(finding.entry)); break;
-      case 'newer': case 'moved': await this.#advance(client, host, remembered(finding.entry)); break;
+      case 'unknown': await this.#create(client, host, remembered(finding.entry)); await this.#stays(client, host.id, finding.id); break;
+      case 'newer': case 'moved': await this.#advance(client, host, remembered(finding.entry)); await this.#stays(client, host.id, finding.id); break;
       case 'missing': await this.#missing(client, finding.id); break;
       case 'returns': await this.#returns(client, finding); break;
       case 'let-go': await this.#letGo(client, host.id, finding); break;
@@ -114,6 +114,11 @@ export class AdoptionRepository {
       WHERE id = $1`,
     [row.id, row.name, row.hostname, row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType, row.flavorId, row.imageId, row.vcpus, row.ramMib,
       JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row)]);
+  }
+
+  /** It may have left this host while that was fenced, or somebody gave it up there as an orphan: it lives here, and is not told to go as well. */
+  async #stays(client: PoolClient, hostId: string, id: string): Promise<void> {
+    await client.query('DELETE FROM compute.departures WHERE host_id = $1 AND instance_id = $2', [hostId, id]);
   }
 
   /** It is taken back from its host as a failed build is, and rests in ERROR without one; nothing is built in its place. */

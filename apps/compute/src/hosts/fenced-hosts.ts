@@ -21,7 +21,7 @@ export class FencedHosts {
    * heard since is not gone. `stale`: that fence is over, too.
    */
   async fence({ hostId, epoch, telling }: ReceivedBy<typeof hostFenced>): Promise<Nothing> {
-    await this.db.transaction(async (client) => {
+    const isNew = await this.db.transaction(async (client) => {
       await lockServers(client, hostId);
       // A word that was held up until its fence was over shuts no host: nobody would open it again.
       const { rows: [known] } = await client.query<{ over: boolean }>(
@@ -33,7 +33,10 @@ export class FencedHosts {
         WHERE f.fenced_at IS NULL OR f.fenced_epoch <> $2 OR CASE WHEN $3::integer IS NULL THEN f.returned_at IS NOT NULL ELSE f.fenced_telling < $3 END`, [hostId, epoch, telling ?? null]);
       // What waits for this host's proof need not wait any more.
       if (rowCount === 1) await client.query(`UPDATE compute.instances SET reconcile_at = now() WHERE id IN (${KNOWS_OF}) AND reconcile_at IS NOT NULL`, [hostId]);
+      return rowCount === 1;
     });
+    // One that is there after all pulls at once, and is known to be: it rests for up to a minute when nobody rings.
+    if (isNew) this.hosts.hint(hostId);
     return {};
   }
 

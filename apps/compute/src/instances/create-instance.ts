@@ -33,10 +33,11 @@ export class CreateInstance {
     private readonly limits: ProjectLimitsCopy, private readonly bell: LoopBell, @Inject(BUS) private readonly bus: Bus, private readonly groups: ServerGroupsRepository,
   ) {}
 
-  async create(request: Request): Promise<{ instances: InstanceView[] }> {
+  /** @param signal the asker has given up: what has not begun by then is not begun */
+  async create(request: Request, signal?: AbortSignal): Promise<{ instances: InstanceView[] }> {
     const projectId = projectOf(request.caller);
     try {
-      return answer(await this.#turns.pass(() => this.#make(request, projectId)), projectId);
+      return answer(await this.#make(request, projectId, signal), projectId);
     } catch (error) {
       // The repeat of a create that was done: whatever has gone or is out of reach since, its servers are the answer.
       const existing = await this.instances.findMany(request.instanceIds).catch(() => []);
@@ -45,7 +46,8 @@ export class CreateInstance {
     }
   }
 
-  async #make(request: Request, projectId: string): Promise<InstanceRow[]> {
+  async #make(request: Request, projectId: string, signal: AbortSignal | undefined): Promise<InstanceRow[]> {
+    // Questions to others come first: nobody waits for his turn because somebody's image store is slow.
     const [spec, limits] = await Promise.all([this.#spec(request), this.limits.of(projectId), this.#checkZone(request), this.#checkGroup(request)]);
     const metadataItems = Object.keys(request.metadata).length;
     if (limits.metadataItems >= 0 && metadataItems > limits.metadataItems) throw overQuota(`Maximum number of metadata items exceeds ${limits.metadataItems}`);
@@ -57,7 +59,7 @@ export class CreateInstance {
       if ('refused' in quota) throw overQuota(quota.refused, { details: quota.details });
       return quota.allowed;
     };
-    const made = await this.instances.create({
+    const made = await this.#turns.pass(() => this.instances.create({
       projectId, userId: request.caller.userId, requestId: request.caller.requestId, reservationId: request.reservationId,
       description: request.description, metadata: request.metadata, tags: request.tags, spec,
       keyName: request.keyName, userData: request.userData, requestedZone: request.availabilityZone, requestedHost: request.requestedHost, hints: request.hints,
@@ -67,7 +69,7 @@ export class CreateInstance {
         const name = nameOf(request.name, index, count);
         return { name, hostname: request.hostname === null ? hostnameFor(name, `server-${id}`) : nameOf(request.hostname, index, count) };
       },
-    }, this.bell.owner, unlimited ? undefined : allow);
+    }, this.bell.owner, unlimited ? undefined : allow), signal);
     for (const row of made) this.bell.ring(row.id, { leased: true, row });
     // Fewer than meant: a repeat overtook us, or the quota allowed fewer. What is there is the answer.
     return made.length === wanted.maxCount ? made : this.instances.findMany(request.instanceIds);

@@ -46,6 +46,23 @@ describe('creates', () => {
     expect(begun).toEqual([1, 2]);
   });
 
+  it('whose askers have gone are not begun', async () => {
+    const { begun, ends, turns, ask } = world(() => 0);
+    void ask(1);
+    void ask(2);
+    const gone = new AbortController();
+    const third = turns.pass(async () => { begun.push(3); }, gone.signal);
+    const fourth = ask(4);
+    await pause(0);
+    gone.abort(new Error('too late'));
+    ends[0]?.();
+    await expect(third).rejects.toThrow('too late');
+    await pause(0);
+    expect(begun).toEqual([1, 2, 4]);
+    ends[2]?.();
+    expect(await fourth).toBe(4);
+  });
+
   it('that fail make room', async () => {
     const { turns } = world(() => 0);
     for (let n = 0; n < 5; n += 1) await expect(turns.pass(async () => { throw new Error(`no ${n}`); })).rejects.toThrow(`no ${n}`);

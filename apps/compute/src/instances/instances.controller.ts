@@ -24,7 +24,7 @@ export class InstancesController {
   ) {}
 
   @Handles(createServers)
-  create(@Payload() input: ReceivedBy<typeof createServers>): Promise<OutputOf<typeof createServers>> { return this.creator.create(input); }
+  create(@Payload() input: ReceivedBy<typeof createServers>, @Ctx() context: BusContext): Promise<OutputOf<typeof createServers>> { return this.creator.create(input, context.signal); }
 
   @Handles(listServers)
   list(@Payload() input: ReceivedBy<typeof listServers>, @Ctx() context: BusContext): Promise<OutputOf<typeof listServers>> { return this.reader.list(input, context.unbounded); }

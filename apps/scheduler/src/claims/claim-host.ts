@@ -70,8 +70,12 @@ export class ClaimHost implements BeforeApplicationShutdown {
     const { choices, taken, hosts } = await this.#attempt(entries);
     for (const host of hosts) this.#learn(host);
     let outdated = false;
+    // Room was counted for somebody earlier in the batch who did not take it: a no to those after them proves nothing.
+    let inVain = false;
     entries.forEach((entry, at) => {
-      outdated = this.#settle(entry, choices[at]!, taken[at]!) === 'outdated' || outdated;
+      const [choice, got] = [choices[at]!, taken[at]!];
+      outdated = this.#settle(entry, choice, got, inVain) === 'outdated' || outdated;
+      inVain ||= choice.hostId !== null && !(got.is === 'claimed' && got.hostId === choice.hostId);
     });
     // The same round for all of them: one read, whatever the number of those that found no room.
     if (outdated) await this.snapshot.refresh();
@@ -151,7 +155,7 @@ export class ClaimHost implements BeforeApplicationShutdown {
   }
 
   /** Leaves the entry open when it shall come again. */
-  #settle(entry: ClaimEntry, choice: Choice, taken: Taken): 'outdated' | undefined {
+  #settle(entry: ClaimEntry, choice: Choice, taken: Taken, inVain: boolean): 'outdated' | undefined {
     switch (taken.is) {
       case 'claimed':
         meters.claims.inc({ outcome: 'claimed' });
@@ -166,7 +170,7 @@ export class ClaimHost implements BeforeApplicationShutdown {
         entry.fail(conflict(`Instance ${entry.item.instanceId} still holds its claim of generation ${taken.generation}: release that first.`));
         return undefined;
       case 'lost':
-        return choice.explanation === null ? this.#lost(entry, choice) : this.#refuse(entry, choice, choice.explanation);
+        return choice.explanation === null ? this.#lost(entry, choice) : this.#refuse(entry, choice, choice.explanation, inVain);
     }
   }
 
@@ -180,9 +184,13 @@ export class ClaimHost implements BeforeApplicationShutdown {
   }
 
   /** No is said only from a snapshot that was read after the question came, and only while silence of hosts proves something. */
-  #refuse(entry: ClaimEntry, choice: Choice, explanation: Explanation): 'outdated' | undefined {
+  #refuse(entry: ClaimEntry, choice: Choice, explanation: Explanation, inVain: boolean): 'outdated' | undefined {
     const requestedAtMs = Date.parse(entry.item.requestedAt);
     if (choice.readBegan < entry.askedAt) return 'outdated';
+    if (inVain && entry.attempts + 1 < LIMITS.claimAttempts) {
+      entry.attempts += 1;
+      return 'outdated';
+    }
     if (choice.atMs < requestedAtMs) {
       // Within a rounded millisecond the next read settles it. Beyond, the clock that wrote the request is ahead of the database's: not to be decided now.
       entry.attempts += 1;

@@ -127,7 +127,8 @@ const CLAIM = `
     ORDER BY n.instance_id
     ON CONFLICT (instance_id, purpose) DO UPDATE
       SET generation = excluded.generation, host_id = excluded.host_id, project_id = excluded.project_id, vcpus = excluded.vcpus,
-        memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib, created_at = now(), released_at = NULL, released_from = NULL
+        memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib, created_at = now(), released_at = NULL, released_from = NULL,
+        layout = NULL, resources = NULL, group_id = NULL, group_policy = NULL -- an older scheduler's release leaves them there
       WHERE c.host_id IS NULL AND c.generation < excluded.generation
     RETURNING c.instance_id, c.host_id
   )

@@ -36,6 +36,15 @@ describe('where others are', () => {
     expect(there.company(request('x', { group: wish() })).group!.members).toEqual(new Map([['h2', 1]]));
   });
 
+  it('of affinity, hosts where only those are that are being moved: not for themselves, nor where somebody stays', () => {
+    const group = (of: string, ...places: Place[]): unknown => new Whereabouts(places).company(request(of, { group: wish() })).group!.leaving;
+    const moving = [place('x', 'h1', 'g'), place('x', 'h2', 'g')];
+    expect(group('a', ...moving)).toEqual(new Set(['h1', 'h2']));
+    expect(group('a', ...moving, place('y', 'h2', 'g'))).toEqual(new Set(['h1']));
+    expect(group('x', ...moving)).toBeUndefined();
+    expect(group('a', place('x', 'h1', 'g', true), place('x', 'h2', 'g'))).toBeUndefined();
+  });
+
   it('who is left on a fenced host binds no group', () => {
     expect(new Whereabouts([place('x', 'h1', 'g', true)]).company(request('a', { group: wish() })).group!.members).toEqual(new Map());
   });

@@ -57,14 +57,16 @@ export class Whereabouts {
     const own = new Set(places.filter((place) => place.instance_id === instanceId).map((place) => place.host_id));
     let members = this.#members.get(id);
     if (!members) this.#members.set(id, members = counted(places));
-    if (own.size === 0) return { id, policy, maxServerPerHost, members };
+    const leaving = policy === 'affinity' ? leavingAlone(places.filter((place) => place.instance_id !== instanceId)) : new Set<string>();
+    const counts = { id, policy, maxServerPerHost, ...(leaving.size > 0 && { leaving }) };
+    if (own.size === 0) return { ...counts, members };
     const others = new Map(members);
     for (const hostId of own) {
       const left = (others.get(hostId) ?? 0) - 1;
       if (left > 0) others.set(hostId, left);
       else others.delete(hostId);
     }
-    return { id, policy, maxServerPerHost, members: others };
+    return { ...counts, members: others };
   }
 }
 
@@ -78,4 +80,13 @@ function counted(places: readonly Place[]): Map<string, number> {
     members.set(hostId, (members.get(hostId) ?? 0) + 1);
   }
   return members;
+}
+
+/** Hosts on which nobody is but those that are on another one as well: the database lets nobody join them there. */
+function leavingAlone(places: readonly Place[]): Set<string> {
+  const hostsOf = new Map<string, Set<string>>();
+  for (const { instance_id: instanceId, host_id: hostId } of places) hostsOf.set(instanceId, (hostsOf.get(instanceId) ?? new Set<string>()).add(hostId));
+  const leaving = new Set(places.map(({ host_id: hostId }) => hostId));
+  for (const hosts of hostsOf.values()) if (hosts.size === 1) for (const hostId of hosts) leaving.delete(hostId);
+  return leaving;
 }

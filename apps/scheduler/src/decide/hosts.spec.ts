@@ -70,12 +70,16 @@ describe('protocol', () => {
 });
 
 describe('sessions', () => {
-  const known = { bootId: 'one', inventoryGeneration: 5 };
+  const known = { bootId: 'one', inventoryGeneration: 5, incomplete: false };
   const admit = (bootId: string, inventoryGeneration: number, silentMs: number): unknown => admitSession(known, { bootId, inventoryGeneration }, silentMs, 10_000);
   it('the same boot goes on; only a newer generation is stored', () => {
     expect(admit('one', 6, 0)).toEqual({ admit: 'same', store: true });
     expect(admit('one', 5, 0)).toEqual({ admit: 'same', store: false });
     expect(admit('one', 4, Infinity)).toEqual({ admit: 'same', store: false });
+  });
+  it('what an older scheduler stored in part is stored again, unless it is an older message', () => {
+    const again = (inventoryGeneration: number): unknown => admitSession({ ...known, incomplete: true }, { bootId: 'one', inventoryGeneration }, 0, 10_000);
+    expect([again(4), again(5)]).toEqual([{ admit: 'same', store: false }, { admit: 'same', store: true }]);
   });
   it('another boot waits until the first was silent for the timeout, whatever its generation', () => {
     expect(admit('two', 9, 3_500)).toEqual({ admit: 'refused', retryAfterS: 7 });
@@ -83,7 +87,7 @@ describe('sessions', () => {
     expect(admit('two', 1, 10_000)).toEqual({ admit: 'new' });
   });
   it('the first session is let in at once', () => {
-    expect(admitSession({ bootId: null, inventoryGeneration: 0 }, { bootId: 'x', inventoryGeneration: 1 }, Infinity, 10_000)).toEqual({ admit: 'new' });
+    expect(admitSession({ bootId: null, inventoryGeneration: 0, incomplete: true }, { bootId: 'x', inventoryGeneration: 1 }, Infinity, 10_000)).toEqual({ admit: 'new' });
   });
 });
 

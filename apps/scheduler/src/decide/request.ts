@@ -40,6 +40,8 @@ export interface GroupCounts extends Pick<GroupWish, 'id' | 'policy' | 'maxServe
    * one batch share one Map: Fleet.assume counts in it.
    */
   members: Map<string, number>;
+  /** Of affinity: hosts on which only members are that are on their way from or to another one. Left out: none. */
+  leaving?: ReadonlySet<string>;
 }
 
 /** A host for the server, exactly what of it, and what a claim of that counts. */

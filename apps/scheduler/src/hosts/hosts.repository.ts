@@ -18,7 +18,7 @@ export interface HostRecord {
 export interface Knows { incarnation: number; epoch: number; upTo: number }
 
 export interface Session {
-  epoch: number; simulated: boolean; bootId: string | null; inventoryGeneration: number; generation: number; ratios: Ratios; knows: Knows | null;
+  epoch: number; simulated: boolean; bootId: string | null; inventoryGeneration: number; incomplete: boolean; generation: number; ratios: Ratios; knows: Knows | null;
   /** Since the stored beat, by the database's clock; null: never. A session that begins is stored as heard. */
   storedSilentMs: number | null;
 }
@@ -36,7 +36,7 @@ const SELECT_HOST = `SELECT h.id, h.number, h.name, h.availability_zone, h.only_
     CASE WHEN h.restart <> 'auto' THEN h.restart WHEN EXISTS (SELECT FROM scheduler.hosts o WHERE o.id <> h.id AND o.simulated = h.simulated) THEN 'leased' ELSE 'alone' END AS restart
   FROM scheduler.hosts h JOIN scheduler.host_capacity c ON c.host_id = h.id LEFT JOIN scheduler.host_beats b ON b.host_id = h.id`;
 
-const SELECT_SESSION = `SELECT h.epoch, h.simulated, h.boot_id AS "bootId", h.inventory_generation::float8 AS "inventoryGeneration", h.generation::float8 AS generation, h.knows,
+const SELECT_SESSION = `SELECT h.epoch, h.simulated, h.boot_id AS "bootId", h.inventory_generation::float8 AS "inventoryGeneration", NOT coalesce(h.inventory ? 'dedicatedCpus', false) AS incomplete, h.generation::float8 AS generation, h.knows,
     json_build_object('cpu', h.cpu_ratio, 'ram', h.ram_ratio, 'disk', h.disk_ratio) AS ratios,
     (extract(epoch FROM clock_timestamp() - b.last_seen_at) * 1000)::float8 AS "storedSilentMs"
   FROM scheduler.hosts h LEFT JOIN scheduler.host_beats b ON b.host_id = h.id WHERE h.id = $1`;

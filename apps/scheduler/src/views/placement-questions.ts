@@ -4,7 +4,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { ClaimRequest, FitAnswer, fitPlacement, getPlacementRules, OutputOf, placementCapacity, ReceivedBy } from '#libs/contracts';
-import { timedOut } from '#libs/errors';
+import { timedOut, unavailable } from '#libs/errors';
 import { ClaimsRepository } from '../claims/claims.repository.js';
 import { DryRun, inAll, roomOn, takers } from '../decide/dry-run.js';
 import { FILTERS } from '../decide/filters/all.js';
@@ -21,6 +21,8 @@ const NOBODY = '00000000-0000-0000-0000-000000000000';
 @Injectable()
 export class PlacementQuestions {
   readonly #policy: PlacementPolicy;
+  #last: Promise<unknown> = Promise.resolve();
+  #asked = 0;
 
   constructor(private readonly snapshot: Snapshot, private readonly liveness: Liveness, private readonly claims: ClaimsRepository, @Inject(CONFIG) private readonly config: SchedulerConfig) {
     this.#policy = { strategy: config.weigher ?? DEFAULT_POLICY.strategy, weights: config.weights ?? DEFAULT_POLICY.weights };
@@ -34,7 +36,20 @@ export class PlacementQuestions {
     };
   }
 
-  async fit(asked: ReceivedBy<typeof fitPlacement>): Promise<FitAnswer> {
+  fit(asked: ReceivedBy<typeof fitPlacement>): Promise<FitAnswer> { return this.#inTurn(() => this.#fit(asked)); }
+
+  capacity(asked: ReceivedBy<typeof placementCapacity>): Promise<OutputOf<typeof placementCapacity>> { return this.#inTurn(() => this.#capacity(asked)); }
+
+  /** One at a time: claims go before curiosity, whoever asks. */
+  #inTurn<T>(answer: () => Promise<T>): Promise<T> {
+    if (this.#asked >= LIMITS.questionsWaiting) return Promise.reject(unavailable('Many questions about placement are being answered; try again.', { retryAfterS: 1 }));
+    this.#asked += 1;
+    const mine = this.#last.then(answer).finally(() => { this.#asked -= 1; });
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #fit(asked: ReceivedBy<typeof fitPlacement>): Promise<FitAnswer> {
     const named: Pick<ClaimRequest, 'instanceId' | 'hints' | 'group'> = { instanceId: NOBODY as ClaimRequest['instanceId'], hints: asked.hints, group: asked.group };
     const [whereabouts] = await Promise.all([this.claims.whereabouts([named]), this.snapshot.refresh()]);
     const { fleet, atMs } = this.snapshot;
@@ -55,7 +70,7 @@ export class PlacementQuestions {
     };
   }
 
-  async capacity({ projectId, wishes }: ReceivedBy<typeof placementCapacity>): Promise<OutputOf<typeof placementCapacity>> {
+  async #capacity({ projectId, wishes }: ReceivedBy<typeof placementCapacity>): Promise<OutputOf<typeof placementCapacity>> {
     await this.snapshot.refresh();
     const { fleet, atMs } = this.snapshot;
     const names = [...new Set(fleet.zones)].sort();

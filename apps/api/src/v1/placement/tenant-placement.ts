@@ -3,7 +3,8 @@ import type { FitAnswer, OutputOf, PlacementExplanation, readScheduling } from '
 
 type Scheduling = OutputOf<typeof readScheduling>;
 
-export const withoutHosts = (explanation: PlacementExplanation | null) => explanation && { ...explanation, filters: explanation.filters.map(({ name, refused, reason }) => ({ name, refused, reason })) };
+/** What is shown is named one by one: what an explanation may say of hosts grows. */
+export const withoutHosts = (explanation: PlacementExplanation | null) => explanation && { hostsConsidered: explanation.hostsConsidered, snapshotAt: explanation.snapshotAt, filters: explanation.filters.map(({ name, refused, reason }) => ({ name, refused, reason })) };
 
 /** By zone, in the order of names. */
 export function zonesOf(hosts: FitAnswer['hosts']): { name: string; count: number }[] {

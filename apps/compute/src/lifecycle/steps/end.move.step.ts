@@ -34,7 +34,7 @@ export async function endMoveStep(tools: StepTools, row: InstanceRow, step: Extr
       set: {
         ...change.instance.set,
         ...(fault === null
-          ? { step: 'settled', fault: null }
+          ? { step: 'settled', fault: null, rebuilding: false }
           : { step: 'failed', fault: { code: fault.code, message, details: fault.details, createdAt: new Date().toISOString() } }),
       },
       ...(fault === null ? { launched: true } : { reconcileInMs: null, release: true }),

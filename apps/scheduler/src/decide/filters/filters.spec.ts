@@ -73,6 +73,7 @@ describe('server groups and hints', () => {
     ['affinity of the first member', group('affinity', []), ['a', 'b']],
     ['affinity whose only member has left', group('affinity', [['a', 0]]), ['a', 'b']],
     ['affinity with a host that is gone', group('affinity', [['gone', 1]]), []],
+    ['affinity where a member is that is being moved, and one that stays', { group: { ...group('affinity', [['a', 1], ['b', 2]]).group, leaving: new Set(['id-a']) } }, ['b']],
     ['same_host', { sameHosts: ['id-a', 'id-gone'] }, ['a']],
     ['same_host with servers that are nowhere', { sameHosts: [] }, []],
     ['different_host', { differentHosts: ['id-a'] }, ['b']],
@@ -89,6 +90,9 @@ describe('server groups and hints', () => {
     expect(no(two, request(null, group('anti-affinity', [['a', 2], ['b', 3]], 2))).filters[0]).toEqual({
       name: 'anti-affinity', refused: 2, reason: "2 hosts have 2 members of the server's group already, whose policy is anti-affinity.",
       hosts: [{ name: 'a', needed: 'at most 2 of its server group', free: 'has 2' }, { name: 'b', needed: 'at most 2 of its server group', free: 'has 3' }],
+    });
+    expect(no(two, request(null, { group: { ...group('affinity', [['a', 1], ['b', 1]]).group, leaving: new Set(['id-a', 'id-b']) } })).filters[0]).toMatchObject({
+      name: 'affinity', refused: 2, reason: "2 hosts have no member of the server's group, whose policy is affinity, but such as are being moved: confirm or revert that first.",
     });
     expect(no(two, request(null, { sameHosts: [] })).filters[0]!.reason).toBe('None of the servers of the same_host hint is on a host.');
   });

@@ -186,6 +186,10 @@ describe("Nova, admin/cpu-topologies: 'Customizing instance CPU topologies'", ()
 });
 
 describe('the choice within a host', () => {
+  it('a guest that floats may have more CPUs than anybody counts one by one', () => {
+    expect(no(fleetOf(numaHost('a', [cell(0, 4, 1)], { shared: 1 })), { ...request({ imageProperties: { hw_disk_bus: 'virtio' } }), vcpus: 2 ** 30 }).filters[0]!.name).toBe('vcpus');
+  });
+
   it('fills the cell that is fullest and still fits, so that the other stays whole', () => {
     const fleet = fleetOf(numaHost('a', [cell(0, 8, 1), cell(1, 8, 1), cell(2, 8, 1)], { claimed: { cpus: [100, 101, 102, 103, 200, 201, 202, 203, 204] } }));
     expect(yes(fleet, request(dedicated())).layout!.cells[0]!.hostCell).toBe(1);

@@ -41,12 +41,13 @@ const SMALL_KIB = 4;
 export function shapeOf(request: PlacementRequest): Shape {
   const needs = request.needs ?? null;
   if (needs === null) return { ...FLOATS, vcpus: request.vcpus, ordinaryMib: request.memoryMib };
-  const all = Array.from({ length: request.vcpus }, (_, cpu) => cpu);
-  const pinned = new Set(needs.cpuPolicy === 'dedicated' ? all : needs.cpuPolicy === 'mixed' ? needs.pinned : []);
+  // Only for those that are bound: a flavor that floats may have billions.
+  const all = (): number[] => Array.from({ length: request.vcpus }, (_, cpu) => cpu);
+  const pinned = new Set(needs.cpuPolicy === 'dedicated' ? all() : needs.cpuPolicy === 'mixed' ? needs.pinned : []);
   const pages = needs.pageSize === null || needs.pageSize === SMALL_KIB ? 'small' : needs.pageSize;
   const numa = needs.cells.length > 0;
   const bound = numa || pinned.size > 0 || pages !== 'small';
-  const cells = !bound ? [] : (numa ? needs.cells : [{ cpus: all, memoryMib: request.memoryMib }]).map(({ cpus, memoryMib }): GuestCell => ({
+  const cells = !bound ? [] : (numa ? needs.cells : [{ cpus: all(), memoryMib: request.memoryMib }]).map(({ cpus, memoryMib }): GuestCell => ({
     pinned: cpus.filter((cpu) => pinned.has(cpu)).sort((a, b) => a - b), floating: cpus.filter((cpu) => !pinned.has(cpu)).sort((a, b) => a - b), memoryMib,
   }));
   const emulator = needs.emulatorThreads === 'isolate' && pinned.size > 0 ? 1 : 0;

@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+import { releaseClaim } from '#libs/contracts';
+import type { InstanceRow } from '../../instances/instance-row.js';
+import type { MoveChange } from '../../moves/decide/move-changes.js';
+import type { MigrationRow } from '../../moves/migration-row.js';
+import type { MoveStep } from '../decide/next-move-step.js';
+import { endMoveStep } from './end.move.step.js';
+import type { StepTools } from './step.js';
+
+/** Evacuated in the middle of a rebuild. */
+const ROW = { id: 's', move_id: 'm', generation: '7', rebuilding: true, move_kind: 'evacuation', move_phase: 'return', elsewhere: 0, host_id: 'a', host_name: 'host-a' } as InstanceRow;
+const MOVE = { uuid: 'm', kind: 'evacuation', new_spec_generation: 3, other_host_id: null, error: 'Its host came back.' } as MigrationRow;
+
+async function end(step: Omit<Extract<MoveStep, { do: 'end-move' }>, 'do'>): Promise<{ written: MoveChange; asked: unknown[]; result: unknown }> {
+  const written: MoveChange[] = [];
+  const asked: unknown[] = [];
+  const tools = {
+    moves: { find: async () => MOVE, apply: async (row: InstanceRow, change: MoveChange) => { written.push(change); return row; } },
+    bus: { ask: async (contract: unknown, input: unknown) => { asked.push(contract, input); } },
+  } as unknown as StepTools;
+  const result = await endMoveStep(tools, ROW, { do: 'end-move', ...step });
+  expect(written).toHaveLength(1);
+  return { written: written[0] as MoveChange, asked, result };
+}
+
+describe('the end of a move', () => {
+  it('of an evacuation whose source came back, and has rebuilt the server: no rebuild is under way any more', async () => {
+    const { written, asked, result } = await end({ claims: 'release', status: 'error', fault: null });
+    expect(asked).toEqual([releaseClaim, { instanceId: 's', generation: 3, purpose: 'move' }]);
+    expect(written.instance).toMatchObject({ launched: true, set: { step: 'settled', fault: null, rebuilding: false, move_id: null, move_phase: null } });
+    expect(written.migrations).toEqual([expect.objectContaining({ uuid: 'm', finished: true, set: expect.objectContaining({ status: 'failed' }) })]);
+    expect(result).toEqual({ row: ROW });
+  });
+
+  it('in ERROR: what was to be rebuilt is still to be', async () => {
+    const { written } = await end({ claims: 'release', status: 'error', fault: { code: 500, message: 'It does not start.', details: 'The disk is full.' } });
+    expect(written.instance).toMatchObject({ release: true, reconcileInMs: null, set: { step: 'failed', fault: { code: 500, message: 'Its host came back. It does not start.', details: 'The disk is full.' } } });
+    expect(written.instance.set).not.toHaveProperty('rebuilding');
+  });
+});
