@@ -27,7 +27,17 @@ export const MOST = 2_147_483_647;
 /** Stands for the ordinary pages of a cell. */
 export const ORDINARY_KIB = 4;
 const whole = (amount: number): number => Math.min(MOST, Math.max(0, Math.floor(amount)));
-const hugeKib = (cell: CellInventory): number => (cell.pages ?? []).reduce((sum, { kib, total }) => sum + kib * total, 0);
+const hugeKib = (cell: CellInventory): number => (cell.pages ?? []).reduce((sum, { kib, total }) => sum + (kib > ORDINARY_KIB ? kib * total : 0), 0);
+
+/** A cell or a size of pages that is named twice counts once, as all of it: an odd report must not keep its host out. */
+function merged(amounts: Limits['cells']): Limits['cells'] {
+  const by = new Map<string, Limits['cells'][number]>();
+  for (const amount of amounts) {
+    const key = `${amount.cell} ${amount.pageKib}`;
+    by.set(key, { ...amount, kib: amount.kib + (by.get(key)?.kib ?? 0) });
+  }
+  return [...by.values()];
+}
 
 export function capacityOf(inventory: Inventory, ratios: Ratios): Limits {
   const { cells = [] } = inventory;
@@ -40,10 +50,10 @@ export function capacityOf(inventory: Inventory, ratios: Ratios): Limits {
     limit: { vcpus: whole(floatOver * ratios.cpu), memoryMib: whole(memoryMib * ratios.ram), diskGib: whole(diskGib * ratios.disk) },
     largest: { vcpus: whole(floatOver), memoryMib: whole(memoryMib) },
     dedicatedCpus,
-    cells: cells.flatMap((cell) => [
+    cells: merged(cells.flatMap((cell) => [
       { cell: cell.id, pageKib: ORDINARY_KIB, kib: Math.max(0, Math.floor(cell.memoryMib - hugeKib(cell) / 1024)) * 1024 },
-      ...(cell.pages ?? []).map(({ kib, total }) => ({ cell: cell.id, pageKib: kib, kib: kib * total })),
-    ]),
+      ...(cell.pages ?? []).filter(({ kib }) => kib > ORDINARY_KIB).map(({ kib, total }) => ({ cell: cell.id, pageKib: kib, kib: kib * total })),
+    ])),
     resources: { ...inventory.resources },
   };
 }

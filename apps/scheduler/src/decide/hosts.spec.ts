@@ -20,6 +20,8 @@ describe('limits from an inventory', () => {
     expect(capacityOf({ ...inventory, cells: [{ id: 0, memoryMib: 10, pages: [{ kib: 2048, total: 100 }] }], sharedCpus: [], dedicatedCpus: [0] }, one)).toMatchObject({ limit: { vcpus: 0 }, cells: [{ kib: 0 }, { kib: 204_800 }] });
   });
   it('CPUs float over the shared set only, times the ratio; dedicated ones are counted one by one', () => {
+    const odd = { id: 0, memoryMib: 10, pages: [{ kib: 2048, total: 1 }, { kib: 2048, total: 2 }, { kib: 4, total: 9 }, { kib: 0, total: 9 }] };
+    expect(capacityOf({ ...inventory, cells: [odd, odd] }, one).cells).toEqual([{ cell: 0, pageKib: 4, kib: 2 * 4096 }, { cell: 0, pageKib: 2048, kib: 6 * 2048 }]);
     expect(capacityOf({ ...inventory, sharedCpus: [0, 1], dedicatedCpus: [9, 8, 8] }, { ...one, cpu: 4 })).toMatchObject({ limit: { vcpus: 8 }, largest: { vcpus: 2 }, dedicatedCpus: [8, 9] });
     expect(capacityOf({ ...inventory, sharedCpus: null, dedicatedCpus: [8, 9] }, one)).toMatchObject({ limit: { vcpus: 8 } });
   });

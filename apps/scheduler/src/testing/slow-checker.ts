@@ -126,7 +126,7 @@ function identityForbids(host: TestHost, ask: PlacementRequest, aggregates: read
   if (ask.availabilityZone !== null ? host.zone !== ask.availabilityZone : host.onlyWhenAsked && host.name !== ask.requestedHost) wrong.push('availability-zone');
   if (!host.enabled) wrong.push('enabled');
   if (!host.hypervisorUp || ask.now - host.heardAt > ask.aliveTimeoutMs) wrong.push('alive');
-  if (host.quarantinedUntil > ask.now) wrong.push('quarantine');
+  if (host.quarantinedUntil > ask.now && ask.requestedHost === null) wrong.push('quarantine');
   if (tenants.length > 0 && !tenants.includes(ask.projectId ?? '')) wrong.push('tenant');
   if (Object.entries(needs.aggregateSpecs ?? {}).some(([key, demand]) => !metadata.some(([name, values]) => name === key && values.some((value) => specIsMet(value, demand))))) wrong.push('aggregate-extra-specs');
   if (Object.entries(needs.imageProperties ?? {}).some(([key, value]) => metadata.some(([name]) => name === key) && !metadata.some(([name, values]) => name === key && values.includes(value)))) wrong.push('image-properties');

@@ -124,8 +124,11 @@ describe('builds that failed', () => {
     const two = fleet();
     two.setFailures('id-a', 3, NOW + 30_000);
     expect(takers(two, request(null))).toEqual(['b']);
-    expect(takers(two, request(null, { now: NOW + 9_000, requestedHost: 'a' }))).toEqual([]);
-    expect(no(two, request(null, { requestedHost: 'a' })).nearest!.blockers).toEqual([{ filter: 'quarantine', needed: 'builds that succeed', free: '3 failed lately; tried again in 30 s', distance: 30_000 }]);
+    expect(takers(two, request(null, { now: NOW + 9_000 }))).toEqual(['b']);
+    expect(takers(two, request(null, { requestedHost: 'a' }))).toEqual(['a']);
+    two.setFailures('id-b', 4, NOW + 60_000);
+    expect(no(two, request(null)).nearest!.blockers).toEqual([{ filter: 'quarantine', needed: 'builds that succeed', free: '3 failed lately; tried again in 30 s', distance: 30_000 }]);
+    two.setFailures('id-b', 0, NOW);
     two.setFailures('id-a', 3, NOW);
     expect(takers(two, request(null)).sort()).toEqual(['a', 'b']);
   });
