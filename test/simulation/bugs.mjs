@@ -43,7 +43,7 @@ export const BUGS = [
   // The same: an agent gives no disk of a guest that is on, whoever asks.
   { ...bug('the destination takes over before the source is off', MOVE, "if (isMet(facts)) return { do: 'hand-over', claim: null };", "return { do: 'hand-over', claim: null };"), also: [bug('', 'apps/compute-agent/src/reconcile/host.reconciler.ts', '!isActive(facts) && facts.files.disks', 'facts.files.disks')] },
   bug('the source starts before the destination has let go', MOVE, "return isMet(facts) || moves.hostGone ? { do: 'go-back' } : patience(facts, deadlines);", "return { do: 'go-back' };"),
-  bug('a move is confirmed before the source has let go', MOVE, "if (other.absent) return { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null };", "return { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null };"),
+  bug('a move is confirmed before the source has let go', MOVE, 'if (!other.absent && !other.gone) return waitForOther(facts, other, deadlines);', "if (!other.absent) return { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null };"),
   bug('a reverted move keeps the claim of its destination', END, "if (claims === 'release') await", "if (claims === 'release' && row.elsewhere > 9) await"),
   bug('a deleted server forgets that another host has something of it', MOVE, "return there ? waitForOther(facts, there, deadlines) : { do: 'end-moves-of-deleted' };", "return { do: 'end-moves-of-deleted' };"),
   bug('a deleted server does not tell the other host', MOVE, "if (moves.others.some(({ wanted }) => wanted !== 'deleted')) return { do: 'tell-others' };", ''),

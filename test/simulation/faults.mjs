@@ -94,7 +94,12 @@ async function failOver(play) {
   play.later(random.between(100, 1_500), () => {
     cloud.adopting = true;
     cloud.store.down = true;
-    for (const one of cloud.services) cloud.crash(one, random.between(800, 5_000));
+    // Whoever was down already stays so, too: it would start with the incarnation of before.
+    for (const one of cloud.services) {
+      const startsMs = random.between(800, 5_000);
+      cloud.crash(one, null);
+      one.cancelStart = cloud.world.after(startsMs, () => cloud.startOne(one), null);
+    }
     play.later(400, () => void cloud.store.failOver().then((cell) => {
       cloud.world.trace('the database is an older one');
       cloud.cell = cell;

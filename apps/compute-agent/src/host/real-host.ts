@@ -1,4 +1,5 @@
 /** A real compute host: libvirt, files below the state folder, one agent. Wiring only. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCpuList, NOTHING_PLACED, onlineCpus, type PlacementConfig } from '#libs/config';
 import type { Bus } from '#libs/messaging';
@@ -47,9 +48,10 @@ export interface RealHostOptions {
 export async function makeRealHost(options: RealHostOptions): Promise<{ agent: HostAgent; ledger: Ledger }> {
   const { identity, bus, stateDir, logger, limits = LIMITS, placement = NOTHING_PLACED } = options;
   const problem = placement.cpus.shared || placement.cpus.dedicated ? cpuProblem(placement.cpus, await onlineCpus(), formatCpuList) : null;
+  // A mistake of whoever sets up a host ends here, with nothing made; a CPU that broke or was switched off later must not keep its other guests from coming back.
+  if (problem !== null && !existsSync(join(stateDir, 'ledger'))) throw new FatalError(problem, EXIT.usage);
   const instances = join(stateDir, 'instances');
   const ledger = await Ledger.open({ folder: join(stateDir, 'ledger'), durable: true, wallMs: systemClock.wallMs, onProblem: (text) => logger.error(text) });
-  // A mistake of whoever sets up a host ends here; a CPU that broke or was switched off later must not keep its other guests from coming back.
   if (problem !== null && ledger.entries.size === 0) throw new FatalError(problem, EXIT.usage);
   if (problem !== null) logger.error(`${problem} The agent goes on without it, for the guests that are here.`);
   const images = new ImageCache({

@@ -69,6 +69,7 @@ describe('nextMoveStep', () => {
     ['confirm: the source has not let go', at('confirm', { met: true, rows: { others: [going] } }), { do: 'wait-other' }],
     ['confirm: no deadline', at('confirm', { met: true, waitedMs: 10 ** 9, rows: { others: [going] } }), { do: 'wait-other', againMs: tempo.deleteTickMaxMs }],
     ['confirm: it has', at('confirm', { met: true, rows: { others: [{ ...going, absent: true }] } }), { do: 'end-move', claims: 'settle', status: 'confirmed' }],
+    ['confirm: it has, and its own host has not answered a later word', at('confirm', { rows: { others: [{ ...going, absent: true }] } }), { do: 'end-move', claims: 'settle', status: 'confirmed', unmet: true }],
     ['confirm: it is fenced', at('confirm', { met: true, rows: { others: [{ ...going, gone: true }] } }), { do: 'end-move', claims: 'settle-and-keep-old', status: 'confirmed' }],
     ['confirm on one host: the guest switched itself off meanwhile', at('confirm', endedLong), { do: 'end-move', claims: 'settle', status: 'confirmed' }],
     ['return: the guest switched itself off', at('return', endedLong), { do: 'end-move', claims: 'release', status: 'reverted' }],

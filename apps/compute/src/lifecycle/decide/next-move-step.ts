@@ -41,8 +41,8 @@ export type MoveStep =
   | { do: 'tell-others' }
   /** A host that was left behind has shown that nothing is left there: its claim goes. */
   | { do: 'forget-other'; other: OtherHost }
-  /** The claims take their final shape, then the move is history. `fault`: the server ends in ERROR. */
-  | { do: 'end-move'; claims: 'settle' | 'settle-and-keep-old' | 'release'; status: 'confirmed' | 'reverted' | 'done' | 'error'; fault: ExplainedFault | null }
+  /** The claims take their final shape, then the move is history. `fault`: the server ends in ERROR; `unmet`: its host has not answered its last wish yet. */
+  | { do: 'end-move'; claims: 'settle' | 'settle-and-keep-old' | 'release'; status: 'confirmed' | 'reverted' | 'done' | 'error'; fault: ExplainedFault | null; unmet?: true }
   /** It is deleted, and gone from everywhere: its moves are history. */
   | { do: 'end-moves-of-deleted' };
 
@@ -95,8 +95,9 @@ function goOn(facts: InstanceFacts, phase: Phase, open: OpenMove, moves: MoveRow
     case 'confirm': {
       const other = moves.others.find(({ open: under }) => under);
       if (other === undefined) return isThere(facts, deadlines) ? { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null } : patience(facts, deadlines);
-      if (other.absent) return { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null };
-      return other.gone ? { do: 'end-move', claims: 'settle-and-keep-old', status: 'confirmed', fault: null } : waitForOther(facts, other, deadlines);
+      if (!other.absent && !other.gone) return waitForOther(facts, other, deadlines);
+      // Its own host may have been told anew meanwhile (a state that was reset), and may be lost: that is no part of the move.
+      return { do: 'end-move', claims: other.absent ? 'settle' : 'settle-and-keep-old', status: 'confirmed', fault: null, ...(!isThere(facts, deadlines) && { unmet: true as const }) };
     }
     // The destination lets go: before that the source must not start.
     case 'revert': return isMet(facts) || moves.hostGone ? { do: 'go-back' } : patience(facts, deadlines);

@@ -32,6 +32,13 @@ describe('the end of a move', () => {
     expect(result).toEqual({ row: ROW });
   });
 
+  it('whose host has not answered a later word yet: it is waited for, and nothing is said to be done', async () => {
+    const { written } = await end({ claims: 'settle', status: 'confirmed', fault: null, unmet: true });
+    expect(written.instance).toMatchObject({ set: { step: 'wait-host', waiting_for: 'host host-a', move_id: null } });
+    expect(written.instance).not.toHaveProperty('launched');
+    expect(written.instance.set).not.toHaveProperty('rebuilding');
+  });
+
   it('in ERROR: what was to be rebuilt is still to be', async () => {
     const { written } = await end({ claims: 'release', status: 'error', fault: { code: 500, message: 'It does not start.', details: 'The disk is full.' } });
     expect(written.instance).toMatchObject({ release: true, reconcileInMs: null, set: { step: 'failed', fault: { code: 500, message: 'Its host came back. It does not start.', details: 'The disk is full.' } } });

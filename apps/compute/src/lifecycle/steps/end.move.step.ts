@@ -33,11 +33,11 @@ export async function endMoveStep(tools: StepTools, row: InstanceRow, step: Extr
       ...change.instance,
       set: {
         ...change.instance.set,
-        ...(fault === null
-          ? { step: 'settled', fault: null, rebuilding: false }
-          : { step: 'failed', fault: { code: fault.code, message, details: fault.details, createdAt: new Date().toISOString() } }),
+        ...(fault !== null
+          ? { step: 'failed', fault: { code: fault.code, message, details: fault.details, createdAt: new Date().toISOString() } }
+          : step.unmet === true ? { step: 'wait-host', waiting_for: `host ${row.host_name ?? ''}` } : { step: 'settled', fault: null, rebuilding: false }),
       },
-      ...(fault === null ? { launched: true } : { reconcileInMs: null, release: true }),
+      ...(fault !== null ? { reconcileInMs: null, release: true } : step.unmet === true ? {} : { launched: true }),
     },
   });
   return fault === null ? goesOn(changed) : ends(changed);
