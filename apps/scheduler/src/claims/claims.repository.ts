@@ -5,14 +5,13 @@ import { LIMITS } from '../limits.js';
 import { claimExactly, placesOf } from './exact-claims.repository.js';
 import type { CapacityNow, Taken, Wanted } from './wanted.js';
 import { Whereabouts, type Asking } from './whereabouts.js';
+import { capacityOfRow, type CapacityColumns } from '../snapshot/capacity-row.js';
 
 export interface Released { instanceId: string; hostId: string }
 
-interface Raw {
+interface Raw extends CapacityColumns {
   instance_id: string; taken_host: string | null; known_generation: number | null; known_host: string | null; known_layout: Layout | null;
   host_name: string | null; availability_zone: string | null; at_host: string | null; enabled: boolean;
-  limit_vcpus: number; limit_memory_mib: number; limit_disk_gib: number; largest_vcpus: number; largest_memory_mib: number;
-  used_vcpus: number; used_memory_mib: number; used_disk_gib: number; version: number;
 }
 
 /** The claims of instances on hosts: the only place that takes and frees them. */
@@ -210,10 +209,5 @@ function outcome(want: Wanted, row: Raw): Taken {
 const toCapacity = (row: Raw): CapacityNow => ({
   hostId: row.at_host!,
   enabled: row.enabled,
-  capacity: {
-    limit: { vcpus: row.limit_vcpus, memoryMib: row.limit_memory_mib, diskGib: row.limit_disk_gib },
-    used: { vcpus: row.used_vcpus, memoryMib: row.used_memory_mib, diskGib: row.used_disk_gib },
-    largest: { vcpus: row.largest_vcpus, memoryMib: row.largest_memory_mib },
-    version: row.version,
-  },
+  capacity: capacityOfRow(row),
 });

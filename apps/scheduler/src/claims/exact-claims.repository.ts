@@ -8,14 +8,12 @@ import type { Database } from '#libs/db';
 import type { Claimed } from '../decide/host-row.js';
 import type { CapacityNow, Taken, Wanted } from './wanted.js';
 import type { Place } from './whereabouts.js';
+import { capacityOfRow, type CapacityColumns } from '../snapshot/capacity-row.js';
 
 interface Answer {
   /** In the order asked. generation, hostId, layout: of the claim (or tombstone) that stands now; null: none does. */
   taken: { generation: number | null; hostId: string | null; layout: Layout | null; hostName: string | null; availabilityZone: string | null }[];
-  hosts: {
-    host_id: string; enabled: boolean; limit_vcpus: number; limit_memory_mib: number; limit_disk_gib: number; largest_vcpus: number; largest_memory_mib: number;
-    used_vcpus: number; used_memory_mib: number; used_disk_gib: number; version: number; exact: Claimed;
-  }[];
+  hosts: (CapacityColumns & { host_id: string; enabled: boolean; exact: Claimed })[];
 }
 
 export async function claimExactly(db: Database, wanted: readonly Wanted[]): Promise<{ taken: Taken[]; hosts: CapacityNow[] }> {
@@ -41,13 +39,7 @@ function outcome(want: Wanted, there: Answer['taken'][number]): Taken {
 const toCapacity = (row: Answer['hosts'][number]): CapacityNow => ({
   hostId: row.host_id,
   enabled: row.enabled,
-  capacity: {
-    limit: { vcpus: row.limit_vcpus, memoryMib: row.limit_memory_mib, diskGib: row.limit_disk_gib },
-    used: { vcpus: row.used_vcpus, memoryMib: row.used_memory_mib, diskGib: row.used_disk_gib },
-    largest: { vcpus: row.largest_vcpus, memoryMib: row.largest_memory_mib },
-    claimed: row.exact,
-    version: row.version,
-  },
+  capacity: { ...capacityOfRow(row), claimed: row.exact },
 });
 
 const PLACES = `

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database } from '#libs/db';
 import type { Claimed, HostRow } from '../decide/host-row.js';
 import { makeOf, type StoredInventory } from '../decide/make.js';
+import { capacityOfRow, type CapacityColumns } from './capacity-row.js';
 
 export interface FeedRow extends HostRow {
   hypervisorUp: boolean;
@@ -25,11 +26,9 @@ export interface FeedRead {
   rows: FeedRow[];
 }
 
-interface Raw {
+interface Raw extends CapacityColumns {
   next: string; at_ms: number; aggregates: number; id: string | null; name: string; availability_zone: string; only_when_asked: boolean; enabled: boolean;
   disabled_reason: string | null; boot_id: string | null; generation: number; hypervisor_up: boolean | null; silent_ms: number | null; echoes: boolean; lost_booked: boolean | null;
-  limit_vcpus: number; limit_memory_mib: number; limit_disk_gib: number; largest_vcpus: number; largest_memory_mib: number;
-  used_vcpus: number; used_memory_mib: number; used_disk_gib: number; version: number;
   inventory: StoredInventory | null; capabilities: string[]; exact: Claimed | null; fresh: boolean;
 }
 
@@ -80,11 +79,5 @@ const toRow = (raw: Raw): FeedRow => ({
   enabled: raw.enabled, disabledReason: raw.disabled_reason, bootId: raw.boot_id, generation: raw.generation,
   hypervisorUp: raw.hypervisor_up ?? false, echoes: raw.echoes, lostBooked: raw.lost_booked ?? false, silentMs: raw.silent_ms, fresh: raw.fresh,
   make: raw.inventory && makeOf(raw.inventory, raw.capabilities, raw.generation),
-  capacity: {
-    limit: { vcpus: raw.limit_vcpus, memoryMib: raw.limit_memory_mib, diskGib: raw.limit_disk_gib },
-    used: { vcpus: raw.used_vcpus, memoryMib: raw.used_memory_mib, diskGib: raw.used_disk_gib },
-    largest: { vcpus: raw.largest_vcpus, memoryMib: raw.largest_memory_mib },
-    claimed: raw.exact ?? NOTHING,
-    version: raw.version,
-  },
+  capacity: { ...capacityOfRow(raw), claimed: raw.exact ?? NOTHING },
 });
