@@ -35,7 +35,8 @@ describe('a host that the database follows', () => {
       await client.query("SET LOCAL lock_timeout = '2s'");
       await client.query('UPDATE compute.host_feeds SET sequence = sequence + 1 WHERE host_id = $1', [hostId]);
       await client.query('COMMIT');
-      expect(await following).toMatchObject([{ instanceId: id }]);
+      await following;
+      expect(await new AdoptionRepository(t.db).held(hostId)).toMatchObject([{ instanceId: id }]);
     } finally {
       client.release();
     }

@@ -166,7 +166,9 @@ describe('adoption', () => {
       { is: 'newer' as const, id: changed.id, name: 'changed', detail: '', entry: remember(changed.id, { generation: 7, layout: pinned(8, 2) }) },
     ];
     const flavors = new Map([[gold.flavor.id, gold.flavor]]);
-    const claims = await new AdoptionRepository(t.db).follow({ id: host.id, name: host.name, zone: 'nova', upTo: 10, epoch: 1 }, entries, (entry) => rowFromMemory(entry, flavors), admin);
+    const repository = new AdoptionRepository(t.db);
+    await repository.follow({ id: host.id, name: host.name, zone: 'nova', upTo: 10, epoch: 1 }, entries, (entry) => rowFromMemory(entry, flavors), admin);
+    const claims = await repository.held(host.id);
     const group = { id: groupId, policy: 'affinity', maxServerPerHost: 1 };
     expect(claims.map(({ instanceId, layout, resources, group: of }) => [instanceId, layout, resources, of]).sort()).toEqual([
       [gold.id, pinned(2, 2), { CUSTOM_GOLD: 2 }, group], [lost, pinned(4, 2), { CUSTOM_GOLD: 2 }, null], [changed.id, pinned(8, 2), null, null],

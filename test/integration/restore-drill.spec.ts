@@ -169,4 +169,29 @@ describe('an older backup is restored', () => {
     await eventually(async () => (last = JSON.stringify(await built())) === '{"spec":2,"disk":2,"step":"settled","built":{"diskGeneration":2,"specGeneration":2}}', () => last, 15_000);
     expect(await a.running()).not.toContain(id);
   }, 60_000);
+
+  it('what moved to another host since is not made again on the host that it left, whichever of the two is adopted first', async () => {
+    const id = await serverOn(b, 'moved') as InstanceId;
+    const restore = await backup();
+    await cloud.bus.ask(rebootServer, { caller: client.as, instanceId: id, type: 'hard' });
+    await client.reaches(id, 'ACTIVE', 15_000);
+    await cloud.stop();
+    await restore();
+    // Of before it moved; `a` has let go and forgotten it since.
+    await t.admin.query('UPDATE compute.instances SET host_id = $2, host_name = $3 WHERE id = $1', [id, a.id, a.name]);
+    const incarnation = await raiseIncarnation(url());
+    cloud = await cloud.restartOver(t);
+    [a, b] = cloud.hosts as [SimHost, SimHost];
+    client = new Client(cloud as never, client.caller);
+    await eventually(() => [a, b].every(({ ledger: { host } }) => host.reportOnly && host.incarnation === incarnation), () => 'the hosts do not only report', 15_000);
+    expect((await view()).hosts.map(({ findings: found }) => found.filter(({ instanceId }) => instanceId === id).map(({ finding }) => finding))).toEqual([['left'], ['moved']]);
+    const alone = await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: [a.id], statement: 'one by one' });
+    expect(alone.hosts.map(({ adopted, problem }) => [adopted, problem])).toEqual([[false, expect.stringContaining(`${b.name} has servers that the database says are here: adopt that host first`)], [false, null]]);
+    const both = await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'both' });
+    expect(both.hosts.map(({ adopted, problem }) => [adopted, problem])).toEqual([[true, null], [true, null]]);
+    expect(await client.reaches(id, 'ACTIVE', 15_000)).toMatchObject({ hostName: b.name });
+    await eventually(() => [a, b].every(({ ledger: { host } }) => !host.reportOnly), () => 'they still only report', 10_000);
+    expect([a.ledger.entries.has(id), await b.running()]).toEqual([false, expect.arrayContaining([id])]);
+    expect((await t.admin.query('SELECT host_id FROM scheduler.claims WHERE instance_id = $1 AND host_id IS NOT NULL', [id])).rows).toEqual([{ host_id: b.id }]);
+  }, 60_000);
 });

@@ -15,7 +15,7 @@ import { FlavorsRepository } from '../flavors/flavors.repository.js';
 import { HostDirectory } from '../hosts/host-directory.js';
 import { LIMITS } from '../limits.js';
 import { AdoptionRepository, type HeldClaim } from './adoption.repository.js';
-import { compareHost, type Finding, type HostMemory } from './decide/compare.js';
+import { comesAfter, compareHost, type Finding, type HostMemory } from './decide/compare.js';
 import { rowFromMemory, type RememberedRow } from './decide/row-from-memory.js';
 
 interface Asked extends HostMemory { host: HostView; incarnation: number; epoch: number; upTo: number; problem: string | null }
@@ -50,8 +50,8 @@ export class AdoptHosts {
     if (!finding) throw notFound('That host remembers no such server; files without a domain tell nothing.');
     if (finding.is !== 'unknown' && finding.is !== 'agrees') throw conflict(`It cannot be adopted: ${finding.detail}.`);
     const { host, epoch, upTo } = of;
-    const claims = await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch, occasion: `an orphan was adopted (${statement})` }, [finding], rowsFrom(await this.#flavors()), caller);
-    await this.#claim(of, claims.filter(({ instanceId }) => instanceId === id), statement, caller);
+    await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch, occasion: `an orphan was adopted (${statement})` }, [finding], rowsFrom(await this.#flavors()), caller);
+    await this.#claim(of, (await this.repository.held(host.id)).filter(({ instanceId }) => instanceId === id), statement, caller);
     this.directory.hint(host.id);
     return {};
   }
@@ -61,16 +61,37 @@ export class AdoptHosts {
     const end = performance.now() + LIMITS.adoptMs;
     const judged = await this.#judge();
     const remembered = rowsFrom(await this.#flavors());
-    for (const { asked, findings } of judged) {
-      const { host, epoch, upTo, problem } = asked;
-      if (problem !== null || this.#isAdopted(host) || (hostIds !== null && !hostIds.includes(host.id))) continue;
+    const chosen = new Map(judged.filter(({ asked: { host, problem } }) => problem === null && !this.#isAdopted(host) && (hostIds === null || hostIds.includes(host.id))).map((one) => [one.asked.id, one]));
+    const followed = new Set<string>();
+    const follow = async (id: string): Promise<void> => {
+      const one = chosen.get(id);
+      if (one === undefined || followed.has(id)) return;
+      const { asked: { host, epoch, upTo }, findings } = one;
+      await this.repository.follow({ id, name: host.name, zone: host.availabilityZone, upTo, epoch }, findings, remembered, caller);
+      followed.add(id);
+    };
+    // Who waits for nobody first: with each call at least they come through.
+    const inOrder = [...chosen.values()].map((one) => ({ ...one, after: this.#after(one, judged) })).sort((a, b) => a.after.length - b.after.length);
+    for (const { asked, after } of inOrder) {
       // Whoever asked asks again for the others.
       if (performance.now() > end) break;
-      const claims = await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch }, findings, remembered, caller);
-      await this.#claim(asked, claims, statement, caller);
-      this.directory.hint(host.id);
+      const unchosen = after.filter(({ id }) => !chosen.has(id));
+      if (unchosen.length > 0) {
+        asked.problem = `${unchosen.slice(0, 5).map(({ host }) => host.name).join(', ')} ${unchosen.length === 1 ? 'has' : 'have'} servers that the database says are here: adopt ${unchosen.length === 1 ? 'that host' : 'those hosts'} first, or together`;
+        continue;
+      }
+      for (const { id } of after) await follow(id);
+      await follow(asked.id);
+      await this.#claim(asked, await this.repository.held(asked.id), statement, caller);
+      this.directory.hint(asked.id);
     }
     return this.#show(judged, await this.#hosts());
+  }
+
+  /** Hosts that are not adopted yet and have servers that the database says are on this one. */
+  #after({ findings }: Judged, judged: readonly Judged[]): Asked[] {
+    const first = comesAfter(findings);
+    return judged.flatMap(({ asked }) => (first.has(asked.id) && !this.#isAdopted(asked.host) ? [asked] : []));
   }
 
   async #claim({ host, epoch }: Asked, claims: readonly HeldClaim[], statement: string, { requestId, userId }: Caller): Promise<void> {

@@ -35,13 +35,9 @@ export class AdoptionRepository {
     }]));
   }
 
-  /**
-   * Makes the rows follow this host, and its feed go on above everything it has heard: one transaction. Gives the claims that
-   * it holds then, but for those of servers that are being moved: theirs are two, and stand as they were restored with the move.
-   * A repeat finds agreement.
-   */
-  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<HeldClaim[]> {
-    return this.db.transaction(async (client) => {
+  /** Makes the rows follow this host, and its feed go on above everything it has heard: one transaction. A repeat finds agreement. */
+  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<void> {
+    await this.db.transaction(async (client) => {
       await lockServers(client, host.id, findings.map((finding) => finding.id));
       for (const finding of findings) await this.#apply(client, host, finding, remembered, caller);
       await client.query(`
@@ -57,21 +53,28 @@ export class AdoptionRepository {
         a AS (UPDATE compute.instances i SET host_sequence = feed.base + placed.place, version = i.version + 1, reconcile_at = coalesce(i.reconcile_at, now()) FROM placed, feed WHERE i.id = placed.id),
         b AS (UPDATE compute.migrations m SET other_sequence = feed.base + moved.place, version = m.version + 1 FROM moved, feed WHERE m.id = moved.id)
         UPDATE compute.departures d SET sequence = feed.base + left_over.place FROM left_over, feed WHERE d.host_id = $1 AND d.instance_id = left_over.instance_id`, [host.id]);
-      const { rows } = await client.query<HeldRow>(`
-        SELECT i.id AS "instanceId", coalesce(i.claim_generation, i.spec_generation) AS generation, i.project_id AS "projectId", i.vcpus, i.ram_mib AS "memoryMib", (i.spec ->> 'claimDiskGib')::integer AS "diskGib",
-          i.layout, jsonb_build_object('flavor', i.spec -> 'flavor', 'imageProperties', i.spec -> 'imageProperties') AS spec,
-          CASE WHEN g.id IS NOT NULL THEN jsonb_build_object('id', g.id, 'policy', g.policy, 'maxServerPerHost', coalesce(g.max_server_per_host, 1)) END AS group
-        FROM compute.instances i LEFT JOIN compute.server_groups g ON g.id = i.group_id WHERE i.host_id = $1 AND i.deleted_at IS NULL AND i.move_id IS NULL ORDER BY i.id`, [host.id]);
-      return rows.map(({ spec, ...claim }): HeldClaim => {
-        const resources = needsOf(spec)?.resources ?? {};
-        return { ...claim, resources: Object.keys(resources).length === 0 ? null : resources };
-      });
+    });
+  }
+
+  /**
+   * The claims that a host holds by its rows, but for those of servers that are being moved: theirs are two, and stand as they
+   * were restored with the move.
+   */
+  async held(hostId: string): Promise<HeldClaim[]> {
+    const { rows } = await this.db.pool.query<HeldRow>(`
+      SELECT i.id AS "instanceId", coalesce(i.claim_generation, i.spec_generation) AS generation, i.project_id AS "projectId", i.vcpus, i.ram_mib AS "memoryMib", (i.spec ->> 'claimDiskGib')::integer AS "diskGib",
+        i.layout, jsonb_build_object('flavor', i.spec -> 'flavor', 'imageProperties', i.spec -> 'imageProperties') AS spec,
+        CASE WHEN g.id IS NOT NULL THEN jsonb_build_object('id', g.id, 'policy', g.policy, 'maxServerPerHost', coalesce(g.max_server_per_host, 1)) END AS group
+      FROM compute.instances i LEFT JOIN compute.server_groups g ON g.id = i.group_id WHERE i.host_id = $1 AND i.deleted_at IS NULL AND i.move_id IS NULL ORDER BY i.id`, [hostId]);
+    return rows.map(({ spec, ...claim }): HeldClaim => {
+      const resources = needsOf(spec)?.resources ?? {};
+      return { ...claim, resources: Object.keys(resources).length === 0 ? null : resources };
     });
   }
 
   async #apply(client: PoolClient, host: { id: string; name: string; zone: string; occasion?: string }, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<void> {
     switch (finding.is) {
-      case 'agrees': case 'conflict': return;
+      case 'agrees': case 'conflict': case 'left': return;
       case 'unknown': await this.#create(client, host, remembered(finding.entry)); await this.#stays(client, host.id, finding.id); break;
       case 'newer': case 'moved': await this.#advance(client, host, remembered(finding.entry)); await this.#stays(client, host.id, finding.id); break;
       case 'missing': await this.#missing(client, finding.id); break;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RememberedInstance } from '#libs/contracts';
-import { compareHost, type KnownRow } from './compare.js';
+import { comesAfter, compareHost, type KnownRow } from './compare.js';
 
 const [A, B] = ['host-a', 'host-b'];
 const entry = (id: string, generation: number, intent = 'running'): RememberedInstance => ({ desired: { id, name: id, generation, intent } as unknown as RememberedInstance['desired'], sequence: 1, state: 'running', source: 'ledger' });
@@ -22,7 +22,9 @@ describe('compareHost', () => {
     ['moved here since, and there it was told to go', [entry('s', 3)], [row('s', { hostId: B })], [entry('s', 2, 'deleted')], ['s moved']],
     ['placed here since', [entry('s', 1)], [row('s', { hostId: null })], [], ['s moved']],
     ['moved away since', [entry('s', 2, 'stopped')], [row('s')], [entry('s', 4)], ['s elsewhere']],
-    ['moved away since and told to go', [entry('s', 2, 'deleted')], [row('s')], [entry('s', 4)], []],
+    ['moved away since and told to go', [entry('s', 2, 'deleted')], [row('s')], [entry('s', 4)], ['s left']],
+    ['moved away since and forgotten', [], [row('s')], [entry('s', 4)], ['s left']],
+    ['moved away since, before it was built here', [], [row('s', { seen: false })], [entry('s', 4)], ['s left']],
     ['deleted since and forgotten', [], [row('s')], [], ['s missing']],
     ['deleted since and not forgotten', [entry('s', 2, 'deleted')], [row('s')], [], ['s missing']],
     ['deleted since, and never known', [entry('s', 2, 'deleted')], [], [], ['s elsewhere']],
@@ -69,6 +71,14 @@ describe('compareHost', () => {
     expect(judgeBeside([coming(4)], moving('arrive'))).toEqual(['agrees']);
     expect(judgeBeside([], moving('verify'))).toEqual(['returns']);
     expect(judgeBeside([], mirrored('verify'))).toEqual(['let-go']);
+  });
+
+  it('a host whose server is elsewhere by now comes after the host that has it, and not the other way round', () => {
+    for (const here of [[], [entry('s', 2, 'stopped')], [entry('s', 2, 'deleted')]]) {
+      const [onA, onB] = [{ id: A, entries: here }, { id: B, entries: [entry('s', 4)] }];
+      const order = (host: typeof onA): string[] => [...comesAfter(compareHost(host, new Map([row('s')]), [onA, onB]))];
+      expect([order(onA), order(onB)]).toEqual([[B], []]);
+    }
   });
 
   it('of two hosts that remember, one at most goes on with it', () => {

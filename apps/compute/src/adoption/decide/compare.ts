@@ -28,8 +28,10 @@ export type Finding =
   | { is: 'newer' | 'moved'; id: string; name: string; detail: string; entry: RememberedInstance }
   /** The database says that it is here, and nothing is. */
   | { is: 'missing'; id: string; name: string; detail: string }
-  /** Left over here: another host, or a deletion, has the later word. The host is told `deleted` at `generation`. */
-  | { is: 'elsewhere'; id: string; name: string; detail: string; entry: RememberedInstance; generation: number }
+  /** Left over here: another host, or a deletion, has the later word. The host is told `deleted` at `generation`. `at`: that host, while the row names this one. */
+  | { is: 'elsewhere'; id: string; name: string; detail: string; entry: RememberedInstance; generation: number; at?: string }
+  /** The database says that it is here; nothing is, and the host `at` has the later word: its adoption takes the row along. */
+  | { is: 'left'; id: string; name: string; detail: string; at: string }
   /** It was on its way to this host, which has nothing of it any more; the host it left still has it: it goes back. Above `generation`. */
   | { is: 'returns'; id: string; name: string; detail: string; generation: number }
   /** This host was left by a move, and has let go since: there is nothing to go back to, the move is confirmed. Above `generation`. */
@@ -76,7 +78,7 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
       // The source of a move keeps its disk until somebody confirms; what is to go hears so by the move.
       findings.push({ is: 'agrees', ...about, detail: 'a move left it here' });
     } else if (best && best.entry.desired.generation > generation) {
-      findings.push({ is: 'elsewhere', ...about, entry, generation: best.entry.desired.generation, detail: `another host has generation ${best.entry.desired.generation} of it, this one ${generation}` });
+      findings.push({ is: 'elsewhere', ...about, entry, generation: best.entry.desired.generation, detail: `another host has generation ${best.entry.desired.generation} of it, this one ${generation}`, ...(row?.hostId === host.id && { at: best.hostId }) });
     } else if (best && best.entry.desired.generation === generation && row?.hostId !== host.id && row?.hostId !== best.hostId) {
       findings.push({ is: 'conflict', ...about, detail: `two hosts have generation ${generation} of it` });
     } else if (best && best.entry.desired.generation === generation && row?.hostId === best.hostId) {
@@ -115,8 +117,10 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
         : { is: 'let-go', ...about, generation: own?.desired.generation ?? 0, detail: 'it was left by a move, and nothing is left to go back to' });
       continue;
     }
-    // Found there: that host's adoption takes it along.
-    if (best && best.entry.desired.generation > row.generation) continue;
+    if (best && best.entry.desired.generation > row.generation) {
+      findings.push({ is: 'left', ...about, at: best.hostId, detail: `another host has generation ${best.entry.desired.generation} of it, the database ${row.generation}` });
+      continue;
+    }
     // While the host that it comes from cannot be asked, nothing is made of nothing: the move waits for it.
     if (row.intent !== 'deleted' && row.phase === 'arrive' && (own === undefined || isComing(own)) && (source === undefined ? row.others.some(({ open }) => open) : has(source.hostId, row.id) !== false)) {
       findings.push({ is: 'agrees', ...about, detail: 'it is on its way here' });
@@ -130,6 +134,14 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
     else findings.push({ is: 'missing', id: row.id, name: row.name, detail: 'nothing of it is on the host that the database names' });
   }
   return findings;
+}
+
+/**
+ * Hosts whose rows must follow them before this host hears anything: their servers are still written down here, and a host that
+ * is fed with a server that lives elsewhere builds it a second time.
+ */
+export function comesAfter(findings: readonly Finding[]): ReadonlySet<string> {
+  return new Set(findings.flatMap((finding) => ('at' in finding && finding.at !== undefined ? [finding.at] : [])));
 }
 
 /** Told to go, or nothing of it was there: no server. */
