@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { claimHost, confirmResize, evacuateServer, hostFenced, hostHint, migrateServer, pullDesired, stopServer, type HostId } from '#libs/contracts';
 import { eventually } from '../support/compute-service.js';
-import { as, client, expectGone, migrations, open, resize, server, useMoves, world } from '../support/moves-test.js';
+import { as, client, expectGone, migrations, open, resize, server, sql, useMoves, world } from '../support/moves-test.js';
 
 useMoves();
 
@@ -165,5 +165,16 @@ describe('lost hosts', () => {
     await world.readmit(home);
     await eventually(async () => JSON.stringify(await world.claims(view.id)) === JSON.stringify([['run', away.name, 3]]), () => 'the old claim is still there');
     expect(world.having(view.id)).toEqual([away.name]);
+  });
+
+  it('a wake for what is gone from another host is not taken back by its own host\'s word that all is well', async () => {
+    await open();
+    const { view } = await server();
+    // Its absence elsewhere was booked, and whoever was to look at it died; its own host has yet to say that it runs again.
+    const due = await sql(`
+      UPDATE compute.instances SET elsewhere = 1, reconcile_at = now() + interval '1 hour', step = 'wait-host', observed_state = 'stopped', version = version + 1 WHERE id = $1 RETURNING reconcile_at`, [view.id]);
+    await eventually(async () => (await sql<{ step: string }>('SELECT step FROM compute.instances WHERE id = $1', [view.id]))[0]?.step === 'settled', () => 'its host\'s word is not booked');
+    expect(await sql('SELECT reconcile_at FROM compute.instances WHERE id = $1', [view.id])).toEqual(due);
+    await sql('UPDATE compute.instances SET elsewhere = 0 WHERE id = $1', [view.id]);
   });
 });

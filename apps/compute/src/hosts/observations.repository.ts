@@ -61,7 +61,8 @@ export class ObservationsRepository {
           launched_disk_generation = CASE WHEN b.launched OR (b.state IN ('running', 'paused', 'suspended') AND (b.observed #>> '{built,diskGeneration}')::int = i.disk_generation)
             THEN i.disk_generation ELSE i.launched_disk_generation END,
           fault = CASE b.fault_change WHEN 'set' THEN b.fault WHEN 'clear' THEN NULL ELSE i.fault END,
-          reconcile_at = CASE b.loop WHEN 'now' THEN now() WHEN 'later' THEN now() + $20 * interval '1 millisecond' WHEN 'never' THEN NULL ELSE i.reconcile_at END,
+          -- While something of it is elsewhere, that may be proven gone by now and not looked at yet: a wake is not taken back.
+          reconcile_at = CASE b.loop WHEN 'now' THEN now() WHEN 'later' THEN now() + $20 * interval '1 millisecond' WHEN 'never' THEN CASE WHEN i.elsewhere > 0 THEN i.reconcile_at END ELSE i.reconcile_at END,
           lease_owner = CASE WHEN b.loop = 'now' AND coalesce(t.lease_until, '-infinity') < now() THEN $21 WHEN b.loop = 'never' THEN NULL ELSE i.lease_owner END,
           lease_until = CASE WHEN b.loop = 'now' AND coalesce(t.lease_until, '-infinity') < now() THEN now() + $22 * interval '1 millisecond'
             WHEN b.loop = 'never' THEN NULL ELSE i.lease_until END,
