@@ -55,6 +55,8 @@ const shape = {
   SKYLITE_PROJECT_READS_IN_FLIGHT: z.coerce.number().int().min(1).max(100_000).default(64),
   /** May a resize end on the host where the server is? Then no disk travels. */
   SKYLITE_RESIZE_IN_PLACE: z.enum(['true', 'false']).default('true'),
+  /** Seconds after which a resize or migration that waits to be confirmed is confirmed by itself; 0: never. */
+  SKYLITE_RESIZE_CONFIRM_AFTER_S: z.coerce.number().int().min(0).max(31_536_000).default(0),
   SKYLITE_SCHEDULER_WEIGHER: z.enum(['spread', 'pack']).default('spread'),
   /** Multipliers of the scheduler's weighers, those that are not named stay as they are: ram=1,cpu=1,disk=1,numa=0,softAffinity=4,buildFailures=2,imageCached=0.1. */
   SKYLITE_SCHEDULER_WEIGHTS: weights.optional(),
@@ -68,7 +70,7 @@ const shape = {
 /** What an operator may say to `up` for the launcher; the others `up` knows by itself. */
 const TUNABLES = [
   'SKYLITE_TOKEN_TTL_S', 'SKYLITE_HOST_ALIVE_TIMEOUT_MS', 'SKYLITE_EVENTS_KEEP_DAYS', 'SKYLITE_PROJECT_REQUESTS_PER_S', 'SKYLITE_PROJECT_REQUESTS_BURST',
-  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_PROJECT_READS_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_SCHEDULER_WEIGHTS', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
+  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_PROJECT_READS_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_SCHEDULER_WEIGHTS', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_RESIZE_CONFIRM_AFTER_S', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
 ] as const satisfies readonly (keyof typeof shape)[];
 
 /** Those that are set, as they are; a wrong one is named here already, not in a log. */
@@ -104,6 +106,7 @@ export function loadLauncherConfig(env: Env = process.env) {
     weights: values.SKYLITE_SCHEDULER_WEIGHTS ?? {},
     eventsKeepDays: values.SKYLITE_EVENTS_KEEP_DAYS,
     resizeInPlace: values.SKYLITE_RESIZE_IN_PLACE === 'true',
+    confirmAfterS: values.SKYLITE_RESIZE_CONFIRM_AFTER_S,
     brakes: { requestsPerS: values.SKYLITE_PROJECT_REQUESTS_PER_S, burst: values.SKYLITE_PROJECT_REQUESTS_BURST, createsInFlight: values.SKYLITE_PROJECT_CREATES_IN_FLIGHT, readsInFlight: values.SKYLITE_PROJECT_READS_IN_FLIGHT },
     logLevel: values.SKYLITE_LOG_LEVEL,
   };

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { HostId, ImageId, InstanceId } from './common.js';
 import { defineContract, defineHint } from './contract.js';
-import { Layout } from './placement.contracts.js';
+import { Hints, Layout } from './placement.contracts.js';
 
 /** Highest and lowest protocol this build speaks. Raise MAX with every change an older peer would not understand. */
 export const PROTOCOL = { min: 1, max: 1 } as const;
@@ -55,6 +55,9 @@ export const DesiredInstance = z.object({
   /** Whose it is and of which flavor: for making the row again after a restore. Absent: an older control plane. */
   userId: z.string().max(64).optional(),
   flavorId: z.string().max(255).optional(),
+  /** Its server group and scheduler hints, for the same; null: none. */
+  groupId: z.uuid().nullable().optional(),
+  hints: Hints.nullable().optional(),
   /** The host CPUs, cells and pages that are claimed for it; null: it floats over the host's shared CPUs. */
   layout: Layout.nullable().default(null),
 });
@@ -193,10 +196,17 @@ export const reportInventory = defineContract({
   timeoutMs: 5_000,
 });
 
+/** Names an image in few bytes, for what is only a preference. */
+export const imageMark = (sha512: string): string => sha512.slice(0, 16);
+
 /** I am alive, and so is my libvirt. Several a minute; lost ones do not matter. */
 export const hostBeat = defineHint({
   subject: 'host.{hostId}.beat',
-  payload: z.object({ bootId: z.string(), hypervisorUp: z.boolean(), inventoryGeneration: z.int() }),
+  payload: z.object({
+    bootId: z.string(), hypervisorUp: z.boolean(), inventoryGeneration: z.int(),
+    /** Base images that it has, each by the first 16 digits of its SHA-512 (imageMark); left out: as said before. Said when it changes, and now and then. */
+    images: z.array(z.string().max(16)).max(64).optional(),
+  }),
 });
 
 /** A URL for the bytes of an image that a server given to this host needs; anything else is `forbidden`. */

@@ -12,6 +12,8 @@ const Amounts = z.record(z.string(), z.int());
 export const ResourceProvider = z.object({
   id: HostId, name: z.string(), generation: z.int(), updatedAt: Timestamp,
   traits: z.array(z.string()), aggregates: z.array(z.uuid()),
+  /** It is alive, open to new servers, adopted and not fenced; left out: an older scheduler does not say. */
+  takesNew: z.boolean().optional(),
   inventories: z.record(z.string(), z.object({ total: z.int(), reserved: z.int(), minUnit: z.int(), maxUnit: z.int(), stepSize: z.int(), allocationRatio: z.number(), /** May exceed what claims may use: a host that shrank. */ used: z.int() })),
 });
 export type ResourceProvider = z.output<typeof ResourceProvider>;
@@ -63,6 +65,8 @@ export const fitPlacement = defineContract({
   input: Wish.extend({
     projectId: z.string(), count: z.int().min(1).max(1_000).default(1), availabilityZone: z.string().nullable().default(null), requestedHost: z.string().nullable().default(null),
     hints: Hints.nullable().default(null), group: GroupWish.nullable().default(null),
+    /** Servers that the hints name count only as far as they are this project's; null: whosever they are. */
+    hintsWithin: z.string().nullable().default(null),
   }),
   output: FitAnswer,
   timeoutMs: 8_000,

@@ -17,6 +17,8 @@ export const Needs = z.object({
   threadPolicy: z.enum(['prefer', 'isolate', 'require']).default('prefer'),
   /** hw:emulator_threads_policy. isolate: one more dedicated CPU; share: the shared set; null: with the guest's own CPUs. */
   emulatorThreads: z.enum(['share', 'isolate']).nullable().default(null),
+  /** hw:cpu_realtime with its mask: guest CPUs of real time, all of them pinned. Left out: none. */
+  realtime: z.array(Cpu).optional(),
   /** hw:numa_nodes and its kin: the guest's own cells, each on one host cell, no two on the same. Empty: no topology asked for. */
   cells: z.array(z.object({ cpus: z.array(Cpu), memoryMib: z.int().min(1) })).max(64).default([]),
   /** hw:mem_page_size. small: ordinary pages; large: the largest huge pages there are; any: as fits, huge preferred; a number: KiB. null: nothing said. */
@@ -73,6 +75,8 @@ export const Layout = z.object({
   emulatorThreads: z.enum(['share', 'isolate']).nullable(),
   /** Dedicated host CPUs that are taken and stay empty: siblings of pinned ones (thread policy isolate). */
   idleCpus: z.array(Cpu).default([]),
+  /** Guest CPUs that run in real time; its memory is locked then, and QEMU's own threads keep away from them. Left out: none. */
+  realtime: z.array(Cpu).optional(),
   /** hw:cpu_policy: shared and a guest topology are shown to the guest. */
   guestTopology: z.object({ sockets: z.int().min(1), cores: z.int().min(1), threads: z.int().min(1) }).nullable(),
   /** Has the guest cells of its own (hw:numa_nodes …), or only the host's? */

@@ -43,6 +43,8 @@ export const ClaimRequest = z.object({
   needs: Needs.nullable().default(null),
   hints: Hints.nullable().default(null),
   group: GroupWish.nullable().default(null),
+  /** SHA-512 of its image: hosts that have it are preferred. Left out: nobody knows. */
+  image: z.string().max(128).optional(),
 });
 export type ClaimRequest = z.output<typeof ClaimRequest>;
 
@@ -59,6 +61,9 @@ export const claimHost = defineContract({
 
 /** How the build of a server ended on its host: a host on which builds keep failing is left out for a while. Lost ones do not matter. */
 export const buildEnded = defineHint({ subject: 'svc.scheduler.hosts.build-ended', payload: z.object({ hostId: HostId, good: z.boolean() }) });
+
+/** From one scheduler to the others: I am there. Who is not heard for a while is forgotten; lost ones do not matter. */
+export const schedulerHere = defineHint({ subject: 'svc.scheduler.peers.here', payload: z.object({ id: z.string().max(64) }) });
 
 /** Frees the claim and leaves a tombstone at `generation`. Idempotent; releasing nothing still leaves the tombstone. */
 export const releaseClaim = defineContract({
@@ -118,7 +123,8 @@ export type HostView = z.output<typeof HostView>;
 
 export const listHosts = defineContract({
   subject: 'svc.scheduler.hosts.list',
-  input: z.object({ name: z.string().optional(), id: HostId.optional() }),
+  /** `adoptedBefore`: only hosts that were adopted last in an incarnation before that one, and are not fenced. (An older scheduler does not read it.) */
+  input: z.object({ name: z.string().optional(), id: HostId.optional(), adoptedBefore: z.int().optional(), limit: z.int().min(1).optional() }),
   output: z.object({ hosts: z.array(HostView) }),
   timeoutMs: 3_000,
 });

@@ -30,6 +30,8 @@ export async function openDatabase(options: ConnectOptions): Promise<Database> {
   let reachable = true;
   const onLost = (error: Error): void => { reachable = false; options.onProblem?.(`database connection lost: ${error.message}`); };
   pool.on('error', onLost);
+  // The pool hears idle connections only: one that breaks between two statements of a transaction would end the process.
+  pool.on('connect', (client) => { client.on('error', onLost); });
   // Half as many: they are short, and each keeps its plans.
   const hot = new HotStatements({ ...config, max: Math.ceil(options.poolSize / 2) }, onLost);
   const query = pool.query.bind(pool) as (...words: unknown[]) => unknown;

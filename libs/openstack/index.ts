@@ -9,7 +9,7 @@ export { MAX_VERSION, MIN_VERSION, Microversion, negotiate, versionHeaders, type
 export { FEATURES, has, WITHOUT_EFFECT, type Feature } from './version-table.js';
 export { versionListView, versionView } from './version-document.view.js';
 export { instanceName, serverCreated, serverDetail, serverRebuilt, serverUpdated, type ServerContext } from './server.view.js';
-export { serverListPieces } from './server-entry.writer.js';
+export { serverListPieces, serverListText } from './server-entry.writer.js';
 export { flavorAccessView, flavorBrief, flavorDetail, flavorList, type FlavorContext } from './flavor.view.js';
 export { keypairCreated, keypairDetail, keypairList, type KeypairContext } from './keypair.view.js';
 export {

@@ -127,11 +127,38 @@ export function serverEntryWriter(context: ServerContext): (instance: InstanceVi
 /** Entries written in one go: a millisecond or two. */
 const WRITTEN_AT_ONCE = 250;
 
-/** The whole answer of a list, as pieces of its JSON text: between them whoever writes a long one lets others have their turn. */
+/** The answer of a list as its servers come: pieces of its JSON text, between which whoever writes a long one lets others have their turn. */
+export interface ServerListText {
+  /** The next servers; none is a list too. */
+  entries(instances: readonly InstanceView[], context: ServerContext): Generator<string>;
+  end(): string;
+}
+
+export function serverListText(detail: boolean, page: PageAsked, links: LinkBase): ServerListText {
+  const ids: string[] = [];
+  let begun = false;
+  return {
+    * entries(instances, context) {
+      const write = detail ? serverEntryWriter(context) : serverBriefWriter(links);
+      if (!begun) yield '{"servers":[';
+      begun = true;
+      for (let at = 0; at < instances.length; at += WRITTEN_AT_ONCE) {
+        const some = instances.slice(at, at + WRITTEN_AT_ONCE);
+        const comma = ids.length === 0 ? '' : ',';
+        for (const { id } of some) ids.push(id);
+        yield `${comma}${some.map(write).join(',')}`;
+      }
+    },
+    end() {
+      const next = nextLinks(links, detail ? 'servers/detail' : 'servers', page, ids);
+      return next === undefined ? ']}' : `],"servers_links":${JSON.stringify(next)}}`;
+    },
+  };
+}
+
+/** The whole answer of a list. */
 export function* serverListPieces(instances: readonly InstanceView[], detail: boolean, page: PageAsked, context: ServerContext): Generator<string> {
-  const write = detail ? serverEntryWriter(context) : serverBriefWriter(context.links);
-  yield '{"servers":[';
-  for (let at = 0; at < instances.length; at += WRITTEN_AT_ONCE) yield `${at === 0 ? '' : ','}${instances.slice(at, at + WRITTEN_AT_ONCE).map(write).join(',')}`;
-  const next = nextLinks(context.links, detail ? 'servers/detail' : 'servers', page, instances.map(({ id }) => id));
-  yield next === undefined ? ']}' : `],"servers_links":${JSON.stringify(next)}}`;
+  const text = serverListText(detail, page, context.links);
+  yield* text.entries(instances, context);
+  yield text.end();
 }

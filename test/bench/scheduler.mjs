@@ -5,6 +5,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { root } from '../../deploy/one-machine/machine.mjs';
 import { packing } from './packing.mjs';
@@ -120,8 +121,9 @@ async function throughPostgres(open) {
   await free(hand);
   const statement = { plain: await bare(hand, null), exact: await bare(hand, EXACT) };
   const cold_start_ms = await coldStart(open, hand);
+  const others_wait = await whilePlacing(open, hand);
   await hand.close();
-  return { claims, exact_claims: exact, statement, cold_start_ms };
+  return { claims, exact_claims: exact, statement, cold_start_ms, others_wait };
 }
 
 const free = (db) => db.pool.query('DELETE FROM scheduler.claims');
@@ -135,19 +137,20 @@ async function fill(db, hosts) {
   await db.pool.query('INSERT INTO scheduler.host_beats (host_id, hypervisor_up, last_seen_at) SELECT id, true, now() FROM scheduler.hosts ON CONFLICT (host_id) DO UPDATE SET last_seen_at = now()');
 }
 
-async function start(open) {
+/** On a bus of its own, or on the one that several share: who asks is answered by any of them, as on NATS. */
+async function start(open, shared = null) {
   const { createBusApplication, InMemoryBus } = await built('libs/messaging/index.js');
   const { createLogger } = await built('libs/observability/index.js');
   const { SchedulerModule } = await built('apps/scheduler/src/scheduler.module.js');
   const { Snapshot } = await built('apps/scheduler/src/snapshot/snapshot.js');
-  const bus = new InMemoryBus();
+  const bus = shared ?? new InMemoryBus();
   const db = await open();
   const app = await createBusApplication(SchedulerModule.register({
     bus, db, logger: createLogger('bench', 'silent'), signer: { signHostUser: async () => '' }, config: { natsUrls: [], aliveTimeoutMs: 600_000 },
   }), bus, 'scheduler');
   await app.listen();
   await app.get(Snapshot).refresh();
-  return { bus, stop: async () => { await app.close(); await bus.close(); await db.close(); } };
+  return { app, bus, stop: async () => { await app.close(); if (shared === null) await bus.close(); await db.close(); } };
 }
 
 const request = () => ({ instanceId: randomUUID(), generation: 1, projectId: 'p', vcpus: 1, memoryMib: 64, diskGib: 1, availabilityZone: null, requestedHost: null, requestedAt: new Date().toISOString() });
@@ -157,14 +160,15 @@ async function storm(open, count, clients, make, giveBack = false) {
   const { claimHost, releaseClaim } = await built('libs/contracts/index.js');
   const { metrics } = await built('libs/observability/index.js');
   const conflicts = async () => (await metrics.getSingleMetric('skylite_scheduler_claim_conflicts_total').get()).values[0]?.value ?? 0;
-  const schedulers = await Promise.all(Array.from({ length: count }, () => start(open)));
+  const { InMemoryBus } = await built('libs/messaging/index.js');
+  const bus = new InMemoryBus();
+  const schedulers = await Promise.all(Array.from({ length: count }, () => start(open, bus)));
   const before = await conflicts();
   const times = [];
   let refused = 0;
   const began = performance.now();
   const end = began + 5_000;
-  await Promise.all(Array.from({ length: clients }, async (_, at) => {
-    const { bus } = schedulers[at % count];
+  await Promise.all(Array.from({ length: clients }, async () => {
     while (performance.now() < end) {
       const asked = performance.now();
       const one = make();
@@ -177,6 +181,7 @@ async function storm(open, count, clients, make, giveBack = false) {
   const seconds = (performance.now() - began) / 1000;
   const lost = (await conflicts()) - before;
   await Promise.all(schedulers.map((one) => one.stop()));
+  await bus.close();
   times.sort((a, b) => a - b);
   return { per_s: Math.round(times.length / seconds), p50_ms: round(times[times.length >> 1]), p99_ms: round(times[Math.floor(times.length * 0.99)]), conflict_share: round(lost / times.length), refused };
 }
@@ -200,6 +205,52 @@ async function bare(db, exact) {
     }
     result[`batch_${size}_per_s`] = Math.round((1000 * claims) / took);
   }
+  return result;
+}
+
+/** What a message waits that comes at any moment, ms: from how late a timer of a millisecond is, again and again. */
+function holdUps() {
+  const turns = [];
+  let before = performance.now();
+  const timer = setInterval(() => { const now = performance.now(); turns.push(now - before); before = now; }, 1);
+  return () => {
+    clearInterval(timer);
+    const all = turns.reduce((sum, turn) => sum + turn, 0);
+    // The share of moments after which it still waits for more than `ms`.
+    const longer = (ms) => turns.reduce((sum, turn) => sum + Math.max(0, turn - 1 - ms), 0) / all;
+    const within = (share) => { let ms = 0; while (longer(ms) > 1 - share) ms += 0.1; return round(ms); };
+    return { p50_ms: within(0.5), p99_ms: within(0.99), most_ms: round(Math.max(...turns) - 1) };
+  };
+}
+
+/** How long everything else of the process waits while 10,000 hosts are looked through for 200 servers with two pinned cells of huge pages, for 200 that fit nowhere, and while everything is read anew. */
+async function whilePlacing(open, hand) {
+  const { claimHost } = await built('libs/contracts/index.js');
+  const { Snapshot } = await built('apps/scheduler/src/snapshot/snapshot.js');
+  await fill(hand, 10_000);
+  const { app, bus, stop } = await start(open);
+  const needs = await needsOf({ ...pins(8), emulatorThreads: 'isolate', pageSize: 2048, cells: [0, 4].map((from) => ({ cpus: [0, 1, 2, 3].map((at) => from + at), memoryMib: 1024 })) });
+  // As messages come: one after the other, each in a turn of its own.
+  const burst = async (change) => {
+    const asked = [];
+    for (let at = 0; at < 200; at += 1) {
+      asked.push(bus.ask(claimHost, { ...request(), vcpus: 8, memoryMib: 2048, ...change }));
+      await setImmediate();
+    }
+    return Promise.all(asked);
+  };
+  const measure = async (work) => {
+    await work();
+    const began = performance.now();
+    const held = holdUps();
+    for (let turn = 0; turn < 3; turn += 1) await work();
+    return { took_ms: round((performance.now() - began) / 3), ...held() };
+  };
+  const result = {
+    placing: await measure(() => burst({ needs })), refusing: await measure(() => burst({ needs: { ...needs, cells: needs.cells.map((cell) => ({ ...cell, memoryMib: 200_000 })) } })),
+    reading_all: await measure(() => { app.get(Snapshot).distrust(); return app.get(Snapshot).refresh(); }),
+  };
+  await stop();
   return result;
 }
 

@@ -35,6 +35,15 @@ const ids = async (change: Partial<InputOf<typeof listFlavors>> = {}): Promise<s
   (await world.bus.ask(listFlavors, { caller: p1, isPublic: true, limit: 1000, ...change })).flavors.map(({ id }) => id);
 
 describe('flavors', () => {
+  it('have so many extra specs at most, and so long, however they come', async () => {
+    const many = (count: number): Record<string, string> => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, 'v']));
+    await make({ id: 'many', extraSpecs: many(256) });
+    await expect(make({ id: 'more', extraSpecs: many(257) })).rejects.toThrow('A flavor has at most 256 extra specs; flavor more would have more.');
+    await expect(world.bus.ask(setFlavorExtraSpecs, { caller: admin, flavorId: 'many', extraSpecs: { one: 'more' } })).rejects.toThrow('A flavor has at most 256 extra specs; flavor many would have more.');
+    for (const extraSpecs of [{ a: 'v'.repeat(256) }, { ['k'.repeat(256)]: 'v' }, { '': 'v' }] as Record<string, string>[]) await expect(make({ id: 'long', extraSpecs })).rejects.toMatchObject({ kind: 'bad-request' });
+    await world.bus.ask(deleteFlavor, { caller: admin, flavorId: 'many' });
+  });
+
   it('that are not public are seen by admins and by projects with access', async () => {
     await make({ id: 'hidden', isPublic: false });
     const access = { caller: admin, flavorId: 'hidden', projectId: 'p2' };

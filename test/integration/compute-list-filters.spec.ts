@@ -170,7 +170,7 @@ describe('plans', () => {
       return { rows: [['2026-01-01T12:00:00Z', '00000000-0000-4000-8000-000000000000']] };
     };
     const spy = { pool: { query: asked }, transaction: async (work: (client: object) => unknown) => work(spy.pool) };
-    await new ServersListRepository(spy as never).list({ caller: admin, projectId: 'p1', filters: {}, sort: [], limit: 10, withUserData: false, ...change } as never);
+    await new ServersListRepository(spy as never).list({ caller: admin, projectId: 'p1', filters: {}, sort: [], limit: 10, withUserData: false, ...change } as never, 1_000_000);
     const [text, values] = queries.at(-1) as [string, unknown[]];
     await t.admin.query('SET enable_seqscan = off');
     const { rows } = await t.admin.query<Record<'QUERY PLAN', string>>(`EXPLAIN ${text}`, values);

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { listServers, type InputOf, type InstanceView } from '#libs/contracts';
 import { deriveStatus, powerStateSql, statusSql, taskStateSql, vmStateSql } from '#libs/openstack';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
+import { ServersListRepository } from '../../apps/compute/src/instances/reads/servers-list.repository.js';
 import { viewOf, type InstanceRow } from '../../apps/compute/src/instances/instance-row.js';
 import { ComputeUnderTest } from '../support/compute-service.js';
 import { callerOf, ComputeWorld, IMAGE_ID } from '../support/compute-world.js';
@@ -132,4 +133,39 @@ describe('listServers', () => {
     expect(plan).toMatch(/Index Cond:.*ROW\(created_at, id\)/);
     expect(plan).not.toMatch(/Sort/);
   });
+});
+
+describe('servers that are long', () => {
+  it('are read a few at a time, and are all of them in the end', async () => {
+    await t.admin.query(`
+      INSERT INTO compute.instances (id, cell_id, project_id, user_id, name, hostname, intent, flavor_id, image_id, spec, vcpus, ram_mib, reservation_id, step, user_data, metadata)
+      SELECT gen_random_uuid(), 'cell1', 'long', 'u', 'n' || n, 'h', 'running', '42', image_id, spec, 1, 128, 'r', 'settled', CASE WHEN n % 3 < 2 THEN repeat('QUJD', 16000) END, CASE WHEN n % 3 = 2 THEN jsonb_build_object('k', repeat('m', 64000)) ELSE '{}' END
+      FROM generate_series(1, 300) n, (SELECT image_id, spec FROM compute.instances LIMIT 1) one`);
+    const lists = new ServersListRepository(t.db);
+    for (const sort of [[], [{ key: 'display_name', direction: 'asc' as const }]]) {
+      const asked = { caller: admin, projectId: 'long', filters: {}, sort, limit: 290, withUserData: true, namesOnly: false };
+      const ids = (await t.admin.query(`SELECT id FROM compute.instances WHERE project_id = 'long' ORDER BY ${sort.length === 0 ? 'created_at DESC, id DESC' : 'name COLLATE "C", id'}`)).rows.map(({ id }) => id as string);
+      const seen: string[] = [];
+      for (let more = true; more;) {
+        const page = await lists.list({ ...asked, limit: 290 - seen.length, ...(seen.length > 0 && { marker: seen.at(-1) }) } as never, 4_000_000);
+        const bytes = page.rows.reduce((sum, row) => sum + row.reduce((of, text) => of + (text?.length ?? 0), 0), 0);
+        expect(bytes).toBeLessThan(4_500_000);
+        expect(page.rows.length).toBeGreaterThan(Math.min(50, 289 - seen.length));
+        seen.push(...page.rows.map(([id]) => id as string));
+        more = page.more && seen.length < 290;
+      }
+      expect(seen).toEqual(ids.slice(0, 290));
+      // A single one is always given, and names are as short as any.
+      expect(await lists.list(asked as never, 10)).toMatchObject({ rows: { length: 1 }, more: true });
+      expect(await lists.list({ ...asked, namesOnly: true } as never, 10)).toMatchObject({ rows: { length: 290 }, more: true });
+    }
+    // Over the bus as well, in as many messages as it takes.
+    const whole: InstanceView[] = [];
+    for (let more = true; more;) {
+      const page = await list({ caller: admin, projectId: 'long', ...(whole.length > 0 && { marker: whole.at(-1)?.id }) });
+      whole.push(...page.instances);
+      more = page.more;
+    }
+    expect(whole.map(({ userData, metadata }) => (userData?.length ?? 0) + (metadata['k']?.length ?? 0))).toEqual(Array.from({ length: 300 }, () => 64_000));
+  }, 30_000);
 });

@@ -198,6 +198,24 @@ describe('reset state', () => {
 });
 
 describe('labels', () => {
+  it('metadata is held to the same limits however it comes', async () => {
+    const server = await active();
+    const many = (count: number, chars: number): Record<string, string> => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`.padEnd(255, 'x'), 'v'.repeat(chars)]));
+    const ways = [
+      (metadata: Record<string, string>) => client.create({ metadata }),
+      (metadata: Record<string, string>) => world.bus.ask(rebuildServer, { ...of(server), imageId: IMAGE_ID, metadata }),
+      (metadata: Record<string, string>) => world.bus.ask(setServerMetadata, { ...of(server), metadata, replace: true }),
+    ];
+    for (const way of ways) {
+      await expect(way(many(129, 1))).rejects.toMatchObject({ kind: 'over-quota', message: 'Maximum number of metadata items exceeds 128' });
+    }
+    // The contract that says metadata alone holds it by itself.
+    for (const way of ways.slice(0, 2)) await expect(way({ a: 'v'.repeat(256) })).rejects.toMatchObject({ kind: 'bad-request' });
+    // What is added counts with what is there.
+    await world.bus.ask(setServerMetadata, { ...of(server), metadata: many(128, 255), replace: true });
+    await expect(world.bus.ask(setServerMetadata, { ...of(server), metadata: { one: 'more' }, replace: false })).rejects.toMatchObject({ kind: 'over-quota' });
+  });
+
   it('metadata: added, replaced, taken away', async () => {
     const server = await active();
     expect(await world.bus.ask(setServerMetadata, { ...of(server), metadata: { c: 'd' }, replace: false })).toEqual({ metadata: { a: 'b', c: 'd' } });

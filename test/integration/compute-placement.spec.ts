@@ -92,6 +92,30 @@ describe('a claim', () => {
     expect(world.claims.size).toBe(0);
   });
 
+  it('that an older scheduler gave without its layout is renewed by a newer one, at first and in a move', async () => {
+    await open();
+    const layoutFor = world.layoutFor;
+    const older = (): Layout | null => null;
+    const misses = (id: string) => eventually(async () => (await client.inspect(id)).lastError?.includes('The scheduler gave no CPUs, cells or pages') === true, () => 'nothing is missing');
+    world.layoutFor = older;
+    const { id } = await client.create({ flavorId: 'pinned' });
+    await misses(id);
+    world.layoutFor = layoutFor;
+    const view = await client.reaches(id, 'ACTIVE');
+    expect([await stored(id), told(hostOf(view), id), [...world.claims.keys()]]).toEqual([pinned(2, 2), pinned(2, 2), [id]]);
+    world.layoutFor = older;
+    await world.bus.ask(resizeServer, { ...as(id), flavorId: 'pinned3' });
+    await misses(id);
+    world.layoutFor = layoutFor;
+    const moved = await client.reaches(id, 'VERIFY_RESIZE');
+    expect([await stored(id), told(hostOf(moved), id), [...world.claims.keys()].sort()]).toEqual([pinned(10, 3), pinned(10, 3), [id, `${id} move`]]);
+    await world.bus.ask(confirmResize, as(id));
+    await client.reaches(id, 'ACTIVE');
+    await client.delete(id);
+    await client.finished(id);
+    expect(world.claims.size).toBe(0);
+  });
+
   it('that came to nothing leaves no layout behind, and the next one brings another', async () => {
     await open();
     for (const host of world.hosts) host.broken = true;
@@ -171,9 +195,58 @@ describe('adoption', () => {
     const claims = await repository.held(host.id);
     const group = { id: groupId, policy: 'affinity', maxServerPerHost: 1 };
     expect(claims.map(({ instanceId, layout, resources, group: of }) => [instanceId, layout, resources, of]).sort()).toEqual([
-      [gold.id, pinned(2, 2), { CUSTOM_GOLD: 2 }, group], [lost, pinned(4, 2), { CUSTOM_GOLD: 2 }, null], [changed.id, pinned(8, 2), null, null],
+      [gold.id, pinned(2, 2), { CUSTOM_GOLD: 2 }, group], [lost, pinned(4, 2), { CUSTOM_GOLD: 2 }, group], [changed.id, pinned(8, 2), null, null],
     ].sort());
     expect([await stored(lost), await stored(changed.id)]).toEqual([pinned(4, 2), pinned(8, 2)]);
+  });
+});
+
+describe('a rebuild', () => {
+  it('shows the guest the sockets, cores and threads that its new image asks for, pinned or floating', async () => {
+    await open();
+    const shown = async (id: string): Promise<unknown[]> => [(await stored(id))?.guestTopology ?? null, told(hostOf(await client.get(id)), id)?.guestTopology ?? null];
+    const rebuild = async (id: string, properties: Record<string, string>): Promise<void> => {
+      world.image = { ...world.image, properties };
+      await world.bus.ask(rebuildServer, { ...as(id), imageId: IMAGE_ID });
+      await client.reaches(id, 'ACTIVE');
+    };
+    await flavor('two', {}, 2);
+    const [bound, free] = [await server(), await server({ flavorId: 'two' })];
+    for (const { id } of [bound, free]) {
+      expect(await shown(id)).toEqual([null, null]);
+      await rebuild(id, { hw_cpu_sockets: '1', hw_cpu_cores: '2' });
+      expect(await shown(id)).toEqual([{ sockets: 1, cores: 2, threads: 1 }, { sockets: 1, cores: 2, threads: 1 }]);
+      await rebuild(id, {});
+      expect(await shown(id)).toEqual([null, null]);
+    }
+    expect([await stored(bound.id), await stored(free.id)]).toEqual([pinned(2, 2), null]);
+    world.image = { ...world.image, properties: { hw_cpu_max_cores: '1', hw_cpu_max_sockets: '1', hw_cpu_max_threads: '1' } };
+    await expect(world.bus.ask(rebuildServer, { ...as(bound.id), imageId: IMAGE_ID })).rejects.toThrow('impossible to satisfy for vcpus count 2');
+  });
+});
+
+describe('a server that is made again from its host\'s memory', () => {
+  it('is of its group and keeps its hints; of a group that is gone it says so', async () => {
+    await open();
+    const [groupId, gone] = [randomUUID(), randomUUID()];
+    for (const id of [groupId, gone]) await world.bus.ask(createServerGroup, { caller: admin, groupId: id, name: 'g', policy: 'anti-affinity', maxServerPerHost: 2 });
+    const hints = { sameHost: [], differentHost: [randomUUID() as InstanceId] };
+    const [member, last, free] = [await server({ flavorId: '42', groupId, hints }), await server({ flavorId: '42', groupId: gone }), await server({ flavorId: '42' })];
+    const entries = [member, last, free].map((view) => ({ is: 'unknown' as const, id: view.id, name: view.name, detail: 'as found', entry: { desired: hostOf(view).ledger.get(view.id), sequence: 9, state: 'running', source: 'ledger' } as never }));
+    await compute.stop();
+    await t.admin.query('TRUNCATE compute.instances, compute.instance_events CASCADE');
+    await t.admin.query('DELETE FROM compute.server_groups WHERE id = $1', [gone]);
+    const repository = new AdoptionRepository(t.db);
+    const host = hostOf(member);
+    await repository.follow({ id: host.id, name: host.name, zone: 'nova', upTo: 10, epoch: 1 }, entries, (entry) => rowFromMemory(entry, new Map()), admin);
+    const { rows } = await t.admin.query('SELECT id, group_id, hints, detail FROM compute.instances JOIN (SELECT instance_id, detail FROM compute.instance_events) e ON instance_id = id');
+    expect(new Map(rows.map(({ id, ...row }) => [id, row]))).toEqual(new Map([
+      [member.id, { group_id: groupId, hints, detail: 'as found' }],
+      [last.id, { group_id: null, hints: null, detail: `as found; its server group ${gone} does not exist any more: it is in none` }],
+      [free.id, { group_id: null, hints: null, detail: 'as found' }],
+    ]));
+    expect((await repository.held(host.id)).find(({ instanceId }) => instanceId === member.id)?.group).toEqual({ id: groupId, policy: 'anti-affinity', maxServerPerHost: 2 });
+    compute = await new ComputeUnderTest(world, t.db, FAST).start();
   });
 });
 

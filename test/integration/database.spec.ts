@@ -28,6 +28,19 @@ describe('the database', () => {
     expect(await t.db.prisma.domain.count()).toBe(0);
   });
 
+  it('that goes away between two statements of a transaction fails that transaction, and not the process', async () => {
+    let gone = false;
+    await expect(t.db.transaction(async (client) => {
+      const { rows: [backend] } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      const heard = new Promise<void>((resolve) => { client.once('end', () => { gone = true; resolve(); }); });
+      await t.admin.query('SELECT pg_terminate_backend($1)', [backend!.pid]);
+      await heard;
+      await client.query('SELECT 1');
+    })).rejects.toThrow();
+    expect(gone).toBe(true);
+    expect((await t.db.pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  }, 10_000);
+
   it('waits for a server that says nothing no longer than it must, and goes on when it speaks again', async () => {
     const db = await t.open('identity', 1, 300);
     const { rows: [backend] } = await db.pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');

@@ -153,6 +153,7 @@ describe('an older backup is restored', () => {
     const restore = await backup();
     await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: id, imageId: IMAGE_ID });
     await client.reaches(id, 'ACTIVE', 15_000);
+    const rebuilt = (await t.admin.query<{ spec: number; disk: number }>('SELECT spec_generation AS spec, disk_generation AS disk FROM compute.instances WHERE id = $1', [id])).rows[0]!;
     await cloud.stop();
     await restore();
     const incarnation = await raiseIncarnation(url());
@@ -166,7 +167,7 @@ describe('an older backup is restored', () => {
     await client.reaches(id, 'SHUTOFF', 15_000);
     const built = async (): Promise<unknown> => (await t.admin.query("SELECT spec_generation AS spec, disk_generation AS disk, step, observed -> 'built' AS built FROM compute.instances WHERE id = $1", [id])).rows[0];
     let last = '';
-    await eventually(async () => (last = JSON.stringify(await built())) === '{"spec":2,"disk":2,"step":"settled","built":{"diskGeneration":2,"specGeneration":2}}', () => last, 15_000);
+    await eventually(async () => (last = JSON.stringify(await built())) === JSON.stringify({ ...rebuilt, step: 'settled', built: { diskGeneration: rebuilt.disk, specGeneration: rebuilt.spec } }), () => last, 15_000);
     expect(await a.running()).not.toContain(id);
   }, 60_000);
 
@@ -193,5 +194,48 @@ describe('an older backup is restored', () => {
     await eventually(() => [a, b].every(({ ledger: { host } }) => !host.reportOnly), () => 'they still only report', 10_000);
     expect([a.ledger.entries.has(id), await b.running()]).toEqual([false, expect.arrayContaining([id])]);
     expect((await t.admin.query('SELECT host_id FROM scheduler.claims WHERE instance_id = $1 AND host_id IS NOT NULL', [id])).rows).toEqual([{ host_id: b.id }]);
+  }, 60_000);
+
+  it('what had no host in the backup is not built a second time while a host that was not asked may have it', async () => {
+    const id = await serverOn(b, 'placed-since') as InstanceId;
+    await cloud.stop();
+    await t.admin.query(`UPDATE compute.instances SET host_id = NULL, host_name = NULL, host_sequence = NULL, observed_state = NULL, observed_generation = 0, observed = NULL, launched_at = NULL,
+      launched_disk_generation = NULL, step = 'claim-host', reconcile_at = now() WHERE id = $1`, [id]);
+    await t.admin.query('DELETE FROM scheduler.claims WHERE instance_id = $1', [id]);
+    const incarnation = await raiseIncarnation(url());
+    cloud = await cloud.restartOver(t);
+    [a, b] = cloud.hosts as [SimHost, SimHost];
+    client = new Client(cloud as never, client.caller);
+    await eventually(() => [a, b].every(({ ledger: { host } }) => host.reportOnly && host.incarnation === incarnation), () => 'the hosts do not only report', 15_000);
+    await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: [a.id], statement: 'one of two' });
+    await eventually(() => !a.ledger.host.reportOnly, () => 'it still only reports', 10_000);
+    // A host that takes servers is there, and still it waits, and says for what.
+    let waiting = '';
+    await eventually(async () => (waiting = (await t.admin.query<{ waiting_for: string | null }>('SELECT waiting_for FROM compute.instances WHERE id = $1', [id])).rows[0]!.waiting_for ?? '').includes(`not adopted since: ${b.name}.`), () => waiting, 10_000);
+    expect((await t.admin.query('SELECT FROM scheduler.claims WHERE instance_id = $1', [id])).rowCount).toBe(0);
+    await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'the other' });
+    expect(await client.reaches(id, 'ACTIVE', 15_000)).toMatchObject({ hostName: b.name });
+    expect([a.ledger.entries.has(id), cloud.twice.size]).toEqual([false, 0]);
+  }, 60_000);
+
+  it('what was rebuilt since, and is to be rebuilt again by a word of after the restore, is made anew', async () => {
+    const id = await serverOn(a, 'rebuilt-twice') as InstanceId;
+    const restore = await backup();
+    await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: id, imageId: IMAGE_ID });
+    await client.reaches(id, 'ACTIVE', 15_000);
+    await cloud.bus.ask(stopServer, { caller: client.as, instanceId: id });
+    await client.reaches(id, 'SHUTOFF', 15_000);
+    await cloud.stop();
+    await restore();
+    const incarnation = await raiseIncarnation(url());
+    cloud = await cloud.restartOver(t);
+    [a, b] = cloud.hosts as [SimHost, SimHost];
+    client = new Client(cloud as never, client.caller);
+    await eventually(() => a.ledger.host.reportOnly && a.ledger.host.incarnation === incarnation, () => 'the host does not only report', 15_000);
+    await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: id, imageId: IMAGE_ID });
+    await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'restored again' });
+    let last = '';
+    await eventually(async () => (last = JSON.stringify((await t.admin.query("SELECT disk_generation >= $2 AS later, (observed #>> '{built,diskGeneration}')::int = disk_generation AS built, step, rebuilding FROM compute.instances WHERE id = $1", [id, incarnation])).rows[0])) === '{"later":true,"built":true,"step":"settled","rebuilding":false}', () => last, 15_000);
+    await client.reaches(id, 'ACTIVE', 15_000);
   }, 60_000);
 });

@@ -13,6 +13,7 @@ const remembered = (desired: DesiredInstance): RememberedInstance => ({ desired,
 const memory = (host: MovingHost): { id: string; entries: RememberedInstance[] } => ({ id: host.id, entries: [...host.ledger.values()].map(remembered) });
 
 /** What adopting each of these hosts does to the rows; gives what was found of the server. */
+const toldBesides: string[] = [];
 async function adopt(view: InstanceView, hosts: MovingHost[], made: (entry: RememberedInstance) => RememberedRow = () => { throw new Error('no row is made of memory here'); }): Promise<string[]> {
   const repository = new AdoptionRepository(database());
   const found: string[] = [];
@@ -20,7 +21,7 @@ async function adopt(view: InstanceView, hosts: MovingHost[], made: (entry: Reme
     const own = memory(host);
     const findings = compareHost(own, await repository.rows(host.id, own.entries.map(({ desired }) => desired.id)), world.hosts.map(memory));
     found.push(...findings.filter(({ id }) => id === view.id).map(({ is }) => is));
-    await repository.follow({ id: host.id, name: host.name, zone: 'nova', upTo: host.since, epoch: host.epoch }, findings, made, admin());
+    toldBesides.splice(0, Infinity, ...await repository.follow({ id: host.id, name: host.name, zone: 'nova', upTo: host.since, epoch: host.epoch }, findings, made, admin()));
   }
   return found;
 }
@@ -99,6 +100,29 @@ it('neither has it: an ERROR that says so, and no empty disk is made on either',
   expect(await client().get(view.id)).toMatchObject({ hostId: null, moveKind: null, fault: { message: expect.stringContaining('not found on its host') } });
   expect([...new Set(heard)]).toEqual(['deleted']);
   expect(await world.claims(view.id)).toEqual([]);
+  await client().delete(view.id);
+  await expectGone(view.id);
+});
+
+it('neither has it, and one of the two was adopted before: that one has something new to hear, and hears it', async () => {
+  await open();
+  const { view, home, away } = await server();
+  await resize(view);
+  await client().reaches(view.id, 'VERIFY_RESIZE');
+  await forgets(away, view.id);
+  await forgets(home, view.id);
+  expect(await adopt(view, [away])).toEqual(['missing']);
+  expect(toldBesides).toEqual([home.id]);
+  const sequence = async (host: MovingHost): Promise<number> => Number((await database().pool.query<{ sequence: string }>('SELECT sequence FROM compute.host_feeds WHERE host_id = $1', [host.id])).rows[0]?.sequence);
+  // The other way round: what was written down on the adopted host is taken back by the other one's adoption.
+  await database().pool.query("UPDATE compute.instances SET withdrawn = false, move_phase = 'verify' WHERE id = $1", [view.id]);
+  await database().pool.query("UPDATE compute.migrations SET other_wanted = 'stopped' WHERE instance_id = $1", [view.id]);
+  const before = await sequence(away);
+  expect(await adopt(view, [home])).toEqual(['missing']);
+  expect([toldBesides, await sequence(away)]).toEqual([[away.id], before + 1]);
+  expect((await database().pool.query('SELECT host_sequence::int, intent FROM compute.instances')).rows).toEqual([{ host_sequence: before + 1, intent: 'running' }]);
+  for (const host of [home, away]) comesBack(host);
+  await client().reaches(view.id, 'ERROR');
   await client().delete(view.id);
   await expectGone(view.id);
 });

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { changeAggregate, claimHost, createAggregate, getAggregate, listAggregates, listZones, type Aggregate, type AggregateChange } from '#libs/contracts';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
+import { LIMITS } from '../../apps/scheduler/src/limits.js';
 import { Snapshot } from '../../apps/scheduler/src/snapshot/snapshot.js';
 import { admin, claim, host, startScheduler, stopSchedulers, type Scheduler } from '../support/scheduler.js';
 
@@ -75,5 +76,28 @@ describe('aggregates', () => {
     const made = await Promise.all(['z1', 'z2', 'z3', 'z4'].map((zone) => make(`many-${zone}`, zone)));
     const settled = await Promise.allSettled(made.map(({ id }) => change(id, { do: 'add-host', host: h.name })));
     expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('are no more than one answer holds; what is there already goes on, and less is always possible', async () => {
+    const { count, bytes } = LIMITS.aggregates;
+    const mine = await make('mine');
+    try {
+      await base.admin.query("INSERT INTO scheduler.aggregates (uuid, name) SELECT gen_random_uuid(), rpad('filler ' || n, 255, '-') FROM generate_series(1, $1 - (SELECT count(*) FROM scheduler.aggregates)) n", [count]);
+      await expect(make('one more')).rejects.toMatchObject({ kind: 'over-quota', message: `There may be ${count} aggregates, and there are as many. Delete one that is not needed.` });
+      expect(await make('mine', null, mine.uuid)).toMatchObject({ id: mine.id });
+      expect(await change(mine.id, { do: 'set-metadata', metadata: { a: 'b' } })).toMatchObject({ metadata: { a: 'b' } });
+      await base.admin.query("UPDATE scheduler.aggregates SET metadata = jsonb_build_object('k', repeat('x', $1 - (SELECT sum(octet_length(name) + octet_length(metadata::text))::int FROM scheduler.aggregates) - 400)) WHERE name LIKE 'filler 1-%'", [bytes]);
+      // All but at the limit: a list is one message still.
+      expect((await scheduler.bus.ask(listAggregates, {})).aggregates).toHaveLength(count);
+      await change(mine.id, { do: 'set-metadata', metadata: { rest: 'x'.repeat(150) } });
+      const late = await host(scheduler, 'nova');
+      await expect(change(mine.id, { do: 'add-host', host: late.name })).resolves.toMatchObject({ hosts: [late.name] });
+      await expect(change(mine.id, { do: 'set-metadata', metadata: { more: 'c'.repeat(250) } })).rejects.toMatchObject({ kind: 'over-quota', message: expect.stringContaining('metadata and hosts') });
+      expect(await change(mine.id, { do: 'set-metadata', metadata: { a: null, rest: null } })).toMatchObject({ metadata: {} });
+      expect(await change(mine.id, { do: 'update', name: 'still mine' })).toMatchObject({ name: 'still mine' });
+    } finally {
+      await base.admin.query("DELETE FROM scheduler.aggregates WHERE name LIKE 'filler %'");
+    }
+    await make('one more');
   });
 });

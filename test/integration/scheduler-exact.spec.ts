@@ -15,11 +15,15 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => test.stop());
 
+/** Of a batch that goes one by one, who was made first comes first. */
+let made = 0;
+const rising = (): string => (made += 1).toString(16).padStart(8, '0') + randomUUID().slice(8);
+
 /** A claim of a layout: what floats and what is ordinary memory follow from it. */
 const want = (hostId: string, it: Layout | null, more: Partial<Wanted> & { group?: GroupWish; resources?: Record<string, number> } = {}): Wanted => {
   const { group = null, resources = {}, ...rest } = more;
   return {
-    instanceId: randomUUID(), purpose: 'run', generation: 1, projectId: 'p', hostId, diskGib: 1,
+    instanceId: rising(), purpose: 'run', generation: 1, projectId: 'p', hostId, diskGib: 1,
     vcpus: it === null ? 1 : it.cells.reduce((sum, cell) => sum + cell.floating.length, 0),
     memoryMib: it === null ? 512 : it.cells.reduce((sum, cell) => sum + (cell.pageKib === null ? cell.memoryMib : 0), 0),
     exact: { layout: it, resources, group }, ...rest,
@@ -50,7 +54,7 @@ describe('a claim of exactly this', () => {
     expect(await ofHost(host)).toEqual({ vcpus: 1, pcpus: 5, memory: 100, n: 1, exact: 1 });
     await expectSound();
     // Asked again, whatever is chosen now: the same, and nothing more is counted.
-    expect((await claims.claim([{ ...one, exact: { layout: pinned(4), resources: {}, group: null } }])).taken).toEqual(taken);
+    expect((await claims.claim([want(host, pinned(4), { instanceId: one.instanceId })])).taken).toEqual(taken);
     expect((await claims.claim([{ ...one, hostId: null }])).taken).toEqual(taken);
     expect((await claims.claim([{ ...one, hostId: null, exact: null }])).taken).toEqual(taken);
     expect(await ofHost(host)).toEqual({ vcpus: 1, pcpus: 5, memory: 100, n: 1, exact: 1 });

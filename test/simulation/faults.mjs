@@ -32,12 +32,13 @@ function loseHost(play) {
   cloud.reboot(host, null);
   const fence = () => {
     if (play.over || !host.lost || host.process.state !== 'dead') return;
+    // From here on it may be fenced, whenever the answer comes; only a refusal of all that was asked says that it is not.
+    const known = cloud.fencedOnce.has(host.name);
+    cloud.fencedOnce.add(host.name);
     void play.ask(fenceHost, { caller: play.caller(true), hostId: host.id, method: 'statement', statement: 'I stood before it: it is off.', force: false }).then((done) => {
-      // No answer is no refusal: it may be fenced all the same.
-      if (!done && play.lastError !== 'conflict') cloud.fencedOnce.add(host.name);
+      if (!done && play.lastError === 'conflict' && !known) cloud.fencedOnce.delete(host.name);
       if (!done) { play.later(2_500, fence); return; }
       host.fencedOnce = true;
-      cloud.fencedOnce.add(host.name);
       play.later(random.between(500, 6_000), () => evacuate(play, host));
       const bootsMs = random.between(1_000, 25_000);
       play.later(bootsMs, () => { if (host.lost && host.process.state === 'dead') cloud.startOne(host); });
@@ -114,5 +115,10 @@ function adopt(play) {
   const { cloud } = play;
   void cloud.client.ask(adoptHosts, { caller: play.caller(true), hostIds: null, statement: 'The database lost its last second.' }).then(
     ({ hosts }) => cloud.hosts.every((host) => hosts.find(({ id }) => id === host.id)?.adopted === true), () => false,
-  ).then((done) => { if (done) cloud.adopting = false; else play.later(2_500, () => adopt(play)); });
+  ).then((done) => {
+    if (!done) { play.later(2_500, () => adopt(play)); return; }
+    cloud.adopting = false;
+    // That a host was taken back may be what the database lost: its operator sees that it is fenced, and says so again.
+    for (const host of cloud.hosts) if (cloud.fencedOnce.has(host.name) && !host.lost && !host.fencedOnce) giveBack(play, host);
+  });
 }

@@ -12,10 +12,12 @@ const PARTS = {
   chaos: { usual: 200, what: 'random SIGKILLs and SIGSTOPs over a mixed load of real guests; the bus wiped and cut off in a storm', run: (n) => jest('chaos', { SKYLITE_SOAK_FAULTS: n }) },
   fence: { usual: 50, what: 'times a host is cut off, fenced, its servers rebuilt elsewhere, and comes back', run: (n) => jest('fence', { SKYLITE_SOAK_ROUNDS: n }) },
   placement: { usual: 100_000, what: 'random fleets and requests, each placement beside a slow checker and an exhaustive search', run: (n) => jest('decide/place\\.properties', { SKYLITE_SOAK_CASES: n }, 'unit') },
+  claims: { usual: 100_000, what: 'claims of 64 clients from four schedulers on a fleet nearly full, every refusal judged by SQL', run: (n) => jest('scheduler-adversary', { SKYLITE_SOAK_CLAIMS: n }, 'integration') },
+  'scheduler-kills': { usual: 100, what: 'times a scheduler process or PostgreSQL is killed under claims and releases', run: (n) => jest('scheduler-kills', { SKYLITE_SOAK_KILLS: n }, 'integration') },
 };
 const HELP = `usage: npm run soak -- [part] [n]
 
-${Object.entries(PARTS).map(([name, { usual, what }]) => `  ${name.padEnd(12)} ${String(usual).padStart(6)}  ${what}`).join('\n')}
+${Object.entries(PARTS).map(([name, { usual, what }]) => `  ${name.padEnd(15)} ${String(usual).padStart(6)}  ${what}`).join('\n')}
 
 Without a part: all of them, one after the other. n: how often, if not as often as said above.
 `;
@@ -28,7 +30,7 @@ if (part === '--help' || part === '-h' || part === 'help') {
 if (part !== undefined && part !== 'all' && !(part in PARTS)) fail(`there is no part ${part} of the soak.`, `Parts: ${Object.keys(PARTS).join(', ')}.`);
 if (rest.length > 0 || (count !== undefined && (part === 'all' || !/^[1-9]\d*$/.test(count)))) fail(`soak ${process.argv.slice(2).join(' ')}: one part and a whole number from 1.`, 'Run `npm run soak -- --help`.');
 const wanted = part === undefined || part === 'all' ? Object.keys(PARTS) : [part];
-if (wanted.some((name) => !['simulation', 'placement'].includes(name))) {
+if (wanted.some((name) => !['simulation', 'placement', 'claims', 'scheduler-kills'].includes(name))) {
   if (process.getuid() !== 0) fail('the soak needs root (namespaces, libvirt).', 'Run it as `sudo npm run soak`.');
   const missing = missingPackages([...PACKAGES, ['python3-openstackclient', '/usr/bin/openstack'], ['python3-osc-placement', '/usr/lib/python3/dist-packages/osc_placement/plugin.py'], ['genisoimage', '/usr/bin/genisoimage']]);
   if (missing.length > 0) await step('distribution packages', () => { installPackages(missing); return missing.join(' '); });
@@ -62,7 +64,7 @@ function jest(file, env, project = 'e2e') {
   const report = join(dir, 'report.json');
   try {
     const { status } = spawnSync(node24(), [
-      '--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--selectProjects', project, '--runInBand', '--verbose', '--json', '--outputFile', report, '--testPathPatterns', `${project === 'e2e' ? 'e2e/' : ''}${file}\\.spec`,
+      '--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--selectProjects', project, '--runInBand', '--verbose', '--json', '--outputFile', report, '--testPathPatterns', `${project === 'unit' ? '' : `${project}/`}${file}\\.spec`,
     ], { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
     if (!existsSync(report)) return { passed: 0, failed: 1 };
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));

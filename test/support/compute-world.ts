@@ -4,7 +4,7 @@ import {
   claimHost, getImage, getProjectLimits, hostHint, inspectOnHost, listHosts, listZones, pullDesired, readConsoleLog, releaseClaim, reportObserved, settleMove, signImageUrl,
   type Caller, type ClaimRequest, type DesiredInstance, type HostId, type HostView, type ImageId, type ImageSummary, type Layout, type ObservedInstance, type PlacementExplanation, type ProjectLimits,
 } from '#libs/contracts';
-import { internalError, stale, unavailable } from '#libs/errors';
+import { conflict, internalError, stale, unavailable } from '#libs/errors';
 import { InMemoryBus } from '#libs/messaging';
 
 export const IMAGE_ID = '0ddba11a-0000-4000-8000-000000000001' as ImageId;
@@ -126,7 +126,7 @@ export class ComputeWorld {
       if (held?.generation === request.generation) return claimed(held);
       if (request.generation <= (this.tombstones.get(key) ?? 0)) throw stale('released before');
       if (this.full) return { outcome: 'refused' as const, explanation: EXPLANATION };
-      if (held) this.broken.push(`a second claim for ${key}`);
+      if (held) throw conflict(`${key} still holds its claim of generation ${held.generation}.`);
       this.asked.push(request);
       const free = this.hosts.filter(({ id }) => !request.notHosts.includes(id));
       const claim = { generation: request.generation, host: free[this.claims.size % free.length] as ScriptedHost, layout: this.layoutFor(request) };

@@ -6,7 +6,7 @@ export interface CellRow { pages?: Record<number, number>; memoryMib?: number }
 export interface HostShape { vcpus?: number; memoryMib?: number; diskGib?: number; dedicated?: number[]; cells?: CellRow[]; resources?: Record<string, number>; zone?: string }
 
 /** A host by SQL alone, outside the code: its rows as an inventory would leave them. Answers its id. */
-export async function hostRow({ admin }: TestDatabase, shape: HostShape = {}): Promise<string> {
+export async function hostRow({ admin }: Pick<TestDatabase, 'admin'>, shape: HostShape = {}): Promise<string> {
   const id = randomUUID();
   const dedicated = shape.dedicated ?? [];
   await admin.query(`INSERT INTO scheduler.hosts (id, cell_id, name, availability_zone, public_nkey, simulated, cpu_ratio, ram_ratio, disk_ratio, dedicated_cpus)
@@ -37,7 +37,7 @@ export function layout(cells: { hostCell: number; memoryMib: number; pageKib?: n
  * Plain SQL, outside the code: every count is the sum of the claims' own words, nothing exceeds its limit, no CPU has two
  * owners, no hard rule of a group is broken. Answers what is wrong.
  */
-export async function unsound({ admin }: TestDatabase): Promise<unknown[]> {
+export async function unsound({ admin }: Pick<TestDatabase, 'admin'>): Promise<unknown[]> {
   const { rows } = await admin.query(`
     WITH live AS (SELECT * FROM scheduler.claims WHERE host_id IS NOT NULL),
     cell AS (SELECT l.host_id, l.instance_id, l.purpose, c.* FROM live l, jsonb_to_recordset(l.layout -> 'cells') AS c("hostCell" int, "memoryMib" bigint, "pageKib" int, pins jsonb, floating jsonb)),
@@ -63,7 +63,7 @@ export async function unsound({ admin }: TestDatabase): Promise<unknown[]> {
 }
 
 /** Hosts of two cells by SQL alone: of each cell 4 CPUs in 2 cores are dedicated; 1 GiB of 2 MiB pages and 2 GiB of ordinary memory; two keys. */
-export async function celledFleet(test: TestDatabase, hosts: number): Promise<void> {
+export async function celledFleet(test: Pick<TestDatabase, 'admin'>, hosts: number): Promise<void> {
   const cells = [0, 1].map((id) => ({
     id, socket: id, cpus: [0, 1, 2, 3, 4, 5].map((cpu) => id * 6 + cpu), cores: [0, 2, 4].map((cpu) => [id * 6 + cpu, id * 6 + cpu + 1]), memoryMib: 3072,
     pages: [{ kib: 2048, total: 512 }], distances: id === 0 ? [10, 20] : [20, 10],

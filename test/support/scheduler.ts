@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { INestMicroservice } from '@nestjs/common';
 import { createEnrolToken, joinHost, reportInventory, type Caller, type claimHost, type HostInventory, type InputOf, type OutputOf } from '#libs/contracts';
+import type { Database } from '#libs/db';
 import { createBusApplication, InMemoryBus } from '#libs/messaging';
 import { createLogger } from '#libs/observability';
 import type { TestDatabase } from '#libs/testing';
@@ -11,10 +12,10 @@ export interface Scheduler { bus: InMemoryBus; app: INestMicroservice; stop(): P
 
 const running = new Set<Scheduler>();
 
-/** One scheduler process as it were: its own bus, pool and memory, on the test's database. */
-export async function startScheduler(test: TestDatabase, config: Partial<SchedulerConfig> = {}): Promise<Scheduler> {
+/** One scheduler process as it were: its own bus, pool and memory, on the test's database. `through`: what stands between the two. */
+export async function startScheduler(test: TestDatabase, config: Partial<SchedulerConfig> = {}, through: (db: Database) => Database = (db) => db): Promise<Scheduler> {
   const bus = new InMemoryBus();
-  const db = await test.open('scheduler', 4);
+  const db = through(await test.open('scheduler', 4));
   const app = await createBusApplication(SchedulerModule.register({
     bus, db, logger: createLogger('test', 'silent'), signer: { signHostUser: async (nkey, hostId) => `jwt ${nkey} ${hostId}` },
     config: { natsUrls: ['nats://127.0.0.1:1'], aliveTimeoutMs: 60_000, ...config },

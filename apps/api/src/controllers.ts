@@ -43,8 +43,9 @@ export const COMPUTE_CONTROLLERS = [
   LimitsController, QuotaSetsController, QuotaClassSetsController, ExtensionsController, AggregatesController,
 ] as const;
 export const V1_CONTROLLERS = [V1VersionController, HostsController, DiskTransfersController, DriftController, FencingController, AdoptionController, InspectController, TimelineController, EventsController, PlacementQuestionsController] as const;
-/** Described by OpenStack's own reference. */
-export const PLACEMENT_CONTROLLERS = [PlacementVersionsController, ResourceProvidersController, PlacementController, PlacementWritesController] as const;
+export const PLACEMENT_READERS = [PlacementVersionsController, ResourceProvidersController, PlacementController] as const;
+/** Writes are refused, all of them: they are in no document. */
+export const PLACEMENT_CONTROLLERS = [...PLACEMENT_READERS, PlacementWritesController] as const;
 /** Pages for browsers: no API, so in no OpenAPI document. */
 export const PAGE_CONTROLLERS = [ConsolePagesController] as const;
 export const CONTROLLERS = [...COMPUTE_CONTROLLERS, ...V1_CONTROLLERS, ...PLACEMENT_CONTROLLERS, ...PAGE_CONTROLLERS] as const;

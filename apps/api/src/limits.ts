@@ -2,14 +2,14 @@
 export const LIMITS = {
   /** Entries of a list's page; Nova's own default. Clients follow the next link. */
   page: 1000,
+  /** Bytes of a list that are held until all of it is made: a page without long user data or metadata has a megabyte and a half. A longer one is sent while it is made. */
+  listHeldBytes: 4 * 1024 * 1024,
   /** Servers of one request: as many ids as the create contract carries. */
   serversPerRequest: 200,
   /** Servers that one hint names: as many as the contract carries. */
   hintedServers: 100,
   /** Entries left out at the front of a list that knows no marker: beyond, there is nothing anyway. */
   offset: 1_000_000,
-  /** Metadata items of one server; the owner applies the project's own limit besides. */
-  metadataItems: 128,
   /** Tags of one server, and characters of one: Nova's. */
   tags: 50,
   tagChars: 60,
@@ -24,8 +24,8 @@ export const LIMITS = {
   /** A flavor's rxtx factor is kept as a number of 4 bytes. */
   rxtxFactorMin: 1e-37,
   rxtxFactorMax: 3.4e38,
-  /** Pages read to say which servers are on which hypervisor: 20,000 servers; beyond, ask for one hypervisor. */
-  hypervisorServerPages: 20,
+  /** Servers read to say which are on which hypervisor; beyond, ask for one hypervisor. */
+  hypervisorServers: 20_000,
   /** Lists longer than this show how hosts were up to so long ago, milliseconds: nobody sees the difference, and asking costs as much as the list. */
   hostStatesShared: 20,
   hostStatesFreshMs: 1_000,

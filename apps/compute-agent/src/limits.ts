@@ -10,10 +10,15 @@ export const LIMITS = {
   pullAtRestMs: 40_000,
   /** Everything is pulled again now and then: an entry that vanished from the ledger's folder comes back. */
   fullPullEveryMs: 600_000,
+  /** Whole answers in a row that leave an entry out before it is dropped, if nothing of it is there: half an hour at rest. */
+  leftOutPulls: 4,
   /** Everything is reported again now and then: what the control plane lost comes back. */
   fullReportEveryMs: 300_000,
   /** Alive is judged by more than two beats (ten seconds), and by an echo after five of silence, which one beat never makes. */
   beatEveryMs: 4_000,
+  /** Base images are named in a beat when they change, and in every so many beats for schedulers that have begun since; no more of them than this. */
+  imagesEveryBeats: 15,
+  toldImages: 64,
   /** A fifth of an interval up or down, so that hosts started together do not stay together. */
   jitter: 0.2,
   /** Work in progress is reported only when it lasts: a boot should cost one report, not six. */

@@ -52,6 +52,7 @@ import { KeypairsRepository } from './keypairs/keypairs.repository.js';
 import { InstanceReconciler } from './lifecycle/instance.reconciler.js';
 import { LifecycleRepository } from './lifecycle/lifecycle.repository.js';
 import { LoopBell } from './lifecycle/loop-bell.js';
+import { AutoConfirm } from './moves/auto-confirm.js';
 import { BeginMove } from './moves/begin-move.js';
 import { ConfirmResize } from './moves/confirm-resize.js';
 import { EvacuateInstance } from './moves/evacuate-instance.js';
@@ -102,7 +103,7 @@ export class ComputeModule {
         HostDirectory, HostSessions, ProjectLimitsCopy, LoopBell, InstanceReconciler,
         CreateInstance, DeleteInstance, StartInstance, StopInstance, RebootInstance, UpdateInstance, Intents,
         { provide: MOVE_POLICY, useValue: { ...DEFAULT_MOVE_POLICY, ...deps.moves } }, MigrationsRepository, MigrationsListRepository, OtherObservationsRepository,
-        BeginMove, TurnMove, ResizeInstance, MigrateInstance, EvacuateInstance, ConfirmResize, RevertResize, ListMigrations, OpenDiskTransfer,
+        BeginMove, TurnMove, ResizeInstance, MigrateInstance, EvacuateInstance, ConfirmResize, AutoConfirm, RevertResize, ListMigrations, OpenDiskTransfer,
         BootSources, PauseInstance, SuspendInstance, LockInstance, RebuildInstance, ResetInstanceState, InstanceMetadata, InstanceTags, ServersReader,
         { provide: EVENTS_KEEP_DAYS, useValue: deps.eventsKeepDays ?? LIMITS.eventsKeepDays }, TimelineRepository, Timeline, EventsKeeper,
         PullDesired, ReportObserved, DriftRepository, DeparturesRepository, FencedHosts, AdoptionRepository, AdoptHosts, HostImageUrl, Flavors, Keypairs, ConsoleTicketsRepository, Consoles,

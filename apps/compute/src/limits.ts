@@ -41,6 +41,8 @@ export const LIMITS = {
   listStatementMs: 2_000,
   /** Servers of one answer, in bytes; a message takes 1,000,000 with what is around them. */
   answerBytes: 990_000,
+  /** What may be long of the servers of an answer that no message limits: whoever asks has to hold it, and asks again for the rest. */
+  handedOverBytes: 4 * 1024 * 1024,
   /** By how much one server may be longer than the first beside what is measured: the digits of its numbers. */
   listedSlackBytes: 60,
   /** A project's limits as identity told us: fresh enough to count by. */
@@ -55,6 +57,8 @@ export const LIMITS = {
 
   /** Extra specs of one flavor: every server made of it carries them. */
   extraSpecs: 256,
+  /** Nova's, as the contracts say it where extra specs come alone. Values may be empty. */
+  extraSpecChars: 255,
 
   // hosts
   /** NATS takes 1 MiB; half of it leaves room for escaping and headers. */
@@ -95,6 +99,11 @@ export const LIMITS = {
   /** Days for which events are kept, unless the operator says otherwise: over a year, for audits. */
   eventsKeepDays: 400,
   keepEventsMs: 3_600_000,
+  // moves
+  /** Moves that are to be confirmed by themselves are looked for this often, and read so many at a time. */
+  confirmLookMs: 30_000,
+  confirmedAtOnce: 100,
+
   /** Console text asked of a host must leave the asker time to answer. */
   hostAnswerMs: 4_000,
 

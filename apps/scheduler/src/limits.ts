@@ -9,17 +9,27 @@ export const LIMITS = {
    * the fleet as a whole moves on; four schedulers that chase one last slot lose 3 of 4 rounds each.
    */
   claimAttempts: 32,
-  /** Decisions of a batch go on this long before everything else of the process has its turn. */
-  choosingMs: 8,
+  /**
+   * Decisions of a batch, rows of a read: they go on this long before everything else of the process has its turn. One
+   * decision takes 3 ms at most in a fleet of 10,000 hosts, so nobody waits for more than the two together (decision 20).
+   */
+  turnMs: 4,
   /** After a claim of CPUs, cells or pages was lost to another scheduler, choices are spread over the best few for this long, */
   contendedMs: 5_000,
-  contendedCandidates: 24,
   /** and made on a snapshot that is no older than this: what others have taken meanwhile is worth one read for a batch. */
   contendedReadMs: 20,
+  /** Where several schedulers are, each takes exact CPUs, cells and pages from hosts of its own among so many of the best. */
+  among: 32,
+  /** A scheduler tells others that it is there this often, and is forgotten when it was not heard for three times that; more of them are not counted. */
+  peersSayMs: 2_000,
+  peersForgetMs: 7_000,
+  peers: 64,
   /** A change that nobody told us about (another replica's) is seen after this. */
   feedPollMs: 1_000,
   /** Everything is read and compared this often: repairs what a bug of the feed would leave wrong, and reports it. */
   feedFullMs: 60_000,
+  /** Rows of a full read that are taken at a time: some 3 ms. */
+  feedRows: 500,
   /** How often beats are looked through for what is worth storing. */
   beatsTickMs: 2_000,
   /** A host that goes on living is stored this seldom. */
@@ -64,6 +74,8 @@ export const LIMITS = {
   questionsWaiting: 16,
   /** Claims in one answer, some 250 bytes each: no host has as many, and they fit one message. */
   listedAllocations: 2_000,
+  /** Aggregates are listed without pages, as in Nova: their names, metadata and hosts' names (`bytes`), and 250 bytes for each, fit one message. */
+  aggregates: { count: 1_000, bytes: 655_360 },
   /** Three failures in a row may be chance no more; a minute later a trial costs one server, a broken host half an hour between two. */
   quarantine: { failures: 3, firstMs: 60_000, mostMs: 1_800_000, keptMs: 3_600_000, share: 0.1 },
   buildsTickMs: 30_000,

@@ -8,6 +8,7 @@ import { Aggregates } from './aggregates/aggregates.js';
 import { ClaimHost } from './claims/claim-host.js';
 import { ClaimsController } from './claims/claims.controller.js';
 import { ClaimsRepository } from './claims/claims.repository.js';
+import { Peers } from './claims/peers.js';
 import { ReleaseClaim } from './claims/release-claim.js';
 import { AdoptClaims } from './claims/adopt-claims.js';
 import { SettleMove } from './claims/settle-move.js';
@@ -55,7 +56,7 @@ export class SchedulerModule {
         { provide: LOGGER, useValue: deps.logger },
         { provide: CONFIG, useValue: deps.config },
         { provide: SIGNER, useValue: deps.signer },
-        ClaimsRepository, ClaimHost, ReleaseClaim, SettleMove,
+        ClaimsRepository, Peers, ClaimHost, ReleaseClaim, SettleMove,
         HostsRepository, HostEventsRepository, ListHosts, ReportInventory, UpdateHost,
         EnrolmentRepository, CreateEnrolToken, JoinHost,
         SnapshotRepository, Snapshot, Liveness, Echo, BuildOutcomes, Sweeper,

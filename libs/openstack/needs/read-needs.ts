@@ -43,7 +43,7 @@ export function whyNotFlavor(flavor: FlavorShape): string | undefined {
 
 /** Would a server placed for `before` have been placed where it is for `after` as well? Why not, in Nova's words. */
 export function whyNotRebuilt(before: Needs | null, after: Needs | null): string | undefined {
-  const bound = (needs: Needs | null): string => JSON.stringify(needs === null || floats(needs) ? null : [needs.cpuPolicy, needs.pinned, needs.threadPolicy, needs.emulatorThreads, needs.cells, needs.pageSize]);
+  const bound = (needs: Needs | null): string => JSON.stringify(needs === null || floats(needs) ? null : [needs.cpuPolicy, needs.pinned, needs.threadPolicy, needs.emulatorThreads, needs.cells, needs.pageSize, needs.realtime ?? []]);
   const other = 'What to do: use an image that asks for the same, or make a new server.';
   if (bound(before) !== bound(after)) return `An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for this instance. ${other}`;
   const missing = after?.traits.required.filter((trait) => !before?.traits.required.includes(trait)) ?? [];
@@ -83,7 +83,7 @@ function readAll(reading: Reading): Needs {
   if (bound && vcpus > MOST_CPUS) reading.wrong(`A guest that is bound to CPUs, cells or pages of its host has at most ${MOST_CPUS} CPUs, and the flavor ${vcpus}`, 'make a flavor with fewer');
   checkPages(reading, pages, cells);
   return {
-    cpuPolicy: policy ?? 'shared', pinned, threadPolicy: threads ?? 'prefer', emulatorThreads: pinned.length > 0 ? emulator : null,
+    cpuPolicy: policy ?? 'shared', pinned, threadPolicy: threads ?? 'prefer', emulatorThreads: pinned.length > 0 ? emulator : null, ...(realtime !== null && pinned.length > 0 && { realtime: ascending(realtime) }),
     cells: nodes === null && lists.cpus === null ? [] : cells,
     pageSize: pages, topology, traits: named, resources: amounts.resources, architecture: architecture(reading),
     aggregateSpecs: aggregateSpecs(reading), imageProperties: isolatingProperties(reading.image),

@@ -9,7 +9,7 @@ beforeAll(async () => { documents = (await generateOpenApi()) as unknown as Reco
 const operations = (name: string): Operation[] => Object.values(documents[name]?.paths ?? {}).flatMap((path) => Object.values(path));
 
 describe('generateOpenApi', () => {
-  it('has a document for both ends of the microversions, and one for /v1', () => expect(Object.keys(documents)).toEqual(['compute-2.1.json', 'compute-2.96.json', 'v1.json']));
+  it('has a document for both ends of the microversions, one for placement and one for /v1', () => expect(Object.keys(documents)).toEqual(['compute-2.1.json', 'compute-2.96.json', 'placement-1.39.json', 'v1.json']));
 
   it('is the same every time', async () => expect(JSON.stringify(await generateOpenApi())).toBe(JSON.stringify(documents)));
 
@@ -36,6 +36,8 @@ describe('generateOpenApi', () => {
     expect(list?.parameters).toEqual(expect.arrayContaining([expect.objectContaining({ name: 'limit', in: 'query' }), expect.objectContaining({ name: 'name', in: 'query' })]));
     const open = operations('v1.json').filter(({ security }) => security.length === 0).map(({ operationId }) => operationId);
     expect(open.sort()).toEqual(['DiskTransfers.receive', 'DiskTransfers.send', 'Hosts.join', 'V1Version.get']);
+    expect(operations('placement-1.39.json').filter(({ security }) => security.length === 0).map(({ operationId }) => operationId)).toEqual(['PlacementVersions.list']);
+    expect(documents['placement-1.39.json']?.paths['/placement/allocation_candidates']?.['get']?.parameters).toEqual(expect.arrayContaining([expect.objectContaining({ name: 'resources', in: 'query' })]));
     expect(operations('compute-2.1.json').filter(({ security }) => security.length === 0).map(({ operationId }) => operationId).sort()).toEqual(['Versions.get', 'Versions.list']);
   });
 });

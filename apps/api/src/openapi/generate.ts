@@ -6,25 +6,27 @@ import { RequestMethod, type Type } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
 import { z } from 'zod';
 import { POLICY_TABLE } from '#libs/auth';
-import { MAX_VERSION, Microversion, MIN_VERSION, type VersionText } from '#libs/openstack';
-import { COMPUTE_CONTROLLERS, V1_CONTROLLERS } from '../controllers.js';
+import { MAX_VERSION, Microversion, MIN_VERSION, PLACEMENT_MAX, type VersionText } from '#libs/openstack';
+import { COMPUTE_CONTROLLERS, PLACEMENT_READERS, V1_CONTROLLERS } from '../controllers.js';
 import { DESCRIPTION_METADATA, type RouteDescription } from '../http/describe.js';
 import { onlyIn } from '../http/only-in.js';
 import type { VersionedSchema } from '../http/read-input.js';
 
 type Json = Record<string, unknown>;
 
-/** Documents by file name: compute at its lowest and its highest microversion, and Skylite's own API. */
+/** Documents by file name: compute at its lowest and its highest microversion, placement at its highest, and Skylite's own API. */
 export async function generateOpenApi(): Promise<Record<string, Json>> {
   return {
-    [`compute-${MIN_VERSION}.json`]: document(`Skylite compute API, microversion ${MIN_VERSION}`, COMPUTE_CONTROLLERS, MIN_VERSION),
-    [`compute-${MAX_VERSION}.json`]: document(`Skylite compute API, microversion ${MAX_VERSION}`, COMPUTE_CONTROLLERS, MAX_VERSION),
-    'v1.json': document('Skylite API', V1_CONTROLLERS),
+    [`compute-${MIN_VERSION}.json`]: document(`Skylite compute API, microversion ${MIN_VERSION}`, COMPUTE_CONTROLLERS, { version: MIN_VERSION, errors: COMPUTE_ERROR, at: MIN_VERSION }),
+    [`compute-${MAX_VERSION}.json`]: document(`Skylite compute API, microversion ${MAX_VERSION}`, COMPUTE_CONTROLLERS, { version: MAX_VERSION, errors: COMPUTE_ERROR, at: MAX_VERSION }),
+    [`placement-${PLACEMENT_MAX}.json`]: document(`Skylite placement API (read only), microversion ${PLACEMENT_MAX}`, PLACEMENT_READERS, { version: PLACEMENT_MAX, errors: PLACEMENT_ERROR }),
+    'v1.json': document('Skylite API', V1_CONTROLLERS, { version: 'v1', errors: OWN_ERROR }),
   };
 }
 
-function document(title: string, controllers: readonly Type[], at?: VersionText): Json {
-  const version = Microversion.of(at ?? MIN_VERSION);
+/** @param at of compute's microversions; others' routes and shapes know none */
+function document(title: string, controllers: readonly Type[], { version: named, errors, at = MIN_VERSION }: { version: string; errors: Json; at?: VersionText }): Json {
+  const version = Microversion.of(at);
   const paths: Record<string, Json> = {};
   for (const route of controllers.flatMap(routesOf)) {
     if (!isIn(route.description, version)) continue;
@@ -33,10 +35,10 @@ function document(title: string, controllers: readonly Type[], at?: VersionText)
   }
   return {
     openapi: '3.1.0',
-    info: { title, version: at ?? 'v1', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: { title, version: named, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
     paths: Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1))),
     components: {
-      ...(at === undefined ? OWN_ERROR : COMPUTE_ERROR),
+      ...errors,
       securitySchemes: { token: { type: 'apiKey', in: 'header', name: 'X-Auth-Token', description: 'A token of the identity API.' } },
     },
   };
@@ -45,6 +47,9 @@ function document(title: string, controllers: readonly Type[], at?: VersionText)
 const string = { type: 'string' };
 /** The compute API names the one key of its errors by status: badRequest, itemNotFound, conflictingRequest, … */
 const COMPUTE_ERROR = { schemas: { Error: { type: 'object', minProperties: 1, maxProperties: 1, additionalProperties: { type: 'object', properties: { code: { type: 'integer' }, message: string }, required: ['code', 'message'] } } } };
+const PLACEMENT_ERROR = { schemas: { Error: { type: 'object', properties: { errors: { type: 'array', items: {
+  type: 'object', properties: { status: { type: 'integer' }, title: string, detail: string, code: string, request_id: string, min_version: string, max_version: string }, required: ['status', 'title', 'detail', 'code', 'request_id'],
+} } }, required: ['errors'] } } };
 const OWN_ERROR = { schemas: { Error: { type: 'object', properties: { error: { type: 'object', properties: { kind: string, message: string, requestId: string, details: { type: 'object' } }, required: ['kind', 'message', 'requestId'] } }, required: ['error'] } } };
 const REFUSED = { description: 'Refused', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } };
 

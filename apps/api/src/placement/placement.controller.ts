@@ -6,7 +6,9 @@ import { HttpError } from '#libs/http';
 import { BUS, type Bus } from '#libs/messaging';
 import { candidatesView, consumerAllocationsView, placementVersions, projectUsagesView, resourceClassView, STANDARD_RESOURCES, STANDARD_TRAITS } from '#libs/openstack';
 import { asking } from '../http/call.js';
+import { Describe } from '../http/describe.js';
 import { dashed } from '../http/input-types.js';
+import { Candidates, CandidatesQuery, ConsumerAllocations, PlacementVersions, ProjectUsages, ResourceClassAnswer, ResourceClasses, TraitList, TraitsQuery, UsagesQuery } from './answers.js';
 import { demandKnown, gives, meets, readWish } from './decide/provider-wish.js';
 import { onlyKnown, PlacementCallParam, since, type PlacementCall } from './placement-call.js';
 import { allProviders, oneProvider } from './providers.js';
@@ -21,6 +23,7 @@ const WIDE: Readonly<Record<string, number>> = { limit: 16, group_policy: 25, ro
 export class PlacementVersionsController {
   @Get()
   @Policy('public')
+  @Describe({ summary: "Placement's versions", answers: { 200: PlacementVersions } })
   list() { return placementVersions(); }
 }
 
@@ -31,6 +34,7 @@ export class PlacementController {
 
   @Get('allocations/:consumer')
   @Policy('placement:allocations:list')
+  @Describe({ summary: 'What a server holds of hosts', answers: { 200: ConsumerAllocations } })
   async allocations(@PlacementCallParam() { caller, minor }: PlacementCall, @Param('consumer') consumer: string) {
     const { data: instanceId } = InstanceId.safeParse(UUID.test(consumer) ? dashed(consumer) : consumer);
     if (instanceId === undefined) throw notFound(`Malformed consumer_uuid: ${consumer.slice(0, 64)}`);
@@ -41,6 +45,7 @@ export class PlacementController {
 
   @Get('usages')
   @Policy('placement:usages:list')
+  @Describe({ summary: 'What a project holds of all hosts', query: UsagesQuery, answers: { 200: ProjectUsages } })
   async usages(@PlacementCallParam() { caller, minor, query }: PlacementCall) {
     since(minor, 9);
     onlyKnown(query, (name) => name === 'project_id' || name === 'user_id' || (name === 'consumer_type' && minor >= 38));
@@ -53,6 +58,7 @@ export class PlacementController {
 
   @Get('traits')
   @Policy('placement:traits:list')
+  @Describe({ summary: 'List traits: the standard ones, and those that hosts have', query: TraitsQuery, answers: { 200: TraitList } })
   async traits(@PlacementCallParam() { caller, minor, query }: PlacementCall) {
     since(minor, 6);
     onlyKnown(query, (name) => name === 'name' || name === 'associated');
@@ -66,6 +72,7 @@ export class PlacementController {
   @Get('traits/:name')
   @HttpCode(204)
   @Policy('placement:traits:list')
+  @Describe({ summary: 'Is there this trait?', answers: { 204: null } })
   async trait(@PlacementCallParam() { caller, minor }: PlacementCall, @Param('name') name: string): Promise<void> {
     since(minor, 6);
     if (STANDARD_TRAITS.has(name) || (await allProviders(this.bus, caller.requestId)).some(({ traits }) => traits.includes(name))) return;
@@ -74,6 +81,7 @@ export class PlacementController {
 
   @Get('resource_classes')
   @Policy('placement:resource-classes:list')
+  @Describe({ summary: 'List resource classes: the standard ones, and those that hosts have', answers: { 200: ResourceClasses } })
   async classes(@PlacementCallParam() { caller, minor }: PlacementCall) {
     since(minor, 2);
     return { resource_classes: [...await this.#classes(caller.requestId)].map(resourceClassView) };
@@ -81,15 +89,17 @@ export class PlacementController {
 
   @Get('resource_classes/:name')
   @Policy('placement:resource-classes:list')
+  @Describe({ summary: 'One resource class', answers: { 200: ResourceClassAnswer } })
   async class(@PlacementCallParam() { caller, minor }: PlacementCall, @Param('name') name: string) {
     since(minor, 2);
     if (!(await this.#classes(caller.requestId)).has(name)) throw notFound(`No such resource class ${name.slice(0, 255)}.`);
     return resourceClassView(name);
   }
 
-  /** From the inventories, as they are this moment; what a server really gets, its claim says. */
+  /** From the inventories, as they are this moment, of hosts that take new servers; what a server really gets, its claim says. */
   @Get('allocation_candidates')
   @Policy('placement:allocation-candidates:list')
+  @Describe({ summary: 'Hosts that could give what is asked for; each parameter of a wish also with the suffix of a group', query: CandidatesQuery, answers: { 200: Candidates } })
   async candidates(@PlacementCallParam() { caller, minor, query }: PlacementCall) {
     since(minor, 10);
     const suffixOf = (name: string): string | undefined => {
@@ -112,7 +122,7 @@ export class PlacementController {
     const resources: Record<string, number> = {};
     for (const wish of wishes) for (const [name, amount] of Object.entries(wish.resources)) resources[name] = (resources[name] ?? 0) + amount;
     // Hosts stand alone: groups that have to be on different providers of one tree find none.
-    const found = numbered > 1 && policy === 'isolate' ? [] : providers.filter((provider) => [...wishes, ...root].every((wish) => meets(provider, wish)) && gives(provider.inventories, resources));
+    const found = numbered > 1 && policy === 'isolate' ? [] : providers.filter((provider) => provider.takesNew !== false && [...wishes, ...root].every((wish) => meets(provider, wish)) && gives(provider.inventories, resources));
     return candidatesView(limit === null ? found : found.slice(0, Number(limit)), { resources, groups }, minor);
   }
 

@@ -1,6 +1,11 @@
 /** Placement's read API behind the real door: shapes at their microversions, filters, errors, and that nobody writes. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { getProjectUsage, listAllocations, listProviders, type Allocation, type ResourceProvider } from '#libs/contracts';
+import type { z } from 'zod';
+import {
+  Candidates, ConsumerAllocations, Inventories, InventoryAnswer, PlacementVersions, ProjectUsages, ProviderAggregates, ProviderAllocations, ProviderAnswer, ProviderList, ProviderTraits, ProviderUsages, ResourceClassAnswer,
+  ResourceClasses, TraitList,
+} from './answers.js';
 import { ScriptedCloud } from '../testing/scripted-cloud.js';
 import { HOST_ID, PROJECT, SERVER_ID } from '../testing/samples.js';
 
@@ -50,6 +55,16 @@ describe('/placement', () => {
     expect((await get(`/resource_providers/${HOST_ID}/allocations`)).body).toEqual({ resource_provider_generation: 7, allocations: { [SERVER_ID]: { resources: allocation().resources, consumer_generation: 3 } } });
     expect((await get(`/resource_providers/${AGGREGATE}`)).body).toMatchObject({ errors: [{ status: 404, title: 'Not Found', code: 'placement.resource_provider.not_found' }] });
     expect((await get(`/resource_providers/${HOST_ID}/traits`, 5)).status).toBe(404);
+  });
+
+  it.each<[string, z.ZodType]>([
+    ['/', PlacementVersions], ['/resource_providers', ProviderList], [`/resource_providers/${HOST_ID}`, ProviderAnswer], [`/resource_providers/${HOST_ID}/inventories`, Inventories], [`/resource_providers/${HOST_ID}/inventories/VCPU`, InventoryAnswer],
+    [`/resource_providers/${HOST_ID}/usages`, ProviderUsages], [`/resource_providers/${HOST_ID}/traits`, ProviderTraits], [`/resource_providers/${HOST_ID}/aggregates`, ProviderAggregates], [`/resource_providers/${HOST_ID}/allocations`, ProviderAllocations],
+    [`/allocations/${SERVER_ID}`, ConsumerAllocations], [`/allocations/${OTHER}`, ConsumerAllocations], [`/usages?project_id=${PROJECT}`, ProjectUsages], ['/traits', TraitList], ['/resource_classes', ResourceClasses], ['/resource_classes/VCPU', ResourceClassAnswer],
+    ['/allocation_candidates?resources=VCPU:1', Candidates],
+  ])('answers %s as its document says', async (path, shape) => {
+    const { status, body } = await get(path);
+    expect([status, shape.safeParse(body).error?.issues ?? []]).toEqual([200, []]);
   });
 
   it.each<[string, string[]]>([
@@ -102,6 +117,8 @@ describe('/placement', () => {
     expect((await get('/allocation_candidates?resources1=VCPU:2&resources2=VCPU:1&group_policy=none')).body.allocation_requests).toHaveLength(1);
     expect((await get('/allocation_candidates?resources1=VCPU:1&resources2=VCPU:1&group_policy=isolate')).body.allocation_requests).toEqual([]);
     expect((await get('/allocation_candidates?resources=VCPU:2', 9)).status).toBe(404);
+    cloud.answer(listProviders, () => ({ providers: [{ ...alpha, takesNew: false }, { ...beta, takesNew: true }], next: null }));
+    expect(Object.keys((await get('/allocation_candidates?resources=VCPU:1')).body.provider_summaries as object)).toEqual([OTHER]);
   });
 
   it('knows traits and classes by name', async () => {

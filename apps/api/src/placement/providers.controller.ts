@@ -4,6 +4,8 @@ import { listAllocations } from '#libs/contracts';
 import { badRequest, notFound } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
 import { aggregatesView, inventoriesView, inventoryView, providerAllocationsView, providerView, traitsView, usagesView } from '#libs/openstack';
+import { Describe } from '../http/describe.js';
+import { Inventories, InventoryAnswer, ProviderAggregates, ProviderAllocations, ProviderAnswer, ProviderList, ProviderQuery, ProviderTraits, ProviderUsages } from './answers.js';
 import { demandKnown, meets, readWish } from './decide/provider-wish.js';
 import { onlyKnown, PlacementCallParam, since, type PlacementCall } from './placement-call.js';
 import { allProviders, oneProvider } from './providers.js';
@@ -18,6 +20,7 @@ export class ResourceProvidersController {
 
   @Get()
   @Policy('placement:resource-providers:list')
+  @Describe({ summary: 'List hosts as resource providers', query: ProviderQuery, answers: { 200: ProviderList } })
   async list(@PlacementCallParam() { caller, minor, query }: PlacementCall) {
     onlyKnown(query, (name) => minor >= (FILTERS[name] ?? Infinity));
     const wish = readWish(query, '', minor);
@@ -31,18 +34,21 @@ export class ResourceProvidersController {
 
   @Get(':uuid')
   @Policy('placement:resource-providers:get')
+  @Describe({ summary: 'One host as a resource provider', answers: { 200: ProviderAnswer } })
   async get(@PlacementCallParam() { caller, minor }: PlacementCall, @Param('uuid') uuid: string) {
     return providerView(await oneProvider(this.bus, caller.requestId, uuid), minor);
   }
 
   @Get(':uuid/inventories')
   @Policy('placement:inventories:list')
+  @Describe({ summary: 'What a host has', answers: { 200: Inventories } })
   async inventories(@PlacementCallParam() { caller }: PlacementCall, @Param('uuid') uuid: string) {
     return inventoriesView(await oneProvider(this.bus, caller.requestId, uuid));
   }
 
   @Get(':uuid/inventories/:name')
   @Policy('placement:inventories:list')
+  @Describe({ summary: 'What a host has of one class', answers: { 200: InventoryAnswer } })
   async inventory(@PlacementCallParam() { caller }: PlacementCall, @Param('uuid') uuid: string, @Param('name') name: string) {
     const { inventories, generation } = await oneProvider(this.bus, caller.requestId, uuid);
     const inventory = Object.hasOwn(inventories, name) ? inventories[name] : undefined;
@@ -52,12 +58,14 @@ export class ResourceProvidersController {
 
   @Get(':uuid/usages')
   @Policy('placement:usages:list')
+  @Describe({ summary: 'What is claimed of a host', answers: { 200: ProviderUsages } })
   async usages(@PlacementCallParam() { caller }: PlacementCall, @Param('uuid') uuid: string) {
     return usagesView(await oneProvider(this.bus, caller.requestId, uuid));
   }
 
   @Get(':uuid/traits')
   @Policy('placement:traits:list')
+  @Describe({ summary: "A host's traits", answers: { 200: ProviderTraits } })
   async traits(@PlacementCallParam() { caller, minor }: PlacementCall, @Param('uuid') uuid: string) {
     since(minor, 6);
     return traitsView(await oneProvider(this.bus, caller.requestId, uuid));
@@ -65,6 +73,7 @@ export class ResourceProvidersController {
 
   @Get(':uuid/aggregates')
   @Policy('placement:aggregates:list')
+  @Describe({ summary: 'The aggregates that a host is in', answers: { 200: ProviderAggregates } })
   async aggregates(@PlacementCallParam() { caller, minor }: PlacementCall, @Param('uuid') uuid: string) {
     since(minor, 1);
     return aggregatesView(await oneProvider(this.bus, caller.requestId, uuid), minor);
@@ -72,6 +81,7 @@ export class ResourceProvidersController {
 
   @Get(':uuid/allocations')
   @Policy('placement:allocations:list')
+  @Describe({ summary: 'What servers hold of a host', answers: { 200: ProviderAllocations } })
   async allocations(@PlacementCallParam() { caller, minor }: PlacementCall, @Param('uuid') uuid: string) {
     const provider = await oneProvider(this.bus, caller.requestId, uuid);
     const { allocations } = await this.bus.ask(listAllocations, { hostId: provider.id }, { requestId: caller.requestId });

@@ -25,6 +25,8 @@ describe('a layout', () => {
     ['names a cell that is gone', { cells: [layoutCell({ hostCell: 5, floating: [0, 1] })] }, /Cell 5 .* not there/],
     ['forgets a guest CPU', { cells: [layoutCell({ pins: [[0, 2]] })] }, /places the guest's CPUs 0; it has 2/],
     ['places other memory', { cells: [layoutCell({ floating: [0, 1], memoryMib: 64 })] }, /64 MiB of memory; the guest has 128/],
+    ['runs in real time what is pinned', { cells: [layoutCell({ pins: [[0, 2], [1, 3]] })], realtime: [1] }, null],
+    ['runs in real time what floats', { cells: [layoutCell({ pins: [[1, 2]], floating: [0] })], realtime: [0] }, /in real time that have no CPU of the host of their own/],
     ['shows another number of CPUs', { cells: [], guestTopology: { sockets: 1, cores: 3, threads: 1 } }, /1 x 3 x 1/],
   ])('that %s', (_, change, words) => {
     if (words === null) expect(problem(change)).toBeNull();
@@ -33,12 +35,19 @@ describe('a layout', () => {
   it('needs a shared CPU in the cell where it floats', () => {
     expect(layoutProblem({ vcpus: 2, memoryMib: 128, layout: layout({ cells: [layoutCell({ floating: [0, 1] })] }) }, { ...HOST, shared: [4] })).toMatch(/Cell 0 of this host has no shared CPU .*SKYLITE_CPU_SHARED/);
   });
+  it('of real time with the emulator on shared CPUs is refused in Nova\'s words where none are set aside', () => {
+    const wanted = { vcpus: 1, memoryMib: 128, layout: layout({ cells: [layoutCell({ pins: [[0, 2]] })], realtime: [0], emulatorThreads: 'share' }) };
+    expect(layoutProblem(wanted, HOST)).toBeNull();
+    for (const shared of [null, []]) expect(layoutProblem(wanted, { ...HOST, shared })).toMatch(/^Use of realtime CPUs requires either one or more non-realtime CPU\(s\) or offloaded emulator threads: .*SKYLITE_CPU_SHARED/);
+  });
   it('has a key that is the same for the same definition only', () => {
     const cells = [layoutCell({ pins: [[0, 2], [1, 3]] })];
     const key = layoutKey(layout({ cells }));
     expect(layoutKey(layout({ cells: [layoutCell({ pins: [[1, 3], [0, 2]] })] }))).toBe(key);
     expect(layoutKey(layout({ cells, numa: true }))).not.toBe(key);
     expect(layoutKey(layout({ cells: [layoutCell({ pins: [[0, 3], [1, 2]] })] }))).not.toBe(key);
+    expect(layoutKey(layout({ cells, realtime: [] }))).toBe(key);
+    expect(layoutKey(layout({ cells, realtime: [1] }))).not.toBe(key);
     for (const none of [null, undefined, layout({ cells: [] })]) expect(layoutKey(none)).toBeNull();
   });
 });

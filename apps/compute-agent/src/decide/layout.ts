@@ -36,6 +36,13 @@ export function layoutProblem({ vcpus, memoryMib, layout }: Wanted, host: HostCp
   if (topology && topology.sockets * topology.cores * topology.threads !== vcpus) return `What was claimed shows ${topology.sockets} x ${topology.cores} x ${topology.threads} CPUs to a guest that has ${vcpus}.`;
   if (layout.cells.length === 0) return null;
   const taken = [...layout.cells.flatMap(({ pins }) => pins.map((pin) => pin.host)), ...(layout.emulatorCpu === null ? [] : [layout.emulatorCpu])];
+  const realtime = layout.realtime ?? [];
+  // Nova's words (RealtimeMaskNotFoundOrInvalid): the host's shared set is what the API could not know.
+  if (realtime.length > 0 && layout.emulatorThreads === 'share' && (host.shared ?? []).length === 0) {
+    return 'Use of realtime CPUs requires either one or more non-realtime CPU(s) or offloaded emulator threads: this host has no shared CPUs set aside for them. What to do: state them with SKYLITE_CPU_SHARED, or move the server.';
+  }
+  const pinned = new Set(layout.cells.flatMap(({ pins }) => pins.map(({ guest }) => guest)));
+  if (realtime.some((guest) => !pinned.has(guest))) return "What was claimed runs CPUs of the guest in real time that have no CPU of the host of their own.";
   const missing = taken.filter((cpu) => !host.dedicated.includes(cpu)).sort((a, b) => a - b);
   if (missing.length > 0) return `CPU ${missing.join(', ')} was claimed for this guest alone and is not among this host's dedicated CPUs any more (SKYLITE_CPU_DEDICATED): give it back, or move the server.`;
   if (new Set(taken).size !== taken.length) return 'What was claimed gives one CPU of the host to two CPUs of the guest.';
@@ -57,5 +64,7 @@ export function layoutKey(layout: Layout | null | undefined): string | null {
   return JSON.stringify([
     layout.cells.map(({ hostCell, memoryMib, pageKib, pins, floating }) => [hostCell, memoryMib, pageKib, [...pins].sort((a, b) => a.guest - b.guest).map(({ guest, host }) => [guest, host]), [...floating].sort((a, b) => a - b)]),
     layout.emulatorCpu, layout.emulatorThreads, shown && [shown.sockets, shown.cores, shown.threads], layout.numa,
+    // Only where there are any: guests without look as ever.
+    ...(layout.realtime && layout.realtime.length > 0 ? [[...layout.realtime].sort((a, b) => a - b)] : []),
   ]);
 }

@@ -38,6 +38,8 @@ const GOLDENS: Record<string, DomainSpec> = {
   'two-cells': placed({ vcpus: 4, memoryMib: 3_072 }, { numa: true, cells: [layoutCell({ hostCell: 1, memoryMib: 1_024, pageKib: 2_048, floating: [0, 1] }), layoutCell({ memoryMib: 2_048, pageKib: 1_048_576, floating: [2, 3] })] }),
   'two-pinned-cells-of-small-pages': placed({ vcpus: 3, memoryMib: 768 }, { numa: true, cells: [layoutCell({ memoryMib: 512, pins: [[0, 2], [2, 3]] }), layoutCell({ hostCell: 1, memoryMib: 256, pins: [[1, 6]] })] }),
   'huge-pages-without-cells': placed({ vcpus: 1, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pageKib: 2_048, floating: [0] })] }),
+  'real-time': placed({ vcpus: 3, memoryMib: 512 }, { cells: [layoutCell({ hostCell: 1, memoryMib: 512, pins: [[1, 6], [2, 7]], floating: [0] })], realtime: [1, 2] }),
+  'real-time-of-huge-pages-emulator-isolated': placed({ vcpus: 1, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pageKib: 2_048, pins: [[0, 2]] })], emulatorCpu: 3, emulatorThreads: 'isolate', realtime: [0] }),
   // What a guest does not see does not depend on the version it was first defined by.
   'resized-to-pinned-from-second-version': { ...placed({ vcpus: 1, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pins: [[0, 2]] })] }), frozen: { ...FROZEN, renderVersion: 2 } },
   'awkward-name': spec({ rebootCount: 3, epoch: 7, desired: desired({ name: `<&"'>\n\u0001 größe ]]>`, generation: 9 }), files: { ...FILES, disk: "/var/lib/sky'lite & co/<disk>.qcow2" } }),

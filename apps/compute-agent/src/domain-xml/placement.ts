@@ -24,13 +24,18 @@ export function cputune({ desired: { layout }, host }: Spec): XmlNode | null {
   if (!layout || placed.length === 0) return null;
   return el('cputune', {},
     ...placed.map(({ guest, host: cpus }) => el('vcpupin', { vcpu: guest, cpuset: listed(cpus) })),
-    el('emulatorpin', { cpuset: listed(emulatorCpus(layout, placed, host.shared)) }));
+    el('emulatorpin', { cpuset: listed(emulatorCpus(layout, placed, host.shared)) }),
+    hasRealtime(layout) ? el('vcpusched', { vcpus: listed(layout.realtime), scheduler: 'fifo', priority: REALTIME_PRIORITY }) : null);
 }
 
-/** Of QEMU's own threads: a CPU of their own, the shared ones, or with the guest's. */
-function emulatorCpus({ emulatorCpu, emulatorThreads }: Layout, placed: readonly PlacedCpu[], shared: readonly number[] | null): readonly number[] {
+/** Nova's default: above everything of ordinary priority is enough. */
+const REALTIME_PRIORITY = 1;
+const hasRealtime = (layout: Layout | null): layout is Layout & { realtime: number[] } => (layout?.realtime?.length ?? 0) > 0;
+
+/** Of QEMU's own threads: a CPU of their own, the shared ones, or with the guest's that do not run in real time, which would never let them run. */
+function emulatorCpus({ emulatorCpu, emulatorThreads, realtime = [] }: Layout, placed: readonly PlacedCpu[], shared: readonly number[] | null): readonly number[] {
   if (emulatorCpu !== null) return [emulatorCpu];
-  return emulatorThreads === 'share' && shared !== null && shared.length > 0 ? shared : union(placed);
+  return emulatorThreads === 'share' && shared !== null && shared.length > 0 ? shared : union(placed.filter(({ guest }) => !realtime.includes(guest)));
 }
 
 /** Strict: memory of another cell would be what was claimed by somebody else. */
@@ -43,11 +48,14 @@ export function numatune({ desired: { layout } }: Spec): XmlNode | null {
 
 export function memoryBacking({ desired: { layout } }: Spec): XmlNode | null {
   const sizes = [...new Set((layout?.cells ?? []).flatMap(({ pageKib }) => pageKib ?? []))];
-  if (!layout || sizes.length === 0) return null;
+  const realtime = hasRealtime(layout);
+  if (!layout || (sizes.length === 0 && !realtime)) return null;
   // Cells of the guest are counted from 0; a guest without any has one kind of page.
-  return el('memoryBacking', {}, el('hugepages', {}, ...sizes.map((size) => el('page', {
+  return el('memoryBacking', {}, sizes.length === 0 ? null : el('hugepages', {}, ...sizes.map((size) => el('page', {
     size, unit: 'KiB', nodeset: layout.numa ? listed(layout.cells.flatMap(({ pageKib }, cell) => (pageKib === size ? [cell] : []))) : undefined,
-  }))));
+  }))),
+  // Real time waits for no page to be brought back or to be copied.
+  realtime ? el('nosharepages') : null, realtime ? el('locked') : null);
 }
 
 /** Children of <cpu>: what the guest is shown. */

@@ -56,6 +56,10 @@ export class LocalFiles implements InstanceFiles {
     }
   }
 
+  hasImage = (desired: DesiredInstance): Promise<boolean> => this.images.has(desired.image);
+
+  cachedImages = (): Promise<string[]> => this.images.list();
+
   async fetchImage(desired: DesiredInstance, signal: AbortSignal): Promise<void> {
     await this.images.ensure(desired.image, signal);
   }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inspectOnHost, readConsoleLog } from '#libs/contracts';
+import { imageMark, inspectOnHost, readConsoleLog } from '#libs/contracts';
 import { unavailable } from '#libs/errors';
 import type { Step } from '../decide/facts.js';
 import { desired, HOST_ID, instanceId, layout, layoutCell } from '../testing/builders.js';
@@ -48,6 +48,10 @@ describe('one instance on one host', () => {
     expect(host.plane.history.length).toBeLessThanOrEqual(2);
     expect(host.plane.inventories[0]).toMatchObject({ simulated: false, protocol: { min: 1, max: 1 }, inventory: { generation: 1, vcpus: 4, cells: [{ id: 0 }], virtType: 'qemu', hypervisorVersion: 7_002_022, libvirtVersion: 9_000_000 } });
     expect(host.plane.beats.at(-1)).toMatchObject({ hypervisorUp: true });
+    // The image is named in a beat soon after it came.
+    const said = (): string[][] => host.plane.beats.flatMap(({ images }) => (images ? [images] : []));
+    while (said().at(-1)?.length !== 1) await pause(10);
+    expect(said().at(-1)).toEqual([imageMark(desired().image.sha512)]);
   });
 
   it('stands on a host that says how its CPUs are divided, and what its guests get', async () => {

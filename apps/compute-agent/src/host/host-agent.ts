@@ -141,5 +141,17 @@ export class HostAgent {
     // What a whole answer did not name, was wanted deleted and is gone: nobody will ever ask to forget it.
     const lost = [...this.#options.ledger.entries].filter(([id, entry]) => !entry.listed && entry.desired.intent === 'deleted' && this.reconciler.isProvedAbsent(id)).map(([id]) => id);
     if (lost.length > 0) void this.#reporter.forget(lost);
+    this.#dropMemories();
+  }
+
+  /** What many whole answers have left out, and of which nothing is here, is only remembered: docs/drift.md. */
+  #dropMemories(): void {
+    const { ledger, limits, logger } = this.#options;
+    if (ledger.host.reportOnly) return;
+    for (const [id, entry] of ledger.entries) {
+      if (entry.listed || ledger.leftOut(id) < limits.leftOutPulls || !this.reconciler.isNothingThere(id)) continue;
+      logger.warn({ instance: id, generation: entry.desired.generation }, 'the control plane does not name it any more, and nothing of it is here: it is dropped, and kept in the ledger\'s dropped folder');
+      void this.#reporter.drop(id).catch(() => undefined); // the disk's trouble has been told
+    }
   }
 }

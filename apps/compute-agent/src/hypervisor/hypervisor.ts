@@ -70,6 +70,10 @@ export interface Hypervisor {
 /** Files of instances, each in a folder named by the id. Calls throw StepError or the system's own errors. */
 export interface InstanceFiles {
   list(): Promise<ReadonlyMap<string, ObservedFiles>>;
+  /** Its image need not be fetched. Absent: nobody knows before. */
+  hasImage?(desired: DesiredInstance): Promise<boolean>;
+  /** Checksums of the base images that are here. Absent: nobody is told. */
+  cachedImages?(): Promise<string[]>;
   fetchImage(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
   /** The disk of `diskGeneration`, from the image. Never replaces one that is there, never touches another generation's. */
   makeDisk(desired: DesiredInstance, signal: AbortSignal): Promise<void>;

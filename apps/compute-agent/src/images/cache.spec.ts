@@ -49,8 +49,10 @@ const failure = (work: Promise<unknown>): Promise<{ code: string; retry: string 
 describe('ImageCache', () => {
   it('downloads once for all who ask, and never again', async () => {
     const images = cache();
+    expect(await images.has(IMAGE)).toBe(false);
     expect(await Promise.all([1, 2, 3].map(() => images.ensure(IMAGE, never)))).toEqual([path(), path(), path()]);
     expect(readFileSync(path()).equals(BYTES)).toBe(true);
+    expect([await images.has(IMAGE), await images.has({ ...IMAGE, sha512: '../x' })]).toEqual([true, false]);
     await cache().ensure(IMAGE, never);
     expect(asked).toEqual([undefined]);
     expect(readdirSync(folder)).toEqual([IMAGE.sha512]);

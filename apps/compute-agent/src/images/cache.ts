@@ -42,6 +42,16 @@ export class ImageCache {
   /** Where an image is, or will be. */
   pathOf(sha512: string): string { return join(this.#options.folder, sha512); }
 
+  /** Checksums of those that are here, whole and checked. */
+  async list(): Promise<string[]> {
+    return (await readdir(this.#options.folder).catch(() => [])).filter((name) => SHA512.test(name)).sort();
+  }
+
+  /** It is here, whole and checked. */
+  async has({ sha512 }: WantedImage): Promise<boolean> {
+    return SHA512.test(sha512) && (await sizeOf(this.pathOf(sha512))) !== null;
+  }
+
   /**
    * The image's path, once it is here. Everyone who wants the same image waits for one download; it is broken off when
    * nobody waits any more.

@@ -16,7 +16,7 @@ describe('a chain', () => {
     const run = (): Promise<void> => new Promise((ended) => {
       const chains = new Chains({
         ledger: { entries: new Map([[ID, { desired: desired() }]]), host: { reportOnly: false, epoch: 1 } } as unknown as Ledger,
-        machine: {} as never, bootId: 'boot-1', clock: systemClock, random: () => 0, logger: createLogger('test', 'silent'), limits: LIMITS, lease,
+        machine: { files: {} } as never, bootId: 'boot-1', clock: systemClock, random: () => 0, logger: createLogger('test', 'silent'), limits: LIMITS, lease,
         around: async (step) => {
           done.push(step);
           if (step === 'make-disk' && done.length === 2) lease.mayStart = false;
@@ -32,13 +32,33 @@ describe('a chain', () => {
     expect(done.at(-1)).toBe('start');
   });
 
+  it('waits for nobody\'s image when its own is here already', async () => {
+    const ids = Array.from({ length: 6 }, (_, n) => instanceId(n + 1));
+    const isHere = (id: string): boolean => id === ids[5];
+    const ended: string[] = [];
+    const done: Step[] = [];
+    const chains = new Chains({
+      ledger: { entries: new Map(ids.map((id) => [id, { desired: desired({ id }) }])), host: { reportOnly: false, epoch: 1 } } as unknown as Ledger,
+      machine: { files: { hasImage: async ({ id }: { id: string }) => isHere(id) } } as never, bootId: 'boot-1', clock: systemClock, random: () => 0, logger: createLogger('test', 'silent'), limits: { ...LIMITS, chains: 2, copyChains: 2 }, lease: { mayStart: true },
+      around: (step, id) => {
+        if (!isHere(id)) return new Promise(() => undefined); // no image comes
+        done.push(step);
+        return Promise.resolve();
+      },
+      onStep: () => undefined, onEnd: (id) => ended.push(id),
+    });
+    ids.forEach((id) => chains.start(id, 1, ['fetch-image', 'make-disk', 'define', 'start']));
+    for (let turns = 0; turns < 10; turns += 1) await new Promise((resolve) => { setImmediate(resolve); });
+    expect([ended, done]).toEqual([[ids[5]], ['fetch-image', 'make-disk', 'define', 'start']]);
+  });
+
   it('waits for no other guest\'s memory, image or disk, and those wait for their like', async () => {
     const ids = Array.from({ length: 40 }, (_, n) => instanceId(n + 1));
     const open = new Map<string, () => void>();
     const ended = new Set<string>();
     const chains = new Chains({
       ledger: { entries: new Map(ids.map((id) => [id, { desired: desired({ id }) }])), host: { reportOnly: false, epoch: 1 } } as unknown as Ledger,
-      machine: {} as never, bootId: 'boot-1', clock: systemClock, random: () => 0, logger: createLogger('test', 'silent'), limits: { ...LIMITS, chains: 2, memoryChains: 3, copyChains: 2 }, lease: { mayStart: true },
+      machine: { files: {} } as never, bootId: 'boot-1', clock: systemClock, random: () => 0, logger: createLogger('test', 'silent'), limits: { ...LIMITS, chains: 2, memoryChains: 3, copyChains: 2 }, lease: { mayStart: true },
       around: (step, id) => (step === 'save' || step === 'fetch-image' || (step === 'start' && Number(id.slice(-2)) > 30) ? new Promise((end) => { open.set(id, end); }) : Promise.resolve()),
       onStep: () => undefined, onEnd: (id) => ended.add(id),
     });

@@ -84,7 +84,7 @@ export class Chains {
     let held: Slots | undefined;
     try {
       for (const step of steps) {
-        const slots = this.#slotsOf(step, wakes);
+        const slots = await this.#slotsOf(id, step, wakes);
         if (slots !== held) {
           held?.give();
           held = undefined;
@@ -103,8 +103,11 @@ export class Chains {
     }
   }
 
-  #slotsOf(step: Step, wakes: boolean): Slots {
+  async #slotsOf(id: string, step: Step, wakes: boolean): Promise<Slots> {
     if (step === 'save' || (step === 'start' && wakes)) return this.#memory;
+    // An image that is here already is no bytes to wait for.
+    const desired = step === 'fetch-image' ? this.#options.ledger.entries.get(id)?.desired : undefined;
+    if (desired !== undefined && (await this.#options.machine.files.hasImage?.(desired).catch(() => false)) === true) return this.#short;
     return COPIES.has(step) ? this.#copy : this.#short;
   }
 

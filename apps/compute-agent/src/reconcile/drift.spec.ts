@@ -27,6 +27,24 @@ describe('drift', () => {
     await untilDrift();
   });
 
+  it('names what the control plane does not name any more, as long as something of it is there, and lets go of what is only a memory', async () => {
+    host = new TestHost({ limits: { fullPullEveryMs: 30, leftOutPulls: 3 } });
+    await host.start();
+    const [guest, memory] = [desired(), desired({ id: instanceId(2) })];
+    host.plane.want(guest);
+    await host.plane.settled(guest.id, 'running');
+    // Nothing is built of it.
+    host.around = async () => { throw new Error('no'); };
+    host.plane.want(memory);
+    await host.plane.until(memory.id, ({ error }) => error?.final === true);
+    host.plane.lose(guest.id);
+    host.plane.lose(memory.id);
+    for (let wait = 0; wait < 400 && host.ledger.entries.has(memory.id); wait += 1) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    expect([...host.ledger.entries.keys()]).toEqual([guest.id]);
+    await untilDrift('unlisted');
+    expect([host.plane.drift[0]?.id, host.hypervisor.domain(guest.id)?.state]).toEqual([guest.id, 'running']);
+  });
+
   it('names a guest that was pinned elsewhere while it runs, until it is put back', async () => {
     const placement = { cpus: { shared: [0, 1], dedicated: [2, 3] }, reservedPages: [], traits: [], resources: {} };
     host = new TestHost({ placement });

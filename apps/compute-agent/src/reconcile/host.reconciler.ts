@@ -111,6 +111,12 @@ export class HostReconciler {
   /** Nothing of this instance was left when last looked, and nobody works on it. */
   isProvedAbsent = (id: string): boolean => !this.#chains.has(id) && this.#last.get(id)?.plan.state === 'absent';
 
+  /** Neither a domain nor a file of it was there when last looked, and nobody works on it. */
+  isNothingThere(id: string): boolean {
+    const facts = this.#last.get(id)?.facts;
+    return this.#options.machine.hypervisor.isUp && !this.#chains.has(id) && facts?.domain === null && !facts.files.any;
+  }
+
   /** Generation of the disk of a guest that is off and that nobody works on; null otherwise. */
   restingDisk(id: string): number | null {
     const last = this.#last.get(id);

@@ -41,6 +41,19 @@ describe('Ledger', () => {
     expect(again.since(0)).toBe(5);
   });
 
+  it('learns at a full pull what an older agent did not keep of it, and nothing else', async () => {
+    const ledger = await filled();
+    const instance = desired({ userId: 'u', flavorId: '42', groupId: '44444444-4444-4444-8444-444444444444', hints: { sameHost: [], differentHost: [instanceId(2)] } });
+    ledger.beginFullPull();
+    expect(await ledger.accept(page({ entries: [{ sequence: 5, instance: { ...instance, name: 'of another word' } }] }))).toEqual([]);
+    await ledger.flush();
+    expect((await open()).entries.get(instanceId())).toMatchObject({ sequence: 5, desired: instance });
+    // An older control plane says nothing of it.
+    ledger.beginFullPull();
+    await ledger.accept(page());
+    expect(ledger.entries.get(instanceId())?.desired).toEqual(instance);
+  });
+
   it.each([
     ['cut short', () => truncateSync(file(), 40)],
     ['empty', () => truncateSync(file(), 0)],
@@ -106,6 +119,27 @@ describe('Ledger', () => {
     ledger.beginFullPull();
     await ledger.accept(page({ upTo: 9, entries: [1, 2, 3].map((n) => ({ sequence: 6 + n, instance: desired({ id: instanceId(n), generation: 2 }) })) }));
     expect(ledger.entries.get(instanceId())?.listed).toBe(true);
+  });
+
+  it('counts the whole answers of one incarnation that leave an entry out, and keeps what is dropped for people', async () => {
+    const ledger = await filled();
+    const other = { sequence: 9, instance: desired({ id: instanceId(2) }) };
+    const pullAll = async (entries: DesiredPage['entries'], change: Partial<DesiredPage> = {}): Promise<number> => {
+      ledger.beginFullPull();
+      await ledger.accept(page({ upTo: 9, entries, ...change }));
+      return ledger.leftOut(instanceId());
+    };
+    expect([ledger.leftOut(instanceId()), await pullAll([other]), await pullAll([other])]).toEqual([0, 1, 2]);
+    expect(await pullAll([other], { reportOnly: true })).toBe(2);
+    expect(await pullAll([other, { sequence: 5, instance: desired() }])).toBe(0);
+    expect(await pullAll([other])).toBe(1);
+    // Of another incarnation: a database of before may well not know it. It is told when the host is adopted.
+    expect([await pullAll([other], { incarnation: 2 }), await pullAll([other], { incarnation: 2 })]).toEqual([0, 0]);
+    await ledger.drop(instanceId());
+    expect([(await open()).entries.has(instanceId()), (await open()).entries.has(instanceId(2)), readdirSync(join(folder, 'dropped')), problems]).toEqual([false, true, [`${instanceId()}.json.77`], []]);
+    // Named again, it begins anew.
+    await pullAll([other, { sequence: 10, instance: desired({ generation: 2 }) }], { incarnation: 2 });
+    expect((await open()).entries.get(instanceId())).toMatchObject({ listed: true, desired: { generation: 2 } });
   });
 
   it('begins anew with what was told to go and is wanted again', async () => {

@@ -3,7 +3,7 @@
  * control plane down.
  *
  * Owns: one file per instance and one for the host, all under one folder; which word of the control plane is newer.
- * Never decides, never deletes an entry that was not booked as absent. A crash between two writes leaves each file old or
+ * Never decides, never deletes an entry that was not booked as absent: one that is dropped as a mere memory is kept as a file for people. A crash between two writes leaves each file old or
  * new; `upTo` is written after the entries it covers, so at worst they are pulled again. A corrupt file is quarantined
  * and everything is pulled again; until then its domain is one this host does not know, and untouched.
  */
@@ -42,6 +42,10 @@ export class Ledger {
   #host: HostRecord = FRESH_HOST;
   /** Ids that the full pull under way has named so far; undefined: no full pull. */
   #named: Set<string> | undefined;
+  /** Entries by how many whole answers in a row have left them out, since this agent runs. */
+  readonly #leftOut = new Map<string, number>();
+  /** On their way out of the ledger, to be kept as files. */
+  readonly #dropped = new Set<string>();
 
   private constructor(options: LedgerOptions) {
     this.#options = options;
@@ -81,6 +85,7 @@ export class Ledger {
       return [];
     }
     const changed: string[] = [];
+    const learned: string[] = [];
     for (const { sequence, instance } of page.entries) {
       this.#named?.add(instance.id);
       const known = this.#entries.get(instance.id);
@@ -89,14 +94,23 @@ export class Ledger {
         continue;
       }
       const same = known?.listed && known.incarnation === page.incarnation && known.sequence === sequence && known.desired.generation === instance.generation;
-      if (same) continue;
+      if (same) {
+        const desired = withOwner(known.desired, instance);
+        if (desired === known.desired) continue;
+        this.#entries.set(instance.id, { ...known, desired });
+        learned.push(instance.id);
+        continue;
+      }
       // What was told to go and is wanted here again (a move came back before the ledger was let forget it) begins anew: its absence was booked.
       const isBack = known?.desired.intent === 'deleted' && instance.intent !== 'deleted';
       this.#entries.set(instance.id, { format: 1, sequence, incarnation: page.incarnation, listed: true, desired: instance, progress: known && !isBack ? known.progress : NO_PROGRESS });
       changed.push(instance.id);
     }
-    await Promise.all(changed.map((id) => this.#write(id)));
-    if (this.#named && !page.more) changed.push(...(await this.#endFullPull(this.#named)));
+    await Promise.all([...changed, ...learned].map((id) => this.#write(id)));
+    if (this.#named && !page.more) {
+      if (!reportOnly) this.#countLeftOut(this.#named);
+      changed.push(...(await this.#endFullPull(this.#named)));
+    }
     const upTo = this.#named && page.more ? this.#host.upTo : page.upTo;
     if (this.#named && !page.more) this.#named = undefined;
     await this.#setHost({ upTo });
@@ -139,12 +153,34 @@ export class Ledger {
     }));
   }
 
+  /**
+   * How many whole answers in a row did not name it, of the incarnation that its own word is of: a database that was restored to a state of
+   * before knows less, and that proves nothing.
+   */
+  leftOut(id: string): number { return this.#leftOut.get(id) ?? 0; }
+
+  /** It is nobody's any more, and nothing of it is here: its file goes to those that are kept for people. */
+  async drop(id: string): Promise<void> {
+    if (!this.#entries.delete(id)) return;
+    this.#leftOut.delete(id);
+    this.#dropped.add(id);
+    await this.#write(id);
+    this.#writers.delete(id);
+  }
+
   /** Resolves when everything booked so far is on disk. */
   async flush(): Promise<void> {
     await Promise.all([this.#hostWriter.idle(), ...[...this.#writers.values()].map((writer) => writer.idle())]);
   }
 
   get #instances(): string { return join(this.#options.folder, 'instances'); }
+
+  #countLeftOut(named: ReadonlySet<string>): void {
+    for (const [id, entry] of this.#entries) {
+      if (named.has(id) || entry.incarnation !== this.#host.incarnation) this.#leftOut.delete(id);
+      else this.#leftOut.set(id, this.leftOut(id) + 1);
+    }
+  }
 
   /** What the whole answer did not name is watched only: absence is no order. */
   async #endFullPull(named: ReadonlySet<string>): Promise<string[]> {
@@ -168,6 +204,7 @@ export class Ledger {
       writer = new SerialWriter(async () => {
         const entry = this.#entries.get(id);
         if (entry) await writeRecord(path, entry, this.#options.durable);
+        else if (this.#dropped.delete(id)) await quarantine(path, join(this.#options.folder, 'dropped'), String(this.#options.wallMs()));
         else await rm(path, { force: true });
       });
       this.#writers.set(id, writer);
@@ -204,4 +241,10 @@ export class Ledger {
     }
     await this.#hostWriter.write();
   }
+}
+
+/** What only a restore asks for, of agents of before that did not keep it: the same word, with what was lost of it. Nothing of it is acted on. */
+function withOwner(known: DesiredInstance, { userId, flavorId, groupId, hints }: DesiredInstance): DesiredInstance {
+  const learned = { ...(userId !== undefined && { userId }), ...(flavorId !== undefined && { flavorId }), ...(groupId !== undefined && { groupId }), ...(hints !== undefined && { hints }) };
+  return Object.entries(learned).every(([name, value]) => JSON.stringify(known[name as keyof typeof learned]) === JSON.stringify(value)) ? known : { ...known, ...learned };
 }

@@ -168,6 +168,17 @@ export class Reporter {
   async forget(ids: readonly InstanceId[] | readonly string[]): Promise<void> {
     const { ledger, isProvedAbsent } = this.#options;
     await ledger.forget(ids, isProvedAbsent);
+    this.#letGo(ids);
+  }
+
+  /** Nobody names it, and nothing of it is here: there is nothing to be said of it any more. */
+  async drop(id: string): Promise<void> {
+    await this.#options.ledger.drop(id);
+    this.#letGo([id]);
+  }
+
+  #letGo(ids: readonly string[]): void {
+    const { ledger } = this.#options;
     for (const id of ids) if (!ledger.entries.has(id)) this.#items.delete(id);
   }
 

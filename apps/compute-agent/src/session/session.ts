@@ -19,6 +19,7 @@ import type { Machine } from '../hypervisor/hypervisor.js';
 import type { Limits } from '../limits.js';
 import type { Ledger } from '../reconcile/ledger.js';
 import { AGENT_VERSION } from '../version.js';
+import { ToldImages } from './told-images.js';
 
 /** What an operator says of CPUs, pages and traits may be left out. */
 export interface Offer extends Partial<PlacementConfig> {
@@ -47,7 +48,7 @@ export interface SessionOptions {
 }
 
 /** Usable as traits. */
-export const CAPABILITIES = ['CONFIG_DRIVE', 'CONSOLE_LOG', 'ECHO', 'LEASE', 'CONSOLE_SERIAL', 'CONSOLE_VNC', 'DIAGNOSTICS', 'REBOOT_SOFT', 'REBOOT_HARD', 'PAUSE', 'SUSPEND', 'REBUILD', 'RESIZE_IN_PLACE', 'DISK_TRANSFER', 'LAYOUT'] as const;
+export const CAPABILITIES = ['CONFIG_DRIVE', 'CONSOLE_LOG', 'ECHO', 'LEASE', 'CONSOLE_SERIAL', 'CONSOLE_VNC', 'DIAGNOSTICS', 'REBOOT_SOFT', 'REBOOT_HARD', 'PAUSE', 'SUSPEND', 'REBUILD', 'RESIZE_IN_PLACE', 'DISK_TRANSFER', 'LAYOUT', 'CPU_REALTIME'] as const;
 
 export class Session {
   readonly #options: SessionOptions;
@@ -58,10 +59,12 @@ export class Session {
   #delayMs: number;
   #cancelRetry: (() => void) | undefined;
   #cancelBeat: (() => void) | undefined;
+  readonly #images: ToldImages;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#delayMs = options.limits.announceMinMs;
+    this.#images = new ToldImages(async () => await options.machine.files.cachedImages?.() ?? null, options.limits);
     options.bus.onConnection((connected) => { if (connected) this.announce(); });
     options.machine.hypervisor.onChange(() => this.#beatOnChange());
   }
@@ -173,7 +176,10 @@ export class Session {
   #beat(): void {
     const { bus, hostId, bootId, machine, ledger } = this.#options;
     if (this.#stopped) return;
-    bus.hint(hostBeat, { bootId, hypervisorUp: machine.hypervisor.isUp, inventoryGeneration: ledger.host.inventory.generation }, { hostId });
+    const images = this.#images.toSay();
+    bus.hint(hostBeat, { bootId, hypervisorUp: machine.hypervisor.isUp, inventoryGeneration: ledger.host.inventory.generation, ...(images && { images }) }, { hostId });
+    // For the next beat: none waits for a disk.
+    void this.#images.look();
   }
 
   #nextBeat(): void {

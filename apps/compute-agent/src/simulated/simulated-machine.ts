@@ -186,6 +186,8 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     return new Map([...this.#kept.values()].filter(hasFiles).map(({ id, disks, previous, configDrive }) => [id, { disks, previous, configDrive, any: true }]));
   }
 
+  async cachedImages(): Promise<string[]> { return [...this.#images.keys()].sort(); }
+
   async fetchImage({ image }: DesiredInstance): Promise<void> {
     const known = this.#images.get(image.sha512) ?? this.#options.urlOf(image.id).then(({ sha512 }) => {
       if (sha512 !== image.sha512) throw new StepError('image-changed', 'The image is not the one this server was asked for with.', 'never');

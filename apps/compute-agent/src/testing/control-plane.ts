@@ -10,7 +10,7 @@ export class TestControlPlane {
   readonly reports = new Map<string, ObservedInstance>();
   readonly history: ObservedInstance[] = [];
   readonly inventories: InputOf<typeof reportInventory>[] = [];
-  readonly beats: { hypervisorUp: boolean }[] = [];
+  readonly beats: { hypervisorUp: boolean; images?: string[] | undefined }[] = [];
   orphans: { uuid: string; name: string }[] = [];
   drift: DriftEntry[] = [];
   incarnation = 1;

@@ -67,7 +67,7 @@ export class AdoptHosts {
       const one = chosen.get(id);
       if (one === undefined || followed.has(id)) return;
       const { asked: { host, epoch, upTo }, findings } = one;
-      await this.repository.follow({ id, name: host.name, zone: host.availabilityZone, upTo, epoch }, findings, remembered, caller);
+      for (const other of await this.repository.follow({ id, name: host.name, zone: host.availabilityZone, upTo, epoch }, findings, remembered, caller)) this.directory.hint(other);
       followed.add(id);
     };
     // Who waits for nobody first: with each call at least they come through.

@@ -35,11 +35,15 @@ export class AdoptionRepository {
     }]));
   }
 
-  /** Makes the rows follow this host, and its feed go on above everything it has heard: one transaction. A repeat finds agreement. */
-  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<void> {
-    await this.db.transaction(async (client) => {
+  /**
+   * Makes the rows follow this host, and its feed go on above everything it has heard: one transaction. A repeat finds agreement.
+   * @returns other hosts that have something new to hear by it
+   */
+  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<string[]> {
+    return this.db.transaction(async (client) => {
       await lockServers(client, host.id, findings.map((finding) => finding.id));
-      for (const finding of findings) await this.#apply(client, host, finding, remembered, caller);
+      const others = new Set<string>();
+      for (const finding of findings) for (const id of await this.#apply(client, host, finding, remembered, caller)) others.add(id);
       await client.query(`
         INSERT INTO compute.host_feeds AS f (host_id, sequence, epoch) VALUES ($1, $2, $3)
         ON CONFLICT (host_id) DO UPDATE SET sequence = greatest(f.sequence, excluded.sequence), epoch = greatest(f.epoch, excluded.epoch)`, [host.id, host.upTo, host.epoch]);
@@ -53,6 +57,8 @@ export class AdoptionRepository {
         a AS (UPDATE compute.instances i SET host_sequence = feed.base + placed.place, version = i.version + 1, reconcile_at = coalesce(i.reconcile_at, now()) FROM placed, feed WHERE i.id = placed.id),
         b AS (UPDATE compute.migrations m SET other_sequence = feed.base + moved.place, version = m.version + 1 FROM moved, feed WHERE m.id = moved.id)
         UPDATE compute.departures d SET sequence = feed.base + left_over.place FROM left_over, feed WHERE d.host_id = $1 AND d.instance_id = left_over.instance_id`, [host.id]);
+      others.delete(host.id);
+      return [...others];
     });
   }
 
@@ -72,32 +78,37 @@ export class AdoptionRepository {
     });
   }
 
-  async #apply(client: PoolClient, host: { id: string; name: string; zone: string; occasion?: string }, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<void> {
+  async #apply(client: PoolClient, host: { id: string; name: string; zone: string; occasion?: string }, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<string[]> {
+    let said = '';
+    let told: string[] = [];
     switch (finding.is) {
-      case 'agrees': case 'conflict': case 'left': return;
-      case 'unknown': await this.#create(client, host, remembered(finding.entry)); await this.#stays(client, host.id, finding.id); break;
+      case 'agrees': case 'conflict': case 'left': return [];
+      case 'unknown': said = await this.#create(client, host, remembered(finding.entry)); await this.#stays(client, host.id, finding.id); break;
       case 'newer': case 'moved': await this.#advance(client, host, remembered(finding.entry)); await this.#stays(client, host.id, finding.id); break;
-      case 'missing': await this.#missing(client, finding.id); break;
+      case 'missing': told = await this.#missing(client, host.id, finding.id); break;
       case 'returns': await this.#returns(client, finding); break;
       case 'let-go': await this.#letGo(client, host.id, finding); break;
-      case 'elsewhere': await this.#depart(client, host.id, finding); return;
+      case 'elsewhere': await this.#depart(client, host.id, finding); return [];
     }
     await client.query(`
       INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, kind, message, request_id, user_id, detail)
       SELECT id, project_id, $2, $3, step, 'adopted', $4, $5, $6, $7 FROM compute.instances WHERE id = $1`,
-    [finding.id, host.id, host.name, `${host.occasion ?? 'after a restore of the database'}: ${finding.is}`, caller.requestId, caller.userId, finding.detail]);
+    [finding.id, host.id, host.name, `${host.occasion ?? 'after a restore of the database'}: ${finding.is}`, caller.requestId, caller.userId, `${finding.detail}${said}`]);
+    return told;
   }
 
-  async #create(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
-    await client.query(`
+  /** @returns what of it could not be brought back, in words that go on from what was found */
+  async #create(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<string> {
+    const { rows } = await client.query<{ group_id: string | null }>(`
       INSERT INTO compute.instances (id, cell_id, project_id, user_id, name, hostname, metadata, intent, generation, spec_generation, disk_generation, reboot_count, reboot_type,
-        flavor_id, image_id, spec, vcpus, ram_mib, key_name, user_data, reservation_id, launch_index, host_id, host_name, availability_zone, claim_generation, host_sequence, layout,
+        flavor_id, image_id, spec, vcpus, ram_mib, key_name, user_data, reservation_id, launch_index, host_id, host_name, availability_zone, claim_generation, host_sequence, layout, group_id, hints,
         step, waiting_for, reconcile_at, checked_at, launched_at, launched_disk_generation)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'r-adopted', $21, $22, $23, $24, $10, 0, $26,
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'r-adopted', $21, $22, $23, $24, $10, 0, $26, (SELECT id FROM compute.server_groups WHERE id = $27 FOR KEY SHARE), $28,
         'wait-host', 'its host to report', now(), now(), CASE WHEN $25 THEN now() END, CASE WHEN $25 THEN $11::integer END)
-      ON CONFLICT (id) DO NOTHING`,
+      ON CONFLICT (id) DO NOTHING RETURNING group_id`,
     [row.id, this.db.cellId, row.projectId, row.userId, row.name, row.hostname, JSON.stringify(row.metadata), row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType,
-      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched, layoutOf(row)]);
+      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched, layoutOf(row), row.groupId, row.hints === null ? null : JSON.stringify(row.hints)]);
+    return row.groupId !== null && rows[0] !== undefined && rows[0].group_id === null ? `; its server group ${row.groupId} does not exist any more: it is in none` : '';
   }
 
   async #advance(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
@@ -107,13 +118,18 @@ export class AdoptionRepository {
       UPDATE compute.instances SET name = $2, hostname = $3,
         -- Deleted stays deleted: somebody said so after the restore, and no host can know of it. The host hears it as a later word.
         -- The same is true of what else was asked for since, when the numbers tell so.
-        intent = CASE WHEN intent = 'deleted' OR generation >= $5 THEN intent ELSE $4 END, generation = CASE WHEN intent = 'deleted' OR generation >= $5 THEN greatest(generation, $5) + 1 ELSE $5 END, spec_generation = $6, disk_generation = $7, reboot_count = greatest(reboot_count, $8), reboot_type = $9,
-        flavor_id = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN flavor_id ELSE $10 END, image_id = $11,
-        spec = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN spec || jsonb_build_object('image', $14::jsonb -> 'image', 'diskGib', $14::jsonb -> 'diskGib', 'claimDiskGib', $14::jsonb -> 'claimDiskGib') ELSE spec || $14::jsonb END,
+        -- And a disk that was to be made anew since (its number is above every one of before) is made.
+        intent = CASE WHEN intent = 'deleted' OR generation >= $5 OR disk_generation > $7 THEN intent ELSE $4 END,
+        generation = CASE WHEN intent = 'deleted' OR generation >= $5 OR disk_generation > $7 THEN greatest(generation, $5) + 1 ELSE $5 END,
+        spec_generation = CASE WHEN disk_generation > $7 THEN greatest(spec_generation, $6) ELSE $6 END, disk_generation = greatest(disk_generation, $7), reboot_count = greatest(reboot_count, $8), reboot_type = $9,
+        flavor_id = CASE WHEN vcpus = $12 AND ram_mib = $13 THEN flavor_id ELSE $10 END, image_id = CASE WHEN disk_generation > $7 THEN image_id ELSE $11 END,
+        spec = CASE WHEN disk_generation > $7 AND vcpus = $12 AND ram_mib = $13 THEN spec
+          WHEN disk_generation > $7 THEN spec || jsonb_build_object('flavor', $14::jsonb -> 'flavor', 'claimDiskGib', $14::jsonb -> 'claimDiskGib')
+          WHEN vcpus = $12 AND ram_mib = $13 THEN spec || jsonb_build_object('image', $14::jsonb -> 'image', 'diskGib', $14::jsonb -> 'diskGib', 'claimDiskGib', $14::jsonb -> 'claimDiskGib') ELSE spec || $14::jsonb END,
         vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0, layout = $19,
-        withdrawn = false, rebuilding = false, hold = NULL, move_id = NULL, move_kind = NULL, move_phase = NULL, elsewhere = 0, deleted_at = NULL, terminated_at = NULL,
+        withdrawn = false, rebuilding = disk_generation > $7, hold = NULL, move_id = NULL, move_kind = NULL, move_phase = NULL, elsewhere = 0, deleted_at = NULL, terminated_at = NULL,
         observed_state = NULL, observed_generation = 0, observed = NULL, fault = NULL, step = 'wait-host', waiting_for = 'its host to report', attempts = 0, waited_ms = 0, checked_at = now(),
-        launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, launched_disk_generation = CASE WHEN $18 THEN $7::integer ELSE launched_disk_generation END, reconcile_at = now(), version = version + 1, updated_at = now()
+        launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, launched_disk_generation = CASE WHEN $18 AND disk_generation <= $7 THEN $7::integer ELSE launched_disk_generation END, reconcile_at = now(), version = version + 1, updated_at = now()
       WHERE id = $1`,
     [row.id, row.name, row.hostname, row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType, row.flavorId, row.imageId, row.vcpus, row.ramMib,
       JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row)]);
@@ -124,8 +140,11 @@ export class AdoptionRepository {
     await client.query('DELETE FROM compute.departures WHERE host_id = $1 AND instance_id = $2', [hostId, id]);
   }
 
-  /** It is taken back from its host as a failed build is, and rests in ERROR without one; nothing is built in its place. */
-  async #missing(client: PoolClient, id: string): Promise<void> {
+  /**
+   * It is taken back from its host as a failed build is, and rests in ERROR without one; nothing is built in its place.
+   * @returns hosts whose feeds rose: one may be adopted already, and hears of it by that
+   */
+  async #missing(client: PoolClient, hostId: string, id: string): Promise<string[]> {
     const fault = {
       code: 500, message: 'The server was not found on its host after the database was restored.', createdAt: new Date().toISOString(),
       details: 'It was deleted, or moved to a host that did not answer, after the backup was made.\nWhat to do: delete it; or adopt the host that has it; or start it, which builds it anew from its image.',
@@ -134,11 +153,15 @@ export class AdoptionRepository {
       UPDATE compute.instances SET withdrawn = true, generation = generation + 1, step = 'failed', fault = $2, waiting_for = 'its host to show that nothing is left', attempts = 0, waited_ms = 0,
         checked_at = now(), reconcile_at = now(), version = version + 1, updated_at = now()
       WHERE id = $1 AND NOT withdrawn`, [id, JSON.stringify(fault)]);
+    const { rows: own } = await client.query<{ host_id: string }>(`
+      WITH feed AS (UPDATE compute.host_feeds f SET sequence = f.sequence + 1 FROM compute.instances i WHERE i.id = $1 AND i.withdrawn AND f.host_id = i.host_id AND f.host_id <> $2 RETURNING f.host_id, f.sequence)
+      UPDATE compute.instances i SET host_sequence = feed.sequence FROM feed WHERE i.id = $1 RETURNING feed.host_id`, [id, hostId]);
     // A host that a move left is told so with the first word it hears: of `stopped` it would make an empty disk.
-    await client.query(`
+    const { rows: left } = await client.query<{ host_id: string }>(`
       WITH feed AS (UPDATE compute.host_feeds f SET sequence = f.sequence + 1 FROM compute.migrations m WHERE m.instance_id = $1 AND m.other_wanted = 'stopped' AND f.host_id = m.other_host_id RETURNING f.host_id, f.sequence)
       UPDATE compute.migrations m SET other_wanted = 'deleted', other_generation = m.other_generation + 1, other_sequence = feed.sequence, transfer_key = NULL, version = m.version + 1
-      FROM feed WHERE m.instance_id = $1 AND m.other_wanted = 'stopped' AND m.other_host_id = feed.host_id`, [id]);
+      FROM feed WHERE m.instance_id = $1 AND m.other_wanted = 'stopped' AND m.other_host_id = feed.host_id RETURNING feed.host_id`, [id]);
+    return [...own, ...left].map((row) => row.host_id);
   }
 
   /** The move goes back by its own way: the destination shows that nothing is left there, then the source has it again. */

@@ -3,7 +3,7 @@ import type {
   addFlavorAccess, Caller, createFlavor, deleteFlavor, deleteFlavorExtraSpec, Flavor, getFlavor, listFlavorAccess, listFlavors, OutputOf, ReceivedBy, removeFlavorAccess,
   setFlavorExtraSpecs, updateFlavor,
 } from '#libs/contracts';
-import { badRequest, conflict, forbidden, notFound } from '#libs/errors';
+import { badRequest, conflict, forbidden, notFound, type SkyError } from '#libs/errors';
 import { whyNotFlavor } from '#libs/openstack';
 import { LIMITS } from '../limits.js';
 import { FlavorsRepository } from './flavors.repository.js';
@@ -28,6 +28,9 @@ export class Flavors {
     if (flavor.vcpus < 1) throw badRequest(`vcpus must be at least 1, it is ${flavor.vcpus}.`);
     if (flavor.ramMib < 1) throw badRequest(`ram must be at least 1 MiB, it is ${flavor.ramMib}.`);
     if (flavor.diskGib < 0 || flavor.ephemeralGib < 0 || flavor.swapMib < 0) throw badRequest('Disk, ephemeral and swap sizes must not be negative.');
+    const specs = Object.entries(flavor.extraSpecs);
+    if (specs.length > LIMITS.extraSpecs) throw tooMany(flavor.id);
+    if (specs.some(([key, value]) => key.length === 0 || Math.max(key.length, value.length) > LIMITS.extraSpecChars)) throw badRequest(`Keys of extra specs have 1 to ${LIMITS.extraSpecChars} characters, and values at most as many.`);
     demandPossible(flavor);
     return this.flavors.create(flavor);
   }
@@ -50,7 +53,7 @@ export class Flavors {
     const changed = await this.flavors.setExtraSpecs(flavorId, extraSpecs, LIMITS.extraSpecs);
     if (changed) return changed;
     if (!(await this.flavors.find(flavorId))) missing(flavorId);
-    throw badRequest(`A flavor has at most ${LIMITS.extraSpecs} extra specs; flavor ${flavorId} would have more.`);
+    throw tooMany(flavorId);
   }
 
   async deleteExtraSpec({ caller, flavorId, key }: ReceivedBy<typeof deleteFlavorExtraSpec>): Promise<Record<string, never>> {
@@ -88,6 +91,8 @@ function demandPossible(flavor: Flavor): void {
   const problem = whyNotFlavor(flavor);
   if (problem !== undefined) throw badRequest(problem);
 }
+
+const tooMany = (flavorId: string): SkyError => badRequest(`A flavor has at most ${LIMITS.extraSpecs} extra specs; flavor ${flavorId} would have more.`);
 
 function missing(flavorId: string): never {
   throw notFound(`Flavor ${flavorId} could not be found.`);

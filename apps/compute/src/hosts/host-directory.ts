@@ -28,6 +28,15 @@ export class HostDirectory {
     return (await this.#ask(hostId)).host;
   }
 
+  /**
+   * Names of hosts that were not adopted since that incarnation began, and are not fenced: they may have what the database does
+   * not know of. The first few.
+   */
+  async unadopted(incarnation: number): Promise<string[]> {
+    const { hosts } = await this.bus.ask(listHosts, { adoptedBefore: incarnation, limit: 3 });
+    return hosts.filter(({ adoptedIncarnation, fenced }) => adoptedIncarnation !== undefined && adoptedIncarnation < incarnation && fenced !== true).map(({ name }) => name);
+  }
+
   /** Something changed in this host's desired state. */
   hint(hostId: string): void {
     if (this.#hinted.size < LIMITS.hostsKept) this.#hinted.add(hostId);

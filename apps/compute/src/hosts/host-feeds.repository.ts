@@ -13,7 +13,7 @@ export interface FeedPage extends FeedTop {
   more: boolean;
 }
 
-const COLUMNS = 'i.id, i.project_id, i.user_id, i.flavor_id, i.name, i.hostname, i.reboot_count, i.reboot_type, i.metadata, i.key_name, i.user_data, i.launch_index, i.disk_generation';
+const COLUMNS = 'i.id, i.project_id, i.user_id, i.flavor_id, i.name, i.hostname, i.reboot_count, i.reboot_type, i.metadata, i.key_name, i.user_data, i.launch_index, i.disk_generation, i.group_id, i.hints';
 /** Instances of the host; with what it must know of a move that ends on it, or that it carries out all by itself. */
 const ITS_OWN = `(
   SELECT ${COLUMNS}, i.intent, i.withdrawn, i.hold, i.generation, i.spec_generation, i.spec, i.vcpus, i.ram_mib, i.availability_zone, i.layout, i.host_sequence,
@@ -54,10 +54,10 @@ export class HostFeedsRepository {
   async page(hostId: string, since: number): Promise<FeedPage> {
     const { rows } = await this.db.pool.query<Partial<FeedRow> & RawTop & { last: boolean | null; departs: boolean }>(`${HOT}
       WITH due AS (
-        SELECT told.*, sum(1024 + coalesce(length(told.user_data), 0) + length(told.metadata::text) + length(told.spec::text) + coalesce(length(told.layout::text), 0)) OVER (ORDER BY told.host_sequence) AS bytes
+        SELECT told.*, sum(1024 + coalesce(length(told.user_data), 0) + length(told.metadata::text) + length(told.spec::text) + coalesce(length(told.layout::text), 0) + coalesce(length(told.hints::text), 0)) OVER (ORDER BY told.host_sequence) AS bytes
         FROM (${ITS_OWN} UNION ALL ${ELSEWHERE}) told ORDER BY told.host_sequence LIMIT $3 + 1),
       page AS (SELECT due.*, row_number() OVER (ORDER BY host_sequence) AS place FROM due)
-      SELECT f.sequence AS top, f.epoch, f.fenced_at, f.returned_at, EXISTS (SELECT 1 FROM compute.departures d WHERE d.host_id = $1 AND d.sequence > $2) AS departs, p.id, p.project_id, p.user_id, p.flavor_id, p.name, p.hostname, p.intent, p.withdrawn, p.hold, p.disk_generation, p.generation, p.spec_generation, p.reboot_count, p.reboot_type, p.spec,
+      SELECT f.sequence AS top, f.epoch, f.fenced_at, f.returned_at, EXISTS (SELECT 1 FROM compute.departures d WHERE d.host_id = $1 AND d.sequence > $2) AS departs, p.id, p.project_id, p.user_id, p.flavor_id, p.group_id, p.hints, p.name, p.hostname, p.intent, p.withdrawn, p.hold, p.disk_generation, p.generation, p.spec_generation, p.reboot_count, p.reboot_type, p.spec,
         p.vcpus, p.ram_mib, p.metadata, p.key_name, p.user_data, p.launch_index, p.availability_zone, p.layout, p.host_sequence, p.transfer_id, p.transfer_key, p.previous_generation, p.previous_then, p.disk_launched,
         p.host_sequence = (SELECT max(host_sequence) FROM page) AS last
       FROM (SELECT 1) one

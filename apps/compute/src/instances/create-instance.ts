@@ -13,6 +13,7 @@ import { projectOf } from './caller-project.js';
 import { CreateTurns } from './create-turns.js';
 import { hostnameFor, nameOf } from './decide/hostname.js';
 import { withinQuota, type Usage } from './decide/quota.js';
+import { demandMetadata } from './demand-metadata.js';
 import { viewOf, type InstanceRow, type InstanceSpec } from './instance-row.js';
 import { InstancesRepository } from './instances.repository.js';
 
@@ -49,8 +50,7 @@ export class CreateInstance {
   async #make(request: Request, projectId: string, signal: AbortSignal | undefined): Promise<InstanceRow[]> {
     // Questions to others come first: nobody waits for his turn because somebody's image store is slow.
     const [spec, limits] = await Promise.all([this.#spec(request), this.limits.of(projectId), this.#checkZone(request), this.#checkGroup(request)]);
-    const metadataItems = Object.keys(request.metadata).length;
-    if (limits.metadataItems >= 0 && metadataItems > limits.metadataItems) throw overQuota(`Maximum number of metadata items exceeds ${limits.metadataItems}`);
+    demandMetadata(request.metadata, limits);
     const { vcpus, ramMib } = spec.flavor;
     const wanted = { minCount: Math.min(request.minCount, request.instanceIds.length), maxCount: request.instanceIds.length, vcpus, ramMib };
     const unlimited = limits.instances < 0 && limits.cores < 0 && limits.ramMib < 0;

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { deleteServerMetadata, OutputOf, ReceivedBy, setServerMetadata } from '#libs/contracts';
-import { notFound, overQuota } from '#libs/errors';
+import { notFound } from '#libs/errors';
 import { ProjectLimitsCopy } from '../quota/project-limits.js';
 import { visible } from './caller-project.js';
 import { demandAllowed } from './demand-allowed.js';
+import { demandMetadata } from './demand-metadata.js';
 import { InstancesRepository } from './instances.repository.js';
 
 /** What people note on a server as keys and values. Its guest sees them when its config drive is made anew, so no host is told. */
@@ -13,12 +14,12 @@ export class InstanceMetadata {
 
   async set({ caller, instanceId, metadata, replace }: ReceivedBy<typeof setServerMetadata>): Promise<OutputOf<typeof setServerMetadata>> {
     const { project_id: projectId } = visible(await this.instances.find(instanceId), caller, instanceId);
-    const { metadataItems } = await this.limits.of(projectId);
+    const limits = await this.limits.of(projectId);
     const row = await this.instances.decideAndChange(instanceId, (found) => {
       const current = visible(found, caller, instanceId);
       demandAllowed('update-metadata', current, caller);
       const next = replace ? metadata : { ...current.metadata, ...metadata };
-      if (metadataItems >= 0 && Object.keys(next).length > metadataItems) throw overQuota(`Maximum number of metadata items exceeds ${metadataItems}`);
+      demandMetadata(next, limits);
       return { set: { metadata: next }, events: [{ kind: 'update-metadata', message: Object.keys(metadata).join(', '), requestId: caller.requestId, userId: caller.userId }] };
     });
     return { metadata: visible(row, caller, instanceId).metadata };

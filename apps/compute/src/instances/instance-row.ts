@@ -27,6 +27,8 @@ export interface InstanceRow {
   flavor_id: string; image_id: string; spec: InstanceSpec; vcpus: number; ram_mib: number;
   key_name: string | null; user_data: string | null; config_drive: boolean;
   requested_zone: string | null; requested_host: string | null; reservation_id: string; launch_index: number; group_id: string | null;
+  /** The database was restored when it had no host: the incarnation since then. */
+  unplaced_in: number | null;
   locked: boolean; locked_reason: string | null; locked_by: 'owner' | 'admin' | null;
   disk_generation: number; rebuilding: boolean;
   /** The last disk generation that a guest is known to have had; null: none, or of none that is to be there still. */

@@ -35,6 +35,9 @@ export class InstancesRepository {
 
   constructor(@Inject(DATABASE) private readonly db: Database, @Inject(TEMPO) private readonly tempo: Tempo) {}
 
+  /** Rises when the database is restored. */
+  get incarnation(): number { return this.db.incarnation; }
+
   async find(id: string): Promise<InstanceRow | undefined> {
     return (await this.findMany([id]))[0];
   }

@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller, InstanceView, rebuildServer, ReceivedBy } from '#libs/contracts';
-import { badRequest, conflict, notFound, overQuota } from '#libs/errors';
+import { badRequest, conflict, notFound } from '#libs/errors';
 import { whyNotRebuilt } from '#libs/openstack';
 import { ProjectLimitsCopy } from '../quota/project-limits.js';
 import { BootSources, checkUserData, imageSpec } from './boot-sources.js';
 import { visible } from './caller-project.js';
 import { claimedDiskGib } from './decide/fits.js';
+import { demandMetadata } from './demand-metadata.js';
+import { layoutShown } from './decide/layout-shown.js';
+import { numberAfter } from './decide/number-after.js';
 import { Intents } from './intents.js';
 import { viewOf, type InstanceRow, type InstanceSpec } from './instance-row.js';
 import { InstancesRepository } from './instances.repository.js';
@@ -34,7 +37,8 @@ export class RebuildInstance {
     const row = await this.intents.change(caller, instanceId, 'rebuild', (current) => {
       // Also in ERROR while a resize waits to be confirmed: what the other host keeps is of the generations before.
       if (current.move_id !== null) throw conflict(`Cannot 'rebuild' instance ${instanceId} while it is being moved; start it, then confirm or revert the move.`);
-      const misfit = current.host_id === null ? undefined : whyNotRebuilt(needsOf(current.spec), needsOf({ ...spec, flavor: current.spec.flavor }));
+      const needs = needsOf({ ...spec, flavor: current.spec.flavor });
+      const misfit = current.host_id === null ? undefined : whyNotRebuilt(needsOf(current.spec), needs);
       if (misfit !== undefined) throw badRequest(misfit);
       return {
         intent: current.intent === 'stopped' ? 'stopped' : 'running',
@@ -45,7 +49,9 @@ export class RebuildInstance {
             // Nothing is claimed yet: what will be is for this image.
             ...(current.host_id === null && { claimDiskGib: claimedDiskGib(spec.image, current.spec.flavor) }),
           },
-          image_id: request.imageId, disk_generation: current.disk_generation + 1, spec_generation: current.spec_generation + 1, rebuilding: current.launched_at !== null,
+          // Without a host the claim says what it is to see.
+          ...(current.host_id !== null && { layout: layoutShown(current.layout, needs, current.vcpus) }),
+          image_id: request.imageId, disk_generation: numberAfter(current.disk_generation, this.instances.incarnation), spec_generation: numberAfter(current.spec_generation, this.instances.incarnation), rebuilding: current.launched_at !== null,
           ...(request.name !== undefined && { name: request.name }), ...(request.description !== undefined && { description: request.description }),
           ...(request.metadata !== undefined && { metadata: request.metadata }), ...(request.hostname !== undefined && { hostname: request.hostname }),
           ...(request.keyName !== undefined && { key_name: request.keyName }), ...(request.userData !== undefined && { user_data: request.userData }),
@@ -72,7 +78,6 @@ export class RebuildInstance {
 
   async #checkMetadata({ metadata }: Request, projectId: string): Promise<void> {
     if (metadata === undefined) return;
-    const { metadataItems } = await this.limits.of(projectId);
-    if (metadataItems >= 0 && Object.keys(metadata).length > metadataItems) throw overQuota(`Maximum number of metadata items exceeds ${metadataItems}`);
+    demandMetadata(metadata, await this.limits.of(projectId));
   }
 }

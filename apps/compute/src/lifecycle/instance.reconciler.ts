@@ -70,6 +70,7 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
       let result: StepResult;
       try {
         result = await this.#perform(step, row);
+        if (typeof result === 'object' && 'postponed' in result) result = await this.#postpone(result.row, step, result.postponed);
       } catch (error) {
         result = await this.#postpone(row, step, asSkyError(error));
       }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import { isGone } from '../hosts/decide/is-gone.js';
 import { changeStatement, type Change } from '../instances/change.js';
+import { firstNumberOf } from '../instances/decide/number-after.js';
 import type { Usage } from '../instances/decide/quota.js';
 import type { InstanceRow } from '../instances/instance-row.js';
 import type { MoveRows, OtherHost } from '../lifecycle/decide/move-rows.js';
@@ -25,6 +26,15 @@ export class MigrationsRepository {
   /** Of this instance: the move under way, and those that left something somewhere. Newest first. */
   async unfinished(instanceId: string): Promise<MigrationRow[]> {
     return (await this.db.pool.query<MigrationRow>(`${UNFINISHED} ORDER BY m.id DESC`, [instanceId])).rows;
+  }
+
+  /** Moves that have waited to be confirmed for so long, in the order of their ids, after the one of `after`. Not those of what is deleted. */
+  async unconfirmed(forS: number, after: string, limit: number): Promise<{ id: string; moveId: string; instanceId: string }[]> {
+    const { rows } = await this.db.pool.query<{ id: string; moveId: string; instanceId: string }>(`
+      SELECT m.id::text AS id, m.uuid AS "moveId", m.instance_id AS "instanceId" FROM compute.migrations m JOIN compute.instances i ON i.id = m.instance_id AND i.move_id = m.uuid
+      WHERE m.finished_at IS NULL AND m.status = 'finished' AND i.move_phase = 'verify' AND i.intent <> 'deleted' AND m.id > $2::bigint AND m.updated_at <= now() - make_interval(secs => $1)
+      ORDER BY m.id LIMIT $3`, [forS, after, limit]);
+    return rows;
   }
 
   /** The same as what the loop decides by, with the fences of the hosts as they are now: after the instance's row was read. */
@@ -77,10 +87,10 @@ export class MigrationsRepository {
         INSERT INTO compute.migrations (uuid, instance_id, project_id, user_id, request_id, kind, status, old_spec, new_spec, old_spec_generation, new_spec_generation,
           requested_host, may_stay, source_host_id, source_host_name, source_zone, old_layout)
         SELECT $1, i.id, i.project_id, $3, $4, $5, 'queued', i.spec, $6, i.spec_generation,
-          greatest(i.spec_generation, coalesce((SELECT max(m.new_spec_generation) + 1 FROM compute.migrations m WHERE m.instance_id = i.id), 0)) + 1,
+          greatest(i.spec_generation, coalesce((SELECT max(m.new_spec_generation) + 1 FROM compute.migrations m WHERE m.instance_id = i.id), 0), $9) + 1,
           $7, $8, i.host_id, coalesce(i.host_name, ''), coalesce(i.availability_zone, ''), i.layout
         FROM compute.instances i WHERE i.id = $2`, [
-        move.uuid, row.id, move.user_id, move.request_id, move.kind, JSON.stringify(move.new_spec), move.requested_host, move.may_stay,
+        move.uuid, row.id, move.user_id, move.request_id, move.kind, JSON.stringify(move.new_spec), move.requested_host, move.may_stay, firstNumberOf(this.db.incarnation),
       ]);
       return changed;
     });

@@ -36,7 +36,7 @@ export class PlacementQuestions {
     const projectId = projectOf(caller);
     if (requestedHost !== null && !caller.isAdmin) throw forbidden('Only an administrator may ask for a certain host.');
     const [wish, group] = await Promise.all([this.#wish(asked), this.#group(asked)]);
-    return this.bus.ask(fitPlacement, { ...wish, projectId, count, availabilityZone, requestedHost, hints, group }, { requestId: caller.requestId });
+    return this.bus.ask(fitPlacement, { ...wish, projectId, count, availabilityZone, requestedHost, hints, group, hintsWithin: caller.isAdmin ? null : projectId }, { requestId: caller.requestId });
   }
 
   async capacity({ caller }: ReceivedBy<typeof askCapacity>): Promise<OutputOf<typeof askCapacity>> {

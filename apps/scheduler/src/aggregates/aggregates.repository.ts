@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Aggregate, AggregateChange } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
-import { changeOf, zoneOf, type AggregateOutcome, type AggregateState, type MemberHost } from '../decide/aggregate-change.js';
+import { changeOf, tooMany, zoneOf, type AggregateOutcome, type AggregateState, type AggregateTotals, type MemberHost } from '../decide/aggregate-change.js';
 import type { AggregateRow } from '../decide/host-row.js';
 import { book } from '../hosts/hosts.repository.js';
+import { LIMITS } from '../limits.js';
 
 interface Raw { id: number; uuid: string; name: string; metadata: Record<string, string>; hosts: string[]; created_at: Date; updated_at: Date | null }
 
@@ -39,11 +40,13 @@ export class AggregatesRepository {
   }
 
   /** taken: another has the name. */
-  async create(uuid: string, name: string, metadata: Record<string, string>, by: By): Promise<Aggregate | 'taken'> {
+  async create(uuid: string, name: string, metadata: Record<string, string>, by: By): Promise<Aggregate | 'taken' | { tooMany: string }> {
     return this.db.transaction(async (client) => {
       await turn(client);
       const { rows: [there] } = await client.query<Raw>(`${SELECT} WHERE a.uuid = $1 OR a.name = $2 ORDER BY a.uuid = $1 DESC LIMIT 1`, [uuid, name]);
       if (there !== undefined) return there.uuid === uuid ? toAggregate(there) : 'taken';
+      const refusal = tooMany(await others(client, null), NONE, totalsOf({ name, metadata, hosts: [] }), LIMITS.aggregates);
+      if (refusal !== null) return { tooMany: refusal };
       await client.query('INSERT INTO scheduler.aggregates (uuid, name, metadata) VALUES ($1, $2, $3)', [uuid, name, JSON.stringify(metadata)]);
       await book(client, { hostId: null, kind: 'aggregate-created', message: name, ...by });
       const { rows } = await client.query<Raw>(`${SELECT} WHERE a.uuid = $1`, [uuid]);
@@ -58,6 +61,8 @@ export class AggregatesRepository {
       const { rows: [row] } = await client.query<Raw>(`${SELECT} WHERE a.id = $1`, [id]);
       if (row === undefined) return undefined;
       const named = 'host' in change ? change.host : null;
+      // Hosts, then their capacity, each in the order of ids: everybody who needs both locks in this order.
+      await client.query('SELECT FROM scheduler.hosts h WHERE h.name = $2 OR h.id IN (SELECT host_id FROM scheduler.aggregate_hosts WHERE aggregate_id = $1) ORDER BY h.id FOR NO KEY UPDATE OF h', [id, named]);
       const { rows: hosts } = await client.query<MemberHost & { member: boolean }>(
         `WITH concerned AS MATERIALIZED (SELECT h.id, m.host_id IS NOT NULL AS member FROM scheduler.hosts h LEFT JOIN scheduler.aggregate_hosts m ON m.host_id = h.id AND m.aggregate_id = $1 WHERE m.host_id IS NOT NULL OR h.name = $2),
            held AS MATERIALIZED (SELECT host_id FROM scheduler.host_capacity WHERE host_id IN (SELECT id FROM concerned) ORDER BY host_id FOR NO KEY UPDATE)
@@ -66,11 +71,28 @@ export class AggregatesRepository {
       const outcome = changeOf(state, change, hosts.find(({ name }) => name === named));
       if ('problem' in outcome) return outcome;
       if (outcome.next !== 'gone' && outcome.next.name !== state.name && (await client.query('SELECT FROM scheduler.aggregates WHERE name = $1', [outcome.next.name])).rowCount !== 0) return { problem: 'taken' };
+      const refusal = outcome.next === 'gone' ? null : tooMany(await others(client, id), totalsOf(state), totalsOf(outcome.next), LIMITS.aggregates);
+      if (refusal !== null) return { problem: refusal, kind: 'over-quota' };
       await write(client, state, outcome.next);
       await book(client, { hostId: hosts.find(({ name }) => name === named)?.id ?? null, kind: `aggregate-${change.do}`, message: `aggregate ${id} (${row.name}): ${JSON.stringify(change)}`.slice(0, 1_000), ...by });
       return outcome;
     });
   }
+}
+
+const NONE: AggregateTotals = { count: 0, bytes: 0 };
+/** A name in a list has its quotes and a comma. */
+const BESIDE = 3;
+const totalsOf = ({ name, metadata, hosts }: Pick<AggregateState, 'name' | 'metadata' | 'hosts'>): AggregateTotals =>
+  ({ count: 1, bytes: Buffer.byteLength(name) + Buffer.byteLength(JSON.stringify(metadata)) + hosts.reduce((sum, host) => sum + Buffer.byteLength(host.name) + BESIDE, 0) });
+
+/** Of all aggregates but this one. */
+async function others(client: PoolClient, id: number | null): Promise<AggregateTotals> {
+  const { rows } = await client.query<AggregateTotals>(`
+    SELECT count(*)::int AS count, (coalesce(sum(octet_length(a.name) + octet_length(a.metadata::text)), 0)
+      + (SELECT coalesce(sum(octet_length(h.name) + ${BESIDE}), 0) FROM scheduler.aggregate_hosts m JOIN scheduler.hosts h ON h.id = m.host_id WHERE m.aggregate_id IS DISTINCT FROM $1::integer))::float8 AS bytes
+    FROM scheduler.aggregates a WHERE a.id IS DISTINCT FROM $1::integer`, [id]);
+  return rows[0]!;
 }
 
 /** Changes of aggregates one after the other: what one finds stays so until it ends. */

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Aggregate, changeAggregate, createAggregate, OutputOf, ReceivedBy } from '#libs/contracts';
-import { badRequest, conflict, forbidden, notFound } from '#libs/errors';
+import { badRequest, conflict, forbidden, notFound, overQuota } from '#libs/errors';
 import { ZONE } from '../decide/aggregate-change.js';
 import { Snapshot } from '../snapshot/snapshot.js';
 import { AggregatesRepository } from './aggregates.repository.js';
 
-const REFUSALS = { 'bad-request': badRequest, conflict, 'not-found': notFound };
+const REFUSALS = { 'bad-request': badRequest, conflict, 'not-found': notFound, 'over-quota': overQuota };
 
 /** Host aggregates: which hosts belong together, and what is said of them. */
 @Injectable()
@@ -26,6 +26,7 @@ export class Aggregates {
     if (!caller.isAdmin) throw forbidden('Only an admin may make aggregates.');
     const made = await this.aggregates.create(uuid, name, availabilityZone === null ? {} : { [ZONE]: availabilityZone }, { requestId: caller.requestId, userId: caller.userId });
     if (made === 'taken') throw taken(name);
+    if ('tooMany' in made) throw overQuota(made.tooMany);
     return made;
   }
 

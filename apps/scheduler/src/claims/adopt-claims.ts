@@ -18,7 +18,8 @@ export class AdoptClaims {
     if (incarnation !== this.db.incarnation) throw stale(`The database is in incarnation ${this.db.incarnation}, not ${incarnation}.`);
     await this.db.transaction(async (client) => {
       await client.query("SELECT set_config('skylite.adopting', 'on', true)");
-      // Capacity first and in order, as every claim does.
+      // Its row before any capacity, as everybody who needs both; then capacity in order, as every claim.
+      await client.query('SELECT FROM scheduler.hosts WHERE id = $1 FOR NO KEY UPDATE', [hostId]);
       const { rowCount } = await client.query(`
         SELECT FROM scheduler.host_capacity WHERE host_id = $1 OR host_id IN (SELECT host_id FROM scheduler.claims WHERE instance_id = ANY($2::uuid[]) AND purpose IN ('run', 'move'))
         ORDER BY host_id FOR NO KEY UPDATE`, [hostId, claims.map(({ instanceId }) => instanceId)]);

@@ -5,19 +5,21 @@
  */
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { z } from 'zod';
-import type { claimHost, ClaimRequest, PlacementExplanation } from '#libs/contracts';
+import { imageMark, type claimHost, type ClaimRequest, type PlacementExplanation } from '#libs/contracts';
 import { badRequest, conflict, stale, unavailable } from '#libs/errors';
 import { LOGGER, type Logger } from '#libs/observability';
 import { MOST } from '../decide/capacity.js';
 import { place } from '../decide/place.js';
-import { DEFAULT_POLICY, type Candidate, type Explanation, type PlacementPolicy } from '../decide/request.js';
+import { DEFAULT_POLICY, type Candidate, type Explanation, type Placement, type PlacementPolicy, type PlacementRequest } from '../decide/request.js';
 import { CONFIG, type SchedulerConfig } from '../deps.js';
 import { LIMITS } from '../limits.js';
 import { meters } from '../metrics.js';
 import { Liveness } from '../snapshot/liveness.js';
 import { Snapshot } from '../snapshot/snapshot.js';
+import { Turns } from '../turns.js';
 import { ClaimsRepository } from './claims.repository.js';
 import { MicroBatch, type Entry } from './micro-batch.js';
+import { Peers } from './peers.js';
 import type { CapacityNow, Taken, Wanted } from './wanted.js';
 import type { Whereabouts } from './whereabouts.js';
 
@@ -31,14 +33,11 @@ interface Choice {
   hostId: string | null;
   /** null: there is none. */
   candidate: Candidate | null;
-  /** Why there is none; null: there is. */
-  explanation: Explanation | null;
   /** On the way to it: hosts looked at, and how many each filter refused. */
   considered: number;
   refused: { name: string; refused: number }[];
   /** Of the snapshot it was made on. */
   atMs: number;
-  readBegan: number;
 }
 
 @Injectable()
@@ -51,7 +50,7 @@ export class ClaimHost implements BeforeApplicationShutdown {
   /** When a claim of more than amounts was lost last, on performance.now(). */
   #contendedAt = -Infinity;
 
-  constructor(private readonly snapshot: Snapshot, private readonly liveness: Liveness, private readonly claims: ClaimsRepository, @Inject(CONFIG) private readonly config: SchedulerConfig, @Inject(LOGGER) private readonly logger: Logger) {
+  constructor(private readonly snapshot: Snapshot, private readonly liveness: Liveness, private readonly claims: ClaimsRepository, private readonly peers: Peers, @Inject(CONFIG) private readonly config: SchedulerConfig, @Inject(LOGGER) private readonly logger: Logger) {
     this.#policy = { strategy: config.weigher ?? DEFAULT_POLICY.strategy, weights: config.weights ?? DEFAULT_POLICY.weights };
   }
 
@@ -68,17 +67,40 @@ export class ClaimHost implements BeforeApplicationShutdown {
   async #round(entries: ClaimEntry[]): Promise<void> {
     if (!this.snapshot.loaded || (this.#contended() && performance.now() - this.snapshot.readBegan > LIMITS.contendedReadMs && entries.some(({ item }) => item.needs !== null))) await this.snapshot.refresh();
     const { choices, taken, hosts } = await this.#attempt(entries);
-    for (const host of hosts) this.#learn(host);
+    const turns = new Turns();
+    await turns.next();
+    await turns.map(hosts, (host) => { this.#learn(host); });
+    const none: ClaimEntry[] = [];
     let outdated = false;
-    // Room was counted for somebody earlier in the batch who did not take it: a no to those after them proves nothing.
-    let inVain = false;
-    entries.forEach((entry, at) => {
+    await turns.each(entries, (entry, at) => {
       const [choice, got] = [choices[at]!, taken[at]!];
-      outdated = this.#settle(entry, choice, got, inVain) === 'outdated' || outdated;
-      inVain ||= choice.hostId !== null && !(got.is === 'claimed' && got.hostId === choice.hostId);
+      if (got.is === 'lost' && choice.candidate === null) none.push(entry);
+      else outdated = this.#settle(entry, choice, got) === 'outdated' || outdated;
     });
-    // The same round for all of them: one read, whatever the number of those that found no room.
-    if (outdated) await this.snapshot.refresh();
+    // The same for all of them: one read, whatever the number of those that found no room.
+    if (none.length > 0) await this.#recheck(none);
+    else if (outdated) await this.snapshot.refresh();
+  }
+
+  /**
+   * No is said from the newest commit alone: a reading of the fleet that began after the question came and after all that this
+   * batch took is committed, and with the groups as they were at that very reading. Whoever finds room there comes again.
+   */
+  async #recheck(entries: ClaimEntry[]): Promise<void> {
+    const items = entries.map(({ item }) => item);
+    const before = await this.claims.whereabouts(items);
+    await this.snapshot.refresh();
+    const answers = await this.#inTurns(entries, (entry) => {
+      const { atMs, torn } = this.snapshot;
+      const { placement } = this.#place(entry.item, before, entry.attempts);
+      return 'explanation' in placement && !torn ? { explanation: placement.explanation, atMs } : null;
+    });
+    const after = await this.claims.whereabouts(items);
+    await new Turns().each(entries, (entry, at) => {
+      const answer = answers[at]!;
+      if (answer !== null && before.knownOf(entry.item) === after.knownOf(entry.item)) this.#refuse(entry, answer.explanation, answer.atMs);
+      else this.#again(entry);
+    });
   }
 
   /** Chooses for all and takes what was chosen; meanwhile the fleet counts what is not committed yet. */
@@ -86,39 +108,43 @@ export class ClaimHost implements BeforeApplicationShutdown {
     const whereabouts = await this.claims.whereabouts(entries.map(({ item }) => item));
     this.snapshot.assumed += 1;
     try {
-      const choices: Choice[] = [];
-      let began = performance.now();
-      for (const entry of entries) {
-        if (performance.now() - began > LIMITS.choosingMs) {
-          await new Promise((resolve) => setImmediate(resolve));
-          began = performance.now();
-        }
-        choices.push(this.#choose(entry, whereabouts));
-      }
+      const choices = await this.#inTurns(entries, (entry) => this.#choose(entry, whereabouts));
       return { choices, ...(await this.#take(entries, choices)) };
     } finally {
       this.snapshot.assumed -= 1;
     }
   }
 
+  /** Decisions one after the other; now and then everything else of the process has its turn. */
+  #inTurns<T>(entries: ClaimEntry[], decide: (entry: ClaimEntry) => T): Promise<T[]> {
+    return new Turns().map(entries, decide);
+  }
+
   #choose({ item: request, attempts }: ClaimEntry, whereabouts: Whereabouts): Choice {
-    const { fleet, atMs, readBegan } = this.snapshot;
-    const began = performance.now();
-    const scatter = request.needs !== null && this.#contended();
-    const asked = {
-      vcpus: request.vcpus, memoryMib: request.memoryMib, diskGib: request.diskGib, projectId: request.projectId, needs: request.needs, ...whereabouts.company(request),
-      availabilityZone: request.availabilityZone, requestedHost: request.requestedHost, notHosts: request.notHosts,
-      now: this.liveness.clock.now(), aliveTimeoutMs: this.config.aliveTimeoutMs, seed: Math.trunc(Math.random() * 0x1_0000_0000),
-      scatter: scatter ? Math.trunc(Math.random() * 0x1_0000) : 0,
-    };
-    const placement = place(fleet, asked, scatter ? { ...this.#policy, candidates: LIMITS.contendedCandidates } : this.#policy);
-    meters.placing.observe((performance.now() - began) / 1000);
-    if ('explanation' in placement) return { hostId: null, candidate: null, explanation: placement.explanation, considered: fleet.size, refused: [], atMs, readBegan };
+    const { fleet, atMs } = this.snapshot;
+    const { placement, asked } = this.#place(request, whereabouts, attempts);
+    if ('explanation' in placement) return { hostId: null, candidate: null, considered: fleet.size, refused: [], atMs };
     const candidate = this.#pick(placement.candidates, attempts);
     const hostId = fleet.ids[candidate.host]!;
     fleet.assume(candidate, asked);
     whereabouts.chose(request.instanceId, hostId);
-    return { hostId, candidate, explanation: null, considered: fleet.size, refused: placement.refused, atMs, readBegan };
+    return { hostId, candidate, considered: fleet.size, refused: placement.refused, atMs };
+  }
+
+  #place(request: ClaimRequest, whereabouts: Whereabouts, attempts: number): { placement: Placement; asked: PlacementRequest } {
+    const began = performance.now();
+    const scatter = request.needs !== null && this.#contended();
+    // The exact CPUs of a host are worth something to one scheduler only; plain amounts are there for all of them.
+    const hosts = request.needs !== null && attempts === 0 ? this.peers.preference() : undefined;
+    const asked = {
+      vcpus: request.vcpus, memoryMib: request.memoryMib, diskGib: request.diskGib, projectId: request.projectId, needs: request.needs, ...whereabouts.company(request),
+      availabilityZone: request.availabilityZone, requestedHost: request.requestedHost, notHosts: request.notHosts, ...(request.image !== undefined && { image: imageMark(request.image) }),
+      now: this.liveness.clock.now(), aliveTimeoutMs: this.config.aliveTimeoutMs, seed: Math.trunc(Math.random() * 0x1_0000_0000),
+      scatter: scatter ? Math.trunc(Math.random() * 0x1_0000) : 0,
+    };
+    const placement = place(this.snapshot.fleet, asked, hosts ? { ...this.#policy, prefer: { among: LIMITS.among, hosts } } : this.#policy);
+    meters.placing.observe((performance.now() - began) / 1000);
+    return { placement, asked };
   }
 
   #contended(): boolean {
@@ -155,7 +181,7 @@ export class ClaimHost implements BeforeApplicationShutdown {
   }
 
   /** Leaves the entry open when it shall come again. */
-  #settle(entry: ClaimEntry, choice: Choice, taken: Taken, inVain: boolean): 'outdated' | undefined {
+  #settle(entry: ClaimEntry, choice: Choice, taken: Taken): 'outdated' | undefined {
     switch (taken.is) {
       case 'claimed':
         meters.claims.inc({ outcome: 'claimed' });
@@ -170,7 +196,7 @@ export class ClaimHost implements BeforeApplicationShutdown {
         entry.fail(conflict(`Instance ${entry.item.instanceId} still holds its claim of generation ${taken.generation}: release that first.`));
         return undefined;
       case 'lost':
-        return choice.explanation === null ? this.#lost(entry, choice) : this.#refuse(entry, choice, choice.explanation, inVain);
+        return this.#lost(entry, choice);
     }
   }
 
@@ -178,36 +204,34 @@ export class ClaimHost implements BeforeApplicationShutdown {
   #lost(entry: ClaimEntry, { candidate }: Choice): 'outdated' {
     meters.conflicts.inc();
     if (candidate !== null && candidate.layout !== null) this.#contendedAt = performance.now();
-    entry.attempts += 1;
-    if (entry.attempts >= LIMITS.claimAttempts) entry.fail(unavailable('Many servers are being placed at the same moment; try again.', { retryAfterS: 1 }));
+    this.#again(entry);
     return 'outdated';
   }
 
-  /** No is said only from a snapshot that was read after the question came, and only while silence of hosts proves something. */
-  #refuse(entry: ClaimEntry, choice: Choice, explanation: Explanation, inVain: boolean): 'outdated' | undefined {
+  #again(entry: ClaimEntry): void {
+    entry.attempts += 1;
+    if (entry.attempts >= LIMITS.claimAttempts) entry.fail(unavailable('Many servers are being placed at the same moment; try again.', { retryAfterS: 1 }));
+  }
+
+  /** Only while silence of hosts proves something. Leaves the entry open when it shall come again. */
+  #refuse(entry: ClaimEntry, explanation: Explanation, atMs: number): void {
     const requestedAtMs = Date.parse(entry.item.requestedAt);
-    if (choice.readBegan < entry.askedAt) return 'outdated';
-    if (inVain && entry.attempts + 1 < LIMITS.claimAttempts) {
-      entry.attempts += 1;
-      return 'outdated';
-    }
-    if (choice.atMs < requestedAtMs) {
+    if (atMs < requestedAtMs) {
       // Within a rounded millisecond the next read settles it. Beyond, the clock that wrote the request is ahead of the database's: not to be decided now.
       entry.attempts += 1;
-      if (requestedAtMs - choice.atMs < NEARLY_MS && entry.attempts < LIMITS.claimAttempts) return 'outdated';
-      entry.fail(unavailable('The request is newer than the database; try again.', { retryAfterS: 1, internal: `requested at ${entry.item.requestedAt}, snapshot at ${new Date(choice.atMs).toISOString()}` }));
-      return undefined;
+      if (requestedAtMs - atMs < NEARLY_MS && entry.attempts < LIMITS.claimAttempts) return;
+      entry.fail(unavailable('The request is newer than the database; try again.', { retryAfterS: 1, internal: `requested at ${entry.item.requestedAt}, snapshot at ${new Date(atMs).toISOString()}` }));
+      return;
     }
     const certainty = this.liveness.certainty();
     if (!certainty.certain && explanation.filters.some((filter) => filter.name === 'alive')) {
       entry.fail(unavailable('Hosts that may have room have not been heard since the scheduler listens again; try again.', { retryAfterS: certainty.retryAfterS }));
-      return undefined;
+      return;
     }
     meters.claims.inc({ outcome: 'refused' });
     for (const filter of explanation.filters) meters.refusals.inc({ filter: filter.name }, filter.refused);
     this.logger.info({ instanceId: entry.item.instanceId, nearest: explanation.nearest, filters: explanation.filters.map(({ name, refused }) => ({ name, refused })) }, 'no host for this server');
-    entry.answer({ outcome: 'refused', explanation: toContract(explanation, choice.atMs) });
-    return undefined;
+    entry.answer({ outcome: 'refused', explanation: toContract(explanation, atMs) });
   }
 }
 

@@ -31,10 +31,13 @@ export class ClaimsRepository {
     return { taken: wanted.map((want) => inTurn[want.exact === null ? 'plain' : 'exact'].next().value!), hosts: [...first.hosts, ...then.hosts] };
   }
 
-  /** Where the groups and servers are that these requests name. Asks nothing when they name none. */
-  async whereabouts(requests: readonly Asking[]): Promise<Whereabouts> {
+  /**
+   * Where the groups and servers are that these requests name. Asks nothing when they name none.
+   * @param within servers of hints count only as far as they are this project's; null: whosever they are
+   */
+  async whereabouts(requests: readonly Asking[], within: string | null = null): Promise<Whereabouts> {
     const { groups, instances } = Whereabouts.named(requests);
-    return new Whereabouts(groups.length + instances.length === 0 ? [] : await placesOf(this.db, groups, instances));
+    return new Whereabouts(groups.length + instances.length === 0 ? [] : await placesOf(this.db, groups, instances, within));
   }
 
   /**

@@ -26,8 +26,8 @@ export async function claimExactly(db: Database, wanted: readonly Wanted[]): Pro
   return { taken: taken.map((one, at) => outcome(wanted[at]!, one)), hosts: hosts.map(toCapacity) };
 }
 
-export async function placesOf(db: Database, groups: readonly string[], instances: readonly string[]): Promise<Place[]> {
-  return (await db.pool.query<Place>({ name: 'scheduler-places', text: PLACES, values: [groups, instances] })).rows;
+export async function placesOf(db: Database, groups: readonly string[], instances: readonly string[], within: string | null): Promise<Place[]> {
+  return (await db.pool.query<Place>({ name: 'scheduler-places', text: PLACES, values: [groups, instances, within] })).rows;
 }
 
 function outcome(want: Wanted, there: Answer['taken'][number]): Taken {
@@ -47,4 +47,4 @@ const PLACES = `
   WHERE c.group_id = ANY ($1::uuid[]) AND c.host_id IS NOT NULL AND c.purpose IN ('run', 'move')
   UNION
   SELECT c.instance_id, c.host_id, c.group_id, h.fenced_at IS NOT NULL FROM scheduler.claims c JOIN scheduler.hosts h ON h.id = c.host_id
-  WHERE c.instance_id = ANY ($2::uuid[]) AND c.host_id IS NOT NULL AND c.purpose IN ('run', 'move')`;
+  WHERE c.instance_id = ANY ($2::uuid[]) AND ($3::text IS NULL OR c.project_id = $3) AND c.host_id IS NOT NULL AND c.purpose IN ('run', 'move')`;

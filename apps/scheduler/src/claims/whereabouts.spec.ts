@@ -48,4 +48,15 @@ describe('where others are', () => {
   it('who is left on a fenced host binds no group', () => {
     expect(new Whereabouts([place('x', 'h1', 'g', true)]).company(request('a', { group: wish() })).group!.members).toEqual(new Map());
   });
+
+  it('two readings are equal for a request as far as nobody it names has moved, whatever others do', () => {
+    const before = new Whereabouts([place('x', 'h1', 'g'), place('y', 'h2')]);
+    const same = (ask: ClaimRequest, ...places: Place[]): boolean => before.knownOf(ask) === new Whereabouts(places).knownOf(ask);
+    const [ofGroup, byHint, alone] = [request('a', { group: wish() }), request('a', { differentHost: ['y'] }), request('a')];
+    expect([ofGroup, byHint, alone].map((ask) => same(ask, place('y', 'h2'), place('x', 'h1', 'g')))).toEqual([true, true, true]);
+    expect([ofGroup, byHint, alone].map((ask) => same(ask, place('x', 'h3', 'g'), place('y', 'h2')))).toEqual([false, true, true]);
+    expect([ofGroup, byHint, alone].map((ask) => same(ask, place('x', 'h1', 'g'), place('y', 'h3')))).toEqual([true, false, true]);
+    expect(same(ofGroup, place('x', 'h1', 'g', true))).toBe(false);
+    expect(same(ofGroup, place('x', 'h1', 'g'), place('z', 'h1', 'g'))).toBe(false);
+  });
 });

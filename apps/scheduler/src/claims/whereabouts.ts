@@ -18,7 +18,7 @@ export class Whereabouts {
   readonly #members = new Map<string, Map<string, number>>();
 
   /** @param places as committed after every one of the requests was made. */
-  constructor(places: readonly Place[]) {
+  constructor(private readonly places: readonly Place[]) {
     for (const place of places) {
       const at = this.#byInstance.get(place.instance_id) ?? new Set();
       this.#byInstance.set(place.instance_id, at.add(place.host_id));
@@ -44,6 +44,13 @@ export class Whereabouts {
       differentHosts: hints === null ? [] : hostsOf(hints.differentHost),
       group: group && this.#group(instanceId, group),
     };
+  }
+
+  /** All that was read of those whom a request names, for comparing: what is equal before and after a reading of the fleet was so at that reading. */
+  knownOf({ hints, group }: Asking): string {
+    const named = new Set<string>(hints === null ? [] : [...hints.sameHost, ...hints.differentHost]);
+    if (named.size === 0 && group === null) return '';
+    return this.places.filter((place) => (group !== null && place.group_id === group.id) || named.has(place.instance_id)).map((place) => `${place.instance_id} ${place.host_id} ${place.fenced}`).sort().join();
   }
 
   /** An earlier choice of the batch counts for what comes after it. */

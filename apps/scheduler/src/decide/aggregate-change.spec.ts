@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { changeOf, type AggregateState, type MemberHost } from './aggregate-change.js';
+import { changeOf, tooMany, type AggregateState, type MemberHost } from './aggregate-change.js';
 
 const host = (name: string, change: Partial<MemberHost> = {}): MemberHost => ({ id: `id-${name}`, name, instances: 0, otherZone: null, homeZone: 'nova', ...change });
 const state = (change: Partial<AggregateState> = {}): AggregateState => ({ id: 7, name: 'fast', metadata: {}, hosts: [], ...change });
@@ -44,4 +44,17 @@ describe('a change of an aggregate', () => {
     expect(problemOf(changeOf(state({ hosts: [full] }), { do: 'update', availabilityZone: 'west' }, undefined))).toBe('done');
     expect(problemOf(changeOf(state({ hosts: [host('a', { instances: 3 })] }), { do: 'add-host', host: 'b' }, host('b', { instances: 9 })))).toBe('done');
   });
+});
+
+describe('how much there may be of aggregates', () => {
+  const most = { count: 3, bytes: 100 };
+  const of = (count: number, bytes: number): typeof most => ({ count, bytes });
+  it.each([
+    ['one more', of(2, 50), of(0, 0), of(1, 2), null],
+    ['one too many', of(3, 50), of(0, 0), of(1, 2), 'There may be 3 aggregates, and there are as many. Delete one that is not needed.'],
+    ['more, up to the limit', of(1, 60), of(1, 10), of(1, 40), null],
+    ['more than the limit', of(1, 60), of(1, 10), of(1, 41), "The names, metadata and hosts' names of all aggregates may be 100 bytes together, and this would make it 101. Remove metadata or hosts that are not needed."],
+    ['less of too much', of(1, 160), of(1, 50), of(1, 49), null],
+    ['as much above all limits', of(9, 900), of(1, 5), of(1, 5), null],
+  ])('%s', (_what, others, before, next, expected) => { expect(tooMany(others, before, next, most)).toBe(expected); });
 });

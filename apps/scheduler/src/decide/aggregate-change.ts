@@ -1,6 +1,6 @@
 /**
  * What a change makes of an aggregate, or why it must not be, in Nova's words. Owns the rule that a host has one zone, and
- * that it keeps it while servers are on it. Pure.
+ * that it keeps it while servers are on it, and how much there may be of aggregates. Pure.
  */
 import type { AggregateChange } from '#libs/contracts';
 
@@ -25,9 +25,20 @@ export interface MemberHost {
 /** gone: it is deleted. */
 export type AggregateOutcome =
   | { next: AggregateState | 'gone' }
-  | { problem: string; kind: 'bad-request' | 'conflict' | 'not-found' };
+  | { problem: string; kind: 'bad-request' | 'conflict' | 'not-found' | 'over-quota' };
 
 export const ZONE = 'availability_zone';
+
+/** Of aggregates together: how many, and how long their names, metadata and hosts' names are. */
+export interface AggregateTotals { count: number; bytes: number }
+
+/** Why there must not be more; null: there may. What does not grow is never refused, so that whoever is above a limit can get below it. */
+export function tooMany(others: AggregateTotals, before: AggregateTotals, next: AggregateTotals, most: AggregateTotals): string | null {
+  const over = (what: keyof AggregateTotals): boolean => next[what] > before[what] && others[what] + next[what] > most[what];
+  if (over('count')) return `There may be ${most.count} aggregates, and there are as many. Delete one that is not needed.`;
+  if (over('bytes')) return `The names, metadata and hosts' names of all aggregates may be ${most.bytes} bytes together, and this would make it ${others.bytes + next.bytes}. Remove metadata or hosts that are not needed.`;
+  return null;
+}
 
 /** @param host the host that is to come or go; undefined: there is none of that name */
 export function changeOf(state: AggregateState, change: AggregateChange, host: MemberHost | undefined): AggregateOutcome {

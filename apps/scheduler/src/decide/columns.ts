@@ -31,6 +31,8 @@ export class Columns {
   /** Index of what it is (traits, architecture), and of the aggregates it is in; 0: nothing, none. */
   kind = new Int32Array(0);
   aggregateSet = new Int32Array(0);
+  /** Index of the images it has; 0: none, or nobody said. */
+  imageSet = new Int32Array(0);
   /** Working space of one place() call; place() is synchronous, so one is enough. Marks are 0 between uses. */
   scratchHosts = new Int32Array(0);
   scratchScores = new Float64Array(0);
@@ -64,5 +66,5 @@ export class Columns {
 const NAMES = [
   'generations', 'versions', 'makeVersions', 'onlyWhenAsked', 'enabled', 'hypervisorUp', 'heardAt', 'recentFailures', 'quarantinedUntil',
   'limitVcpus', 'limitMemoryMib', 'limitDiskGib', 'usedVcpus', 'usedMemoryMib', 'usedDiskGib', 'largestVcpus', 'largestMemoryMib',
-  'dedicated', 'freeDedicated', 'cellStarts', 'cellCounts', 'kind', 'aggregateSet', 'scratchHosts', 'scratchScores', 'scratchMarks',
+  'dedicated', 'freeDedicated', 'cellStarts', 'cellCounts', 'kind', 'aggregateSet', 'imageSet', 'scratchHosts', 'scratchScores', 'scratchMarks',
 ] as const;

@@ -6,6 +6,7 @@
 import { Aggregates } from './aggregates.js';
 import { Columns } from './columns.js';
 import type { AggregateRow, Amounts, Capacity, Claimed, HostMake, HostRow } from './host-row.js';
+import { ImageSets } from './image-sets.js';
 import { Kinds } from './kinds.js';
 import { CellTable } from './numa/cell-table.js';
 import { HostCells } from './numa/host-cells.js';
@@ -34,6 +35,7 @@ export class Fleet extends Columns {
   /** Traits and architecture: `kind` of a host names its entry. */
   readonly kinds = new Kinds();
   readonly aggregates = new Aggregates();
+  readonly imageSets = new ImageSets();
   readonly #index = new Map<string, number>();
   readonly #lists: unknown[][] = [this.ids, this.names, this.zones, this.disabledReasons, this.bootIds, this.hostCells, this.resources];
 
@@ -142,6 +144,15 @@ export class Fleet extends Columns {
     this.quarantinedUntil[host] = quarantinedUntil;
   }
 
+  /** Marks of the images it has now, in the place of those known. */
+  setImages(id: string, images: readonly string[]): void {
+    const host = this.#index.get(id);
+    if (host === undefined) return;
+    const before = this.imageSet[host]!;
+    this.imageSet[host] = this.imageSets.take(images);
+    this.imageSets.release(before);
+  }
+
   /** All aggregates there are, in the place of those known. */
   setAggregates(rows: readonly AggregateRow[]): void {
     this.aggregates.set(rows);
@@ -154,6 +165,7 @@ export class Fleet extends Columns {
     if (host === undefined) return false;
     this.cellTable.release(this.cellStarts[host]!, this.cellCounts[host]!);
     this.failing -= this.#isFailing(host);
+    this.imageSets.release(this.imageSet[host]!);
     const last = this.size - 1;
     if (host !== last) {
       for (const list of this.#lists) list[host] = list[last];

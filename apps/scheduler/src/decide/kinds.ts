@@ -13,8 +13,18 @@ export class Kinds {
   /** By index; 0 is a host of which nothing is known. */
   readonly list: Kind[] = [{ architecture: '', traits: new Set() }];
   readonly #index = new Map<string, number>([['\n', 0]]);
+  /** Hosts of one make bring the very same list of traits: it is looked through once. */
+  readonly #seen = new WeakMap<readonly string[], { architecture: string; kind: number }>();
 
   of(architecture: string, traits: readonly string[]): number {
+    const seen = this.#seen.get(traits);
+    if (seen?.architecture === architecture) return seen.kind;
+    const kind = this.#find(architecture, traits);
+    this.#seen.set(traits, { architecture, kind });
+    return kind;
+  }
+
+  #find(architecture: string, traits: readonly string[]): number {
     const canonical = canonicalArchitecture(architecture);
     const sorted = [...new Set(traits)].sort();
     const key = `${canonical}\n${sorted.join(' ')}`;

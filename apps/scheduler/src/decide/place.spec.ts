@@ -271,3 +271,11 @@ describe('properties', () => {
     }), RUNS);
   });
 });
+
+it('of the best so many those that are preferred come alone, and none of them hinders nothing', () => {
+  const fleet = fleetOf(Array.from({ length: 40 }, (_, at) => host(`h${at}`, { capacity: { used: { vcpus: 0, memoryMib: at * 200, diskGib: 0 } } })));
+  const prefer = (among: number, ...preferred: number[]): string[] => names(fleet, place(fleet, request(), { ...spread, candidates: 2, prefer: { among, hosts: (id) => preferred.includes(Number(id.slice(4))) } }));
+  expect(prefer(32, 30, 7, 9)).toEqual(['h7', 'h9']);
+  expect(prefer(32, 30)).toEqual(['h30']);
+  expect(prefer(32, 35)).toEqual(['h0', 'h1']);
+});

@@ -46,8 +46,14 @@ function given(fleet: Fleet, ask: Ask, host: number): Candidate {
 }
 
 function best(fleet: Fleet, ask: Ask, policy: PlacementPolicy, hosts: Int32Array, count: number): number[] {
+  const { candidates = CANDIDATES, prefer } = policy;
+  const chosen = highest(fleet, ask, policy, hosts, count, prefer ? Math.max(prefer.among, candidates) : candidates);
+  const own = prefer ? chosen.filter((host) => prefer.hosts(fleet.ids[host]!)) : [];
+  return (own.length > 0 ? own : chosen).slice(0, candidates);
+}
+
+function highest(fleet: Fleet, ask: Ask, policy: PlacementPolicy, hosts: Int32Array, count: number, most: number): number[] {
   const scores = weigh(fleet, ask, policy, hosts, count);
-  const most = policy.candidates ?? CANDIDATES;
   const chosen: number[] = [];
   const ranks: number[] = [];
   const ties: number[] = [];

@@ -21,8 +21,8 @@ export interface PlacementRequest extends Amounts {
   /** different_host: none of these, by id. Left out: none. */
   differentHosts?: readonly string[];
   group?: GroupCounts | null;
-  /** Hosts that have the server's image already, by id. Left out: nobody knows. */
-  cachedOn?: ReadonlySet<string>;
+  /** The mark of the server's image: hosts that have it already are preferred. Left out: nobody knows. */
+  image?: string;
   /** Now, on the clock of Fleet.heardAt, ms. */
   now: number;
   /** A host that was silent for longer is not alive, ms. */
@@ -70,6 +70,8 @@ export interface PlacementPolicy {
   weights: Partial<Weights>;
   /** As many candidates as are answered, best first; left out: 5. */
   candidates?: number;
+  /** Of the best so many, those that are preferred, if there is one of them; left out: nobody is in anybody's way. */
+  prefer?: { among: number; hosts: (hostId: string) => boolean };
 }
 
 /**

@@ -46,10 +46,10 @@ const SELECT_SESSION = `SELECT h.epoch, h.simulated, h.boot_id AS "bootId", h.in
 export class HostsRepository {
   constructor(@Inject(DATABASE) private readonly db: Database) {}
 
-  async list(filter: { id?: string | undefined; name?: string | undefined } = {}): Promise<HostRecord[]> {
+  async list(filter: { id?: string | undefined; name?: string | undefined; adoptedBefore?: number | undefined; limit?: number | undefined } = {}): Promise<HostRecord[]> {
     const { rows } = await this.db.pool.query<HostRecord>(
-      `${SELECT_HOST} WHERE ($1::uuid IS NULL OR h.id = $1) AND ($2::text IS NULL OR h.name = $2) ORDER BY h.number`,
-      [filter.id ?? null, filter.name ?? null],
+      `${SELECT_HOST} WHERE ($1::uuid IS NULL OR h.id = $1) AND ($2::text IS NULL OR h.name = $2) AND ($3::integer IS NULL OR (h.adopted_incarnation < $3 AND h.fenced_at IS NULL)) ORDER BY h.number LIMIT $4`,
+      [filter.id ?? null, filter.name ?? null, filter.adoptedBefore ?? null, filter.limit ?? null],
     );
     return rows;
   }

@@ -14,7 +14,7 @@ type Zone = z.output<typeof listZones.output>['zones'][number];
 export class ListHosts {
   constructor(private readonly hosts: HostsRepository, private readonly liveness: Liveness) {}
 
-  async hostViews(filter: { id?: string | undefined; name?: string | undefined }): Promise<HostView[]> {
+  async hostViews(filter: Parameters<HostsRepository['list']>[0]): Promise<HostView[]> {
     return (await this.hosts.list(filter)).map((record) => hostView(record, this.liveness.of(record.id)));
   }
 

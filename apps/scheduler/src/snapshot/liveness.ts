@@ -64,6 +64,7 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
   #certainFrom = Infinity;
   #lastTick = performance.now();
   #listener: HeardListener = () => {};
+  #imagesListener: (hostId: string, images: readonly string[]) => void = () => {};
   #subscription: Subscription | undefined;
   /** Listening clock: when anybody at all was heard. */
   #anybodyAt = 0;
@@ -85,7 +86,10 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
         this.clock.hearAgain(this.#timeoutMs);
       }
     });
-    this.#subscription = this.bus.onHint(hostBeat, (beat, { hostId }) => { if (hostId) this.heard(hostId, beat.bootId, beat.hypervisorUp); });
+    this.#subscription = this.bus.onHint(hostBeat, (beat, { hostId }) => {
+      if (!hostId || !this.heard(hostId, beat.bootId, beat.hypervisorUp)) return;
+      if (beat.images) this.#imagesListener(hostId, beat.images);
+    });
     this.#store.start();
   }
 
@@ -96,6 +100,11 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
 
   onHeard(listener: HeardListener): void {
     this.#listener = listener;
+  }
+
+  /** Told whenever a host says which images it has, by their marks. */
+  onImages(listener: (hostId: string, images: readonly string[]) => void): void {
+    this.#imagesListener = listener;
   }
 
   /** The feed read this host. */
@@ -128,13 +137,13 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
     this.tell(hostId, beat);
   }
 
-  /** A sign of life; that of a session which does not hold the host is none. */
-  heard(hostId: string, bootId: string, hypervisorUp: boolean): void {
+  /** A sign of life; that of a session which does not hold the host is none. Answers whether it was one. */
+  heard(hostId: string, bootId: string, hypervisorUp: boolean): boolean {
     const beat = this.beats.get(hostId);
-    if (!beat) return;
+    if (!beat) return false;
     if (beat.bootId !== bootId) {
       meters.foreignBeats.inc();
-      return;
+      return false;
     }
     beat.heardAt = this.clock.now();
     beat.heardWallMs = Date.now();
@@ -142,6 +151,7 @@ export class Liveness implements OnModuleInit, OnApplicationShutdown {
     this.#anybodyAt = beat.heardAt;
     this.#massSilence = false;
     this.tell(hostId, beat);
+    return true;
   }
 
   forget(hostId: string): void {

@@ -11,6 +11,7 @@ import { AggregatesRepository } from '../aggregates/aggregates.repository.js';
 import { LIMITS } from '../limits.js';
 import { meters } from '../metrics.js';
 import { Periodic } from '../periodic.js';
+import { Turns } from '../turns.js';
 import { Liveness } from './liveness.js';
 import { EVERYTHING, SnapshotRepository, type FeedRead, type FeedRow } from './snapshot.repository.js';
 
@@ -21,6 +22,8 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
   atMs = 0;
   /** When the newest read that succeeded began, on performance.now(); -Infinity before the first. */
   readBegan = -Infinity;
+  /** A newer reading is in the fleet by half: what is seen now was never so. */
+  torn = false;
   /** Choices that are counted in the fleet and not yet committed. */
   assumed = 0;
   #since = EVERYTHING;
@@ -38,6 +41,8 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
 
   onModuleInit(): void {
     this.liveness.onHeard((hostId, heardAt, up) => this.fleet.setHeard(hostId, heardAt, up));
+    // Of hosts that are not read yet nothing is kept: they say it again within a minute.
+    this.liveness.onImages((hostId, images) => this.fleet.setImages(hostId, images));
     this.#poll.start();
   }
 
@@ -87,11 +92,17 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
     });
     const first = !this.loaded;
     let repairs = 0;
-    for (const row of read.rows) repairs += this.#take(row, full && !first && !force, force);
+    const turns = new Turns();
+    this.torn = true;
+    for (const row of read.rows) {
+      repairs += this.#take(row, full && !first && !force, force);
+      if (turns.over) await turns.next();
+    }
     if (full) {
       this.#removeAllBut(read.rows);
       this.#fullAt = began;
     }
+    this.torn = false;
     if (repairs > 0) {
       meters.repairs.inc(repairs);
       this.logger.warn({ hosts: repairs }, 'the full read found rows that the feed had missed; repaired');

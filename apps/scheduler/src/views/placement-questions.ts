@@ -14,6 +14,7 @@ import { CONFIG, type SchedulerConfig } from '../deps.js';
 import { LIMITS } from '../limits.js';
 import { Liveness } from '../snapshot/liveness.js';
 import { Snapshot } from '../snapshot/snapshot.js';
+import { Turns } from '../turns.js';
 
 /** Stands for the server that is not there yet: it is in no group and has no claim. */
 const NOBODY = '00000000-0000-0000-0000-000000000000';
@@ -51,12 +52,12 @@ export class PlacementQuestions {
 
   async #fit(asked: ReceivedBy<typeof fitPlacement>): Promise<FitAnswer> {
     const named: Pick<ClaimRequest, 'instanceId' | 'hints' | 'group'> = { instanceId: NOBODY as ClaimRequest['instanceId'], hints: asked.hints, group: asked.group };
-    const [whereabouts] = await Promise.all([this.claims.whereabouts([named]), this.snapshot.refresh()]);
+    const [whereabouts] = await Promise.all([this.claims.whereabouts([named], asked.hintsWithin), this.snapshot.refresh()]);
     const { fleet, atMs } = this.snapshot;
     const company = whereabouts.company(named);
     const request = this.#request({ ...asked, ...company, group: company.group ?? null });
     const run = new DryRun(fleet, this.#policy);
-    const turns = new Turns();
+    const turns = new PatientTurns();
     while (run.slice(request, asked.count, () => turns.over)) await turns.next();
     const most = await this.#inAll(request, turns);
     const { placed, explanation } = run.trial;
@@ -74,7 +75,7 @@ export class PlacementQuestions {
     await this.snapshot.refresh();
     const { fleet, atMs } = this.snapshot;
     const names = [...new Set(fleet.zones)].sort();
-    const turns = new Turns();
+    const turns = new PatientTurns();
     const capacity: OutputOf<typeof placementCapacity>['capacity'] = [];
     for (const wish of wishes) {
       const zones: { name: string; fits: number }[] = [];
@@ -103,14 +104,11 @@ export class PlacementQuestions {
   }
 }
 
-/** Lets everything else of the process have its turn after a while, and ends what nobody waits for any more. */
-class Turns {
+/** Ends what nobody waits for any more. */
+class PatientTurns extends Turns {
   readonly #asked = performance.now();
-  #began = this.#asked;
-  get over(): boolean { return performance.now() - this.#began > LIMITS.choosingMs; }
-  async next(): Promise<void> {
+  override async next(): Promise<void> {
     if (performance.now() - this.#asked > LIMITS.questionMs) throw timedOut('The fleet is too large for this question at once: ask for fewer, or for one zone.');
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#began = performance.now();
+    await super.next();
   }
 }

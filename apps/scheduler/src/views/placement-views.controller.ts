@@ -5,16 +5,20 @@ import { badRequest } from '#libs/errors';
 import { Handles } from '#libs/messaging';
 import { DatabaseErrorFilter } from '../database-error.js';
 import { LIMITS } from '../limits.js';
+import { Liveness } from '../snapshot/liveness.js';
 import { PlacementQuestions } from './placement-questions.js';
 import { PlacementViewsRepository } from './placement-views.repository.js';
 
 @Controller()
 @UseFilters(DatabaseErrorFilter)
 export class PlacementViewsController {
-  constructor(private readonly views: PlacementViewsRepository, private readonly questions: PlacementQuestions) {}
+  constructor(private readonly views: PlacementViewsRepository, private readonly questions: PlacementQuestions, private readonly liveness: Liveness) {}
 
   @Handles(listProviders)
-  providers(@Payload() { id, after, limit }: ReceivedBy<typeof listProviders>): Promise<OutputOf<typeof listProviders>> { return this.views.providers(id ?? null, after, limit); }
+  async providers(@Payload() { id, after, limit }: ReceivedBy<typeof listProviders>): Promise<OutputOf<typeof listProviders>> {
+    const { providers, next } = await this.views.providers(id ?? null, after, limit);
+    return { providers: providers.map((provider) => ({ ...provider, takesNew: provider.takesNew && this.liveness.of(provider.id).alive })), next };
+  }
 
   @Handles(listAllocations)
   async allocations(@Payload() { instanceId, hostId }: ReceivedBy<typeof listAllocations>): Promise<OutputOf<typeof listAllocations>> {

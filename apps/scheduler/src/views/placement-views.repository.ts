@@ -6,14 +6,14 @@ import { makeOf, type StoredInventory } from '../decide/make.js';
 import { claimedResources, inventoriesOf } from '../decide/provider.js';
 
 interface RawProvider {
-  id: string; number: number; name: string; generation: number; updated_at: Date; open: boolean; capabilities: string[]; inventory: (StoredInventory & Inventory) | null;
+  id: string; number: number; name: string; generation: number; updated_at: Date; open: boolean; enabled: boolean; capabilities: string[]; inventory: (StoredInventory & Inventory) | null;
   cpu: number; ram: number; disk: number; used_vcpus: number; used_pcpus: number; used_memory_mib: number; used_disk_gib: number;
   resources: Record<string, number>; aggregates: string[];
 }
 
 interface RawClaim { instance_id: string; host_id: string; purpose: string; generation: number; project_id: string; vcpus: number; pcpus: number; memory_mib: number; disk_gib: number; resources: Record<string, number> | null; created_at: Date }
 
-const PROVIDERS = `SELECT h.id, h.number, h.name, h.generation::float8 AS generation, h.updated_at, h.open AND h.fenced_at IS NULL AS open, h.capabilities, h.inventory,
+const PROVIDERS = `SELECT h.id, h.number, h.name, h.generation::float8 AS generation, h.updated_at, h.open AND h.fenced_at IS NULL AS open, c.enabled, h.capabilities, h.inventory,
     h.cpu_ratio AS cpu, h.ram_ratio AS ram, h.disk_ratio AS disk, c.used_vcpus, c.used_pcpus, c.used_memory_mib, c.used_disk_gib,
     coalesce((SELECT jsonb_object_agg(r.class, r.used) FROM scheduler.host_resources r WHERE r.host_id = h.id AND r.used > 0), '{}') AS resources,
     ARRAY(SELECT a.uuid::text FROM scheduler.aggregate_hosts m JOIN scheduler.aggregates a ON a.id = m.aggregate_id WHERE m.host_id = h.id ORDER BY a.id) AS aggregates
@@ -25,6 +25,7 @@ const PROVIDERS = `SELECT h.id, h.number, h.name, h.generation::float8 AS genera
 export class PlacementViewsRepository {
   constructor(@Inject(DATABASE) private readonly db: Database) {}
 
+  /** `takesNew` as far as the database knows: who is alive, it does not. */
   async providers(id: string | null, after: number, limit: number): Promise<{ providers: ResourceProvider[]; next: number | null }> {
     const { rows } = await this.db.pool.query<RawProvider>(PROVIDERS, [id, after, limit]);
     return { providers: rows.map(toProvider), next: rows.length === limit ? rows.at(-1)!.number : null };
@@ -57,7 +58,7 @@ function toProvider(row: RawProvider): ResourceProvider {
   const used = { vcpus: row.used_vcpus, pcpus: row.used_pcpus, memoryMib: row.used_memory_mib, diskGib: row.used_disk_gib, resources: row.resources };
   const traits = row.inventory === null ? [] : makeOf(row.inventory, row.capabilities, row.generation).traits;
   return {
-    id: row.id as ResourceProvider['id'], name: row.name, generation: row.generation, updatedAt: row.updated_at.toISOString(), aggregates: row.aggregates,
+    id: row.id as ResourceProvider['id'], name: row.name, generation: row.generation, updatedAt: row.updated_at.toISOString(), aggregates: row.aggregates, takesNew: row.enabled,
     traits: [...new Set([...traits, ...(row.open ? [] : ['COMPUTE_STATUS_DISABLED'])])].sort(),
     inventories: row.inventory === null ? {} : inventoriesOf(row.inventory, { cpu: row.cpu, ram: row.ram, disk: row.disk }, used),
   };

@@ -14,11 +14,12 @@ export async function hypervisorHosts(bus: Bus, { requestId }: Caller): Promise<
 export async function serversOnHost(bus: Bus, caller: Caller, hostName?: string): Promise<InstanceView[]> {
   const found: InstanceView[] = [];
   let marker: string | undefined;
-  for (let page = 0; page < LIMITS.hypervisorServerPages; page += 1) {
+  for (let read = 0; read < LIMITS.hypervisorServers;) {
     const { instances, more } = await asking(bus, caller)(listServers, {
-      projectId: null, filters: hostName === undefined ? {} : { hostName }, sort: [], limit: LIMITS.page, ...(marker !== undefined && { marker }),
+      projectId: null, filters: hostName === undefined ? {} : { hostName }, sort: [], limit: LIMITS.page, withUserData: false, ...(marker !== undefined && { marker }),
     });
     found.push(...instances.filter((instance) => instance.hostName !== null));
+    read += instances.length;
     marker = instances.at(-1)?.id;
     if (!more || marker === undefined) break;
   }

@@ -132,7 +132,6 @@ function refuseWhatIsNotOffered(body: CreateServerBody): void {
   if (group !== undefined) throw badRequest(`Security group ${group.name} not found: this cloud offers no networks, so there is only 'default'.`);
   if (server['OS-DCF:diskConfig'] === 'AUTO') throw badRequest('OS-DCF:diskConfig AUTO is not supported by this cloud: disks are left as the image has them.');
   if (server.accessIPv4 !== undefined || server.accessIPv6 !== undefined) throw badRequest('accessIPv4 and accessIPv6 are not supported by this cloud.');
-  if (Object.keys(server.metadata ?? {}).length > LIMITS.metadataItems) throw new SkyError('over-quota', `Maximum number of metadata items exceeds ${LIMITS.metadataItems}`);
   refuseDevices(server);
 }
 

@@ -2,17 +2,18 @@ import { listServers, type InputOf, type InstanceView } from '#libs/contracts';
 import type { Bus } from '#libs/messaging';
 import { asking, type Call } from '../../http/call.js';
 
-/** A whole page: one answer may have fewer servers than asked for though there are more, because it has to fit a message. */
-export async function collectPage(bus: Bus, { caller }: Call, asked: Omit<InputOf<typeof listServers>, 'caller'>): Promise<InstanceView[]> {
+export interface ServersPart { readonly instances: InstanceView[]; readonly isLast: boolean }
+
+/** A page, part by part: one answer may have fewer servers than asked for though there are more, for it has to fit a message, or into memory. */
+export async function* pageInParts(bus: Bus, { caller }: Call, asked: Omit<InputOf<typeof listServers>, 'caller'>): AsyncGenerator<ServersPart> {
   const ask = asking(bus, caller);
-  const first = await ask(listServers, asked);
-  let { more } = first;
-  if (!more || first.instances.length >= asked.limit) return first.instances;
-  const page = [...first.instances];
-  while (more && page.length > 0 && page.length < asked.limit) {
-    const next = await ask(listServers, { ...asked, limit: asked.limit - page.length, marker: page.at(-1)?.id });
-    page.push(...next.instances);
-    more = next.more && next.instances.length > 0;
+  let { limit, marker } = asked;
+  for (;;) {
+    const { instances, more } = await ask(listServers, { ...asked, limit, ...(marker !== undefined && { marker }) });
+    limit -= instances.length;
+    const isLast = !more || instances.length === 0 || limit <= 0;
+    yield { instances, isLast };
+    if (isLast) return;
+    marker = instances.at(-1)?.id;
   }
-  return page;
 }

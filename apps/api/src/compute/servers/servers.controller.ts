@@ -1,22 +1,24 @@
+import { Readable } from 'node:stream';
 import { Body, Delete, Get, HttpCode, Inject, Param, Post, Put, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Policy } from '#libs/auth';
 import { deleteServer, getServer, updateServer, type InstanceView } from '#libs/contracts';
 import { badRequest } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
-import { has, serverCreated, serverDetail, serverListPieces, serverUpdated } from '#libs/openstack';
+import { has, serverCreated, serverDetail, serverListText, serverUpdated } from '#libs/openstack';
 import { asking, CallParam, type Call } from '../../http/call.js';
 import { ComputeController } from '../../http/compute-controller.js';
 import { Describe } from '../../http/describe.js';
 import { inTurns } from '../../http/in-turns.js';
 import { withMarker } from '../../http/paging.js';
 import { readBody } from '../../http/read-input.js';
+import { LIMITS } from '../../limits.js';
 import { ActionResult, ServerAnswer, ServerCreated, ServerDetailList, ServerList, ServerRebuilt, ServerUpdated } from '../answers.js';
 import { createServer } from './create-server.js';
 import { performAction } from './server-actions.js';
 import { ServerContexts } from './server-contexts.js';
 import { serverIdOf } from './server-id.js';
-import { collectPage } from './server-pages.js';
+import { pageInParts } from './server-pages.js';
 import { BODIES, ServerActionBody } from './server-actions.schema.js';
 import { ListServersQuery, readServerListing } from './servers.query.js';
 import { CreateServerBody, UpdateServerBody } from './servers.schema.js';
@@ -92,12 +94,36 @@ export class ServersController {
     return answer.body;
   }
 
-  /** As text: a page may have a megabyte and a half, which is cheaper written than built and then serialised. */
-  private async listAs(call: Call, reply: FastifyReply, detail: boolean): Promise<Buffer> {
+  /**
+   * As text, which is cheaper written than built and then serialised. What is long is sent while it is made, part by part, as fast
+   * as it is taken: a page of long servers has a hundred megabytes, and several may be asked for at a time. A fault by then can
+   * only break the answer off.
+   */
+  private async listAs(call: Call, reply: FastifyReply, detail: boolean): Promise<Buffer | Readable> {
     const { ask, paging } = readServerListing(call, detail);
-    const instances: InstanceView[] = ask === undefined ? [] : await withMarker(paging.marker, collectPage(this.bus, call, ask));
-    const text = await inTurns(serverListPieces(instances, detail, paging, await this.contexts.for(call, detail ? instances : [])));
+    const list = serverListText(detail, paging, call.links);
+    const textOf = async (instances: InstanceView[], isLast: boolean): Promise<Buffer> => {
+      const context = await this.contexts.for(call, detail ? instances : []);
+      return inTurns((function* pieces() {
+        yield* list.entries(instances, context);
+        if (isLast) yield list.end();
+      })());
+    };
     void reply.type('application/json; charset=utf-8');
-    return text;
+    if (ask === undefined) return textOf([], true);
+    const parts = pageInParts(this.bus, call, ask);
+    const held: Buffer[] = [];
+    for (let bytes = 0; bytes <= LIMITS.listHeldBytes;) {
+      const part = await withMarker(paging.marker, parts.next());
+      if (part.done === true) return Buffer.concat(held);
+      const text = await textOf(part.value.instances, part.value.isLast);
+      if (part.value.isLast && held.length === 0) return text;
+      held.push(text);
+      bytes += text.length;
+    }
+    return Readable.from((async function* rest() {
+      yield* held.splice(0, Infinity);
+      for await (const { instances, isLast } of parts) yield textOf(instances, isLast);
+    })(), { objectMode: false, highWaterMark: 1 });
   }
 }

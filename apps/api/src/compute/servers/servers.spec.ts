@@ -263,6 +263,27 @@ describe('GET /servers', () => {
     expect((await ask('marker=x')).body).toEqual({ badRequest: { code: 400, message: 'marker [x] not found' } });
   });
 
+  it('is one answer, in however many parts its servers come; and long ones are asked for as they are taken', async () => {
+    const ids = Array.from({ length: 90 }, (_, at) => `00000000-0000-4000-8000-${String(at).padStart(12, '0')}`);
+    const userData = 'QUJD'.repeat(16_000);
+    const answer = (chars: number) => cloud.answer(listServers, ({ limit, marker }) => {
+      const from = marker === undefined ? 0 : ids.indexOf(marker) + 1;
+      const some = ids.slice(from, from + Math.min(limit, 7));
+      return { instances: some.map((id) => ({ ...instance(), id: id as never, userData: userData.slice(0, chars) })), more: from + some.length < ids.length };
+    });
+    for (const chars of [4, 64_000]) {
+      answer(chars);
+      for (const [query, count] of chars === 4 ? [['', 90], ['limit=7', 7], ['limit=8', 8]] as const : [['', 90], ['limit=80', 80]] as const) {
+        const { status, body, headers } = await ask(query, { as: 'admin', version: '2.3' });
+        expect([status, headers['content-type']]).toEqual([200, 'application/json; charset=utf-8']);
+        expect(body.servers.map(({ id }: { id: string }) => id)).toEqual(ids.slice(0, count));
+        expect(body.servers.every((server: Record<string, string>) => server['OS-EXT-SRV-ATTR:user_data']?.length === chars)).toBe(true);
+        expect(body.servers_links?.[0].href).toBe(count === 90 ? undefined : `http://localhost:80/compute/v2.1/servers/detail?${query}&marker=${ids[count - 1] as string}`);
+        cloud.questions(listServers);
+      }
+    }
+  });
+
   it('shows how hosts are to admins from 2.16 on, also when nobody can say', async () => {
     expect((await ask('', { as: 'admin', version: '2.16' })).body.servers[0].host_status).toBe('UP');
     cloud.answer(listHosts, () => { throw unavailable('away'); });

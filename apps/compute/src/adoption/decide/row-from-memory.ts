@@ -1,5 +1,5 @@
 /** A server's row from what its host remembers: the columns that a new row, or one that follows its host, gets. Pure. */
-import type { Flavor, Layout, RememberedInstance } from '#libs/contracts';
+import type { Flavor, Hints, Layout, RememberedInstance } from '#libs/contracts';
 import type { InstanceSpec } from '../../instances/instance-row.js';
 
 export interface RememberedRow {
@@ -7,6 +7,8 @@ export interface RememberedRow {
   intent: string; generation: number; specGeneration: number; diskGeneration: number; rebootCount: number; rebootType: string;
   flavorId: string; imageId: string; spec: InstanceSpec; vcpus: number; ramMib: number; claimDiskGib: number;
   keyName: string | null; userData: string | null; launchIndex: number;
+  /** Its server group, which may be gone by now, and what its scheduler hints said. */
+  groupId: string | null; hints: Hints | null;
   /** What of the host it has, as the host was told. */
   layout: Layout | null;
   /** It was built: it has run, or may have. */
@@ -38,7 +40,7 @@ export function rowFromMemory({ desired, state }: RememberedInstance, flavors: R
       flavor, image, diskGib: desired.diskGib, claimDiskGib, publicKey: key?.data ?? null, randomSeed: meta.random_seed ?? '',
       ...(desired.powerOffTimeoutS !== null && { powerOffTimeoutS: desired.powerOffTimeoutS }),
     },
-    keyName: key?.name ?? null, userData: userData ?? null, launchIndex: meta.launch_index ?? 0, layout: desired.layout,
+    keyName: key?.name ?? null, userData: userData ?? null, launchIndex: meta.launch_index ?? 0, groupId: desired.groupId ?? null, hints: desired.hints ?? null, layout: desired.layout,
     launched: state !== 'building' && state !== 'failed' && state !== 'absent',
   };
 }

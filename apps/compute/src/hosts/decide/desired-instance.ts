@@ -6,7 +6,7 @@ import { decodeUserData } from './user-data.js';
 
 /** What a host's entry is made from. */
 export type FeedRow = Pick<InstanceRow,
-  'id' | 'project_id' | 'user_id' | 'flavor_id' | 'name' | 'hostname' | 'intent' | 'withdrawn' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type' | 'spec' | 'vcpus' | 'ram_mib'
+  'id' | 'project_id' | 'user_id' | 'flavor_id' | 'group_id' | 'hints' | 'name' | 'hostname' | 'intent' | 'withdrawn' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type' | 'spec' | 'vcpus' | 'ram_mib'
   | 'disk_generation' | 'hold' | 'metadata' | 'key_name' | 'user_data' | 'launch_index' | 'availability_zone' | 'layout'> & {
     host_sequence: string;
     /** The disk comes from another host under this key. */
@@ -31,7 +31,7 @@ export function desiredInstance(row: FeedRow): Entry {
     configDrive: intent === 'deleted' ? {} : configDrive(row),
     diskGeneration: row.disk_generation, powerOffTimeoutS: row.spec.powerOffTimeoutS ?? null, ...moving(row),
     diskLaunched: row.disk_launched === true,
-    userId: row.user_id, flavorId: row.flavor_id, layout: row.layout,
+    userId: row.user_id, flavorId: row.flavor_id, groupId: row.group_id, hints: row.hints, layout: row.layout,
   };
 }
 

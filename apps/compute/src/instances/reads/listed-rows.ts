@@ -6,16 +6,22 @@ import type { Flavor, InstanceView } from '#libs/contracts';
  * flavor alone. Pure.
  */
 const moment = (column: string): string => `(i.${column} AT TIME ZONE 'UTC')::text`;
+/** What may be long of a server, in bytes. */
+export const listedBytes = (withUserData: boolean): string => `${withUserData ? 'coalesce(octet_length(i.user_data), 0) + ' : ''}octet_length(i.metadata::text) + coalesce(octet_length(i.fault::text), 0)`;
+/** None of it is read of servers that are too many for an answer: that there are some is all that is asked. */
+const [METADATA, FAULT, USER_DATA] = ["CASE WHEN i.fits THEN i.metadata ELSE '{}' END", 'CASE WHEN i.fits THEN i.fault END', 'CASE WHEN i.fits THEN i.user_data END'];
 const COLUMNS = [
-  'i.id', 'i.project_id', 'i.user_id', 'i.name', 'i.hostname', 'i.description', 'i.metadata', "CASE WHEN i.tags <> '{}' THEN array_to_json(i.tags) END", 'i.intent',
+  'i.id', 'i.project_id', 'i.user_id', 'i.name', 'i.hostname', 'i.description', METADATA, "CASE WHEN i.tags <> '{}' THEN array_to_json(i.tags) END", 'i.intent',
   'i.generation', 'i.spec_generation', 'i.reboot_count', 'i.reboot_type', "i.spec->'flavor'", 'i.image_id', 'i.key_name', 'i.config_drive', 'i.requested_zone', 'i.availability_zone',
   'i.host_id', 'i.host_name', 'i.reservation_id', 'i.launch_index', 'i.group_id', 'i.locked', 'i.locked_reason', 'i.rebuilding', 'i.move_kind', 'i.move_phase',
-  'i.observed_state', 'i.observed_generation', 'i.observed_reboot_count', 'i.step', 'i.fault', moment('created_at'), moment('updated_at'), moment('launched_at'), moment('terminated_at'),
+  'i.observed_state', 'i.observed_generation', 'i.observed_reboot_count', 'i.step', FAULT, moment('created_at'), moment('updated_at'), moment('launched_at'), moment('terminated_at'),
 ];
 
-/** What is selected from `compute.instances i`. */
+/** What is selected from `compute.instances i`; with `fits`, unless it is names. */
 export const listedColumns = ({ withUserData, namesOnly }: { withUserData: boolean; namesOnly: boolean }): string =>
-  (namesOnly ? 'i.id, i.name' : `${COLUMNS.join(', ')}, ${withUserData ? 'i.user_data' : 'NULL'}`);
+  (namesOnly ? 'i.id, i.name' : `${COLUMNS.join(', ')}, ${withUserData ? USER_DATA : 'NULL'}, i.fits`);
+/** Of a row of `listedColumns`. */
+export const fitsListed = (row: ListedRow): boolean => row.at(-1) === 't';
 
 /** One row of `listedColumns`, as PostgreSQL wrote it. */
 export type ListedRow = readonly (string | null)[];

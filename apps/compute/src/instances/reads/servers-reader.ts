@@ -22,12 +22,11 @@ export class ServersReader {
     const { caller, projectId, filters } = input;
     if (!caller.isAdmin && projectId !== caller.projectId) throw forbidden("Only an administrator may list other projects' servers.");
     if (filters.deleted === true && !caller.isAdmin) throw forbidden('Only administrators may list deleted instances');
-    const rows = await this.lists.list(input);
-    const page = rows.length > input.limit ? rows.slice(0, input.limit) : rows;
+    const { rows, more } = await this.lists.list(input, unbounded ? LIMITS.handedOverBytes : LIMITS.answerBytes);
     // A thousand names always fit.
-    const views = page.map(input.namesOnly ? nameOfListed : viewOfListed);
+    const views = rows.map(input.namesOnly ? nameOfListed : viewOfListed);
     const instances = unbounded || input.namesOnly ? views : fitting(views);
-    return { instances, more: rows.length > instances.length };
+    return { instances, more: more || rows.length > instances.length };
   }
 
   async get({ caller, instanceId }: ReceivedBy<typeof getServer>): Promise<InstanceView> {

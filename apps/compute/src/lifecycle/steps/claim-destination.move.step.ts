@@ -4,13 +4,12 @@
  * A crash after it was granted: the next pass asks again and gets the same host. Given up or deleted meanwhile: the
  * release leaves a tombstone, and a claim that arrives later still is refused.
  */
-import { claimHost } from '#libs/contracts';
 import { asSkyError, stale } from '#libs/errors';
 import type { InstanceRow } from '../../instances/instance-row.js';
 import type { MigrationRow } from '../../moves/migration-row.js';
 import type { Claim } from '../decide/facts.js';
 import { goesOn, type StepResult, type StepTools } from './step.js';
-import { demandLayout, wishesOf } from './wishes.js';
+import { askForClaim, whyNotTaken, wishesOf } from './wishes.js';
 
 export async function claimDestinationStep(tools: StepTools, row: InstanceRow): Promise<StepResult> {
   const move = await openMove(tools, row);
@@ -18,14 +17,18 @@ export async function claimDestinationStep(tools: StepTools, row: InstanceRow): 
   const avoid = [...await tools.moves.hostsToAvoid(row.id), ...(move.may_stay ? [] : [move.source_host_id])];
   try {
     const wishes = await wishesOf(tools, row, move.new_spec);
-    const claim = await tools.bus.ask(claimHost, {
+    const claim = await askForClaim(tools, row, {
       instanceId: row.id as never, generation: move.new_spec_generation, projectId: row.project_id, purpose: 'move',
       vcpus: flavor.vcpus, memoryMib: flavor.ramMib, diskGib: claimDiskGib,
       availabilityZone: row.requested_zone, requestedHost: move.requested_host, notHosts: [...new Set(avoid)] as never[], ...wishes,
       // Dates here have milliseconds, the database's clock microseconds: round up, a snapshot must be newer.
       requestedAt: new Date(row.updated_at.getTime() + 1).toISOString(),
-    }, row.last_request_id === null ? {} : { requestId: row.last_request_id });
-    demandLayout(wishes, claim);
+    });
+    const postponed = whyNotTaken(wishes, claim);
+    if (postponed !== undefined) {
+      const renewed = await renewDestinationStep(tools, row);
+      return typeof renewed === 'object' && 'row' in renewed ? { ...renewed, postponed } : renewed;
+    }
     return { learned: { claim: claim.outcome === 'claimed' ? { ...claim, ...await incapable(tools, move, claim) } : claim } };
   } catch (error) {
     if (asSkyError(error).kind === 'stale') return { learned: { claim: { outcome: 'stale' } } };

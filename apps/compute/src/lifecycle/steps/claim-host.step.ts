@@ -4,27 +4,39 @@
  * A crash after the claim was granted: the next pass asks again and gets the same host. Deleted meanwhile: the pass that
  * sees it releases the generation, and a claim that arrives later still is refused by the tombstone.
  */
-import { claimHost } from '#libs/contracts';
-import { asSkyError } from '#libs/errors';
+import { asSkyError, unavailable } from '#libs/errors';
 import type { InstanceRow } from '../../instances/instance-row.js';
-import { demandLayout, wishesOf } from './wishes.js';
+import { askForClaim, whyNotTaken, wishesOf } from './wishes.js';
 import type { StepResult, StepTools } from './step.js';
 
 export async function claimHostStep(tools: StepTools, row: InstanceRow): Promise<StepResult> {
   try {
+    if (row.unplaced_in !== null) await everyHostWasAsked(tools, row.unplaced_in);
     const wishes = await wishesOf(tools, row, row.spec);
-    const claim = await tools.bus.ask(claimHost, {
-      instanceId: row.id, generation: row.spec_generation, projectId: row.project_id,
+    const claim = await askForClaim(tools, row, {
+      instanceId: row.id as never, generation: row.spec_generation, projectId: row.project_id,
       vcpus: row.vcpus, memoryMib: row.ram_mib, diskGib: row.spec.claimDiskGib,
       availabilityZone: row.requested_zone, requestedHost: row.requested_host, ...wishes,
       // Dates here have milliseconds, the database's clock microseconds: round up, a snapshot must be newer.
       requestedAt: new Date(row.updated_at.getTime() + 1).toISOString(),
-    }, row.last_request_id === null ? {} : { requestId: row.last_request_id });
-    demandLayout(wishes, claim);
+    });
+    const postponed = whyNotTaken(wishes, claim);
+    if (postponed !== undefined) {
+      const renewed = await renewClaimStep(tools, row);
+      return typeof renewed === 'object' && 'row' in renewed ? { ...renewed, postponed } : renewed;
+    }
     return { learned: { claim } };
   } catch (error) {
     if (asSkyError(error).kind === 'stale') return { learned: { claim: { outcome: 'stale' } } };
     throw error;
+  }
+}
+
+/** The database was restored, and this server was placed since the backup for all it knows: a second one must not be built while a host may have it. */
+async function everyHostWasAsked(tools: StepTools, incarnation: number): Promise<void> {
+  const silent = await tools.hosts.unadopted(incarnation);
+  if (silent.length > 0) {
+    throw unavailable(`The database was restored when this server had no host, and it may be on one that was not adopted since: ${silent.join(', ')}. What to do: adopt these hosts, or fence those that are gone (skylite adopt, skylite host fence).`);
   }
 }
 

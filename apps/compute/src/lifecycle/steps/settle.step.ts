@@ -14,8 +14,9 @@ export async function settleStep(tools: StepTools, row: InstanceRow): Promise<St
 }
 
 export async function failStep(tools: StepTools, row: InstanceRow, { placement, ...fault }: ExplainedFault): Promise<StepResult> {
-  // Right after: a build that reached a host is taken back from it; a claim whose answer never came is released. A refusal holds nothing.
-  const more = row.host_id === null ? placement === undefined : row.launched_at === null;
+  // Right after: a build that reached a host is taken back from it; a claim whose answer never came is released. Also after a refusal:
+  // an earlier question whose answer was lost may be answered still, by another scheduler that knows of room.
+  const more = row.host_id === null || row.launched_at === null;
   const changed = await tools.instances.change(row.id, row.version, {
     set: {
       step: 'failed', waiting_for: null, fault: { ...fault, createdAt: new Date().toISOString() },

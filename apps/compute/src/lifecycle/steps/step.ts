@@ -1,3 +1,4 @@
+import type { SkyError } from '#libs/errors';
 import type { Bus } from '#libs/messaging';
 import type { DeparturesRepository } from '../../hosts/departures.repository.js';
 import type { HostDirectory } from '../../hosts/host-directory.js';
@@ -27,6 +28,8 @@ export type StepResult =
   | { learned: PassFacts }
   /** Written; the pass goes on with the row as it is now. */
   | { row: InstanceRow }
+  /** Written, but it came to nothing for now, because of this: come again later, as after an error. */
+  | { postponed: SkyError; row: InstanceRow }
   /** Somebody changed the row meanwhile: decide anew. */
   | 'lost'
   /** Written, lease given back: the pass ends. */

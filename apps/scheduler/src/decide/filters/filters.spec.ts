@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { cell, fleetOf, no, NOW, numaHost, request, takers } from '../../testing/numa-hosts.js';
+import { cell, fleetOf, no, NOW, numaHost, request, takers, yes } from '../../testing/numa-hosts.js';
 import type { Fleet } from '../fleet.js';
 import type { AggregateRow, HostMake } from '../host-row.js';
 import type { GroupCounts } from '../request.js';
@@ -137,9 +137,10 @@ describe('builds that failed', () => {
     const two = fleet();
     two.setFailures('id-a', 1, -Infinity);
     expect(takers(two, request(null))).toEqual(['b', 'a']);
-    expect(takers(two, request(null, { cachedOn: new Set(['id-a']) }))).toEqual(['b', 'a']);
+    for (const name of ['a', 'b']) two.setImages(`id-${name}`, [`image-${name}`]);
+    expect(takers(two, request(null, { image: 'image-a' }))).toEqual(['b', 'a']);
     two.setFailures('id-a', 0, -Infinity);
-    for (const name of ['a', 'b']) expect(takers(two, request(null, { cachedOn: new Set([`id-${name}`]) }))[0]).toBe(name);
+    for (const name of ['a', 'b']) expect(takers(two, request(null, { image: `image-${name}` }))[0]).toBe(name);
   });
 });
 
@@ -175,4 +176,14 @@ describe('weights', () => {
     expect(takers(fleet, request(null))).toHaveLength(5);
     expect(takers(fleet, request(null), { strategy: 'spread', weights: {}, candidates: 9 })).toHaveLength(9);
   });
+});
+
+it('guests of real time go where the agent knows it', () => {
+  const needs = { cpuPolicy: 'dedicated' as const, pinned: [0, 1, 2, 3], emulatorThreads: 'isolate' as const, realtime: [0, 1, 2, 3] };
+  const traits = ['CUSTOM_SKYLITE_LAYOUT'];
+  const [older, newer] = [numaHost('older', [cell(0, 8, 1)], { make: { traits } }), numaHost('newer', [cell(0, 8, 1)], { make: { traits: [...traits, 'CUSTOM_SKYLITE_CPU_REALTIME'] } })];
+  expect(takers(fleetOf(older, newer), request(needs))).toEqual(['newer']);
+  expect(yes(fleetOf(newer), request(needs)).layout).toMatchObject({ realtime: [0, 1, 2, 3] });
+  expect(yes(fleetOf(newer), request({ ...needs, realtime: [] })).layout).not.toHaveProperty('realtime');
+  expect(no(fleetOf(older), request(needs)).filters[0]).toMatchObject({ name: 'agent', reason: '1 host has an agent that is too old for pinned CPUs of real time.' });
 });

@@ -31,28 +31,42 @@ export interface Cell {
   distances: readonly number[];
 }
 
+/** What of a cell never changes, which hosts of one make share. */
+type CellMake = Omit<Cell, 'usedMemoryMib' | 'pages'> & { pages: readonly { kib: number; total: number }[] };
+
+/** By the very list of cells: hosts of one make bring the same. */
+const known = new WeakMap<HostMake['cells'], { make: HostMake; cells: readonly CellMake[] }>();
+
+function cellsOf(make: HostMake): readonly CellMake[] {
+  const before = known.get(make.cells);
+  if (before !== undefined && before.make.sharedCpus === make.sharedCpus && before.make.dedicatedCpus === make.dedicatedCpus) return before.cells;
+  const dedicated = new Set(make.dedicatedCpus);
+  const shared = make.sharedCpus === null ? null : new Set(make.sharedCpus);
+  const isShared = (cpu: number): boolean => (shared === null || shared.has(cpu)) && !dedicated.has(cpu);
+  const cells = make.cells.map((cell): CellMake => {
+    const named = new Set(cell.cores.flat());
+    const cores = [...cell.cores, ...cell.cpus.filter((cpu) => !named.has(cpu)).map((cpu) => [cpu])]
+      .map((cpus): Core => ({ threads: cpus.filter((cpu) => dedicated.has(cpu)).sort((a, b) => a - b), shared: cpus.some(isShared) }))
+      .filter(({ threads }) => threads.length > 0);
+    const huge = cell.pages.reduce((sum, { kib, total }) => sum + (kib / 1024) * total, 0);
+    return {
+      id: cell.id, cores, distances: cell.distances,
+      dedicated: cores.reduce((sum, { threads }) => sum + threads.length, 0), sharedCpus: cell.cpus.filter(isShared).length,
+      memoryMib: Math.max(0, Math.floor(cell.memoryMib - huge)),
+      pages: cell.pages.map(({ kib, total }) => ({ kib, total })).sort((a, b) => b.kib - a.kib),
+    };
+  });
+  known.set(make.cells, { make, cells });
+  return cells;
+}
+
 export class HostCells {
   readonly cells: readonly Cell[];
   /** Dedicated CPUs that are claimed. */
   readonly taken = new Set<number>();
 
   constructor(make: HostMake) {
-    const dedicated = new Set(make.dedicatedCpus);
-    const shared = make.sharedCpus === null ? null : new Set(make.sharedCpus);
-    const isShared = (cpu: number): boolean => (shared === null || shared.has(cpu)) && !dedicated.has(cpu);
-    this.cells = make.cells.map((cell): Cell => {
-      const named = new Set(cell.cores.flat());
-      const cores = [...cell.cores, ...cell.cpus.filter((cpu) => !named.has(cpu)).map((cpu) => [cpu])]
-        .map((cpus): Core => ({ threads: cpus.filter((cpu) => dedicated.has(cpu)).sort((a, b) => a - b), shared: cpus.some(isShared) }))
-        .filter(({ threads }) => threads.length > 0);
-      const huge = cell.pages.reduce((sum, { kib, total }) => sum + (kib / 1024) * total, 0);
-      return {
-        id: cell.id, cores, distances: cell.distances,
-        dedicated: cores.reduce((sum, { threads }) => sum + threads.length, 0), sharedCpus: cell.cpus.filter(isShared).length,
-        memoryMib: Math.max(0, Math.floor(cell.memoryMib - huge)), usedMemoryMib: 0,
-        pages: cell.pages.map(({ kib, total }) => ({ kib, total, used: 0 })).sort((a, b) => b.kib - a.kib),
-      };
-    });
+    this.cells = cellsOf(make).map((cell) => ({ ...cell, usedMemoryMib: 0, pages: cell.pages.map(({ kib, total }) => ({ kib, total, used: 0 })) }));
   }
 
   /** All that is claimed, in the place of what was thought. Answers whether anything differed. */

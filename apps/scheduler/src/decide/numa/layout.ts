@@ -24,7 +24,7 @@ export function layoutOn(fleet: Fleet, ask: Ask, host: number): Candidate | null
   const cells = cheapestCells(fleet, ask, host);
   if (cells === null) return null;
   const known = fleet.hostCells[host]!;
-  const layout: Layout = { cells: [], emulatorCpu: null, idleCpus: [], emulatorThreads: needs?.emulatorThreads ?? null, guestTopology: topology, numa: shape.numa };
+  const layout: Layout = { cells: [], emulatorCpu: null, idleCpus: [], emulatorThreads: needs?.emulatorThreads ?? null, guestTopology: topology, numa: shape.numa, ...(needs?.realtime && needs.realtime.length > 0 && { realtime: [...needs.realtime] }) };
   amounts.memoryMib = 0;
   for (const [at, guest] of shape.cells.entries()) {
     const cell = known.cells[cells[at]!]!;

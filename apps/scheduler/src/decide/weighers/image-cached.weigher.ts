@@ -6,10 +6,11 @@ import type { Weigher } from '../sieve.js';
 export const imageCachedWeigher: Weigher = {
   name: 'imageCached',
   kind: 'merit',
-  add(fleet, { cachedOn }, hosts, count, multiplier, scores) {
-    if (cachedOn === undefined || cachedOn.size === 0) return;
-    const having = new Set<number>();
-    for (const id of cachedOn) having.add(fleet.indexOf(id));
-    for (let at = 0; at < count; at += 1) if (having.has(hosts[at]!)) scores[at]! += multiplier;
+  add(fleet, { image }, hosts, count, multiplier, scores) {
+    if (image === undefined || fleet.imageSets.list.length === 1) return;
+    const having = fleet.imageSets.list.map((images) => images.has(image));
+    if (!having.includes(true)) return;
+    const { imageSet } = fleet;
+    for (let at = 0; at < count; at += 1) if (having[imageSet[hosts[at]!]!] === true) scores[at]! += multiplier;
   },
 };

@@ -1,9 +1,8 @@
 import { getServer, ImageId, rebuildServer } from '#libs/contracts';
-import { badRequest, overQuota, SkyError } from '#libs/errors';
+import { badRequest, SkyError } from '#libs/errors';
 import { resourceLinks, serverRebuilt } from '#libs/openstack';
 import { asking } from '../../../http/call.js';
 import { readBody } from '../../../http/read-input.js';
-import { LIMITS } from '../../../limits.js';
 import { password } from '../create-server.js';
 import { BODIES } from '../server-actions.schema.js';
 import type { Action } from './action.js';
@@ -40,11 +39,10 @@ function blameTheImage(error: unknown): never {
   throw error;
 }
 
-function refuseWhatIsNotOffered(asked: { 'OS-DCF:diskConfig'?: string | undefined; accessIPv4?: string | undefined; accessIPv6?: string | undefined; metadata?: object | undefined; preserve_ephemeral?: boolean | undefined }, newer: NewerFields): void {
+function refuseWhatIsNotOffered(asked: { 'OS-DCF:diskConfig'?: string | undefined; accessIPv4?: string | undefined; accessIPv6?: string | undefined; preserve_ephemeral?: boolean | undefined }, newer: NewerFields): void {
   if (asked['OS-DCF:diskConfig'] === 'AUTO') throw badRequest('OS-DCF:diskConfig AUTO is not supported by this cloud: disks are left as the image has them.');
   if (asked.accessIPv4 !== undefined || asked.accessIPv6 !== undefined) throw badRequest('accessIPv4 and accessIPv6 are not supported by this cloud.');
   if (asked.preserve_ephemeral === true) throw badRequest('preserve_ephemeral is not supported by this cloud: servers have no ephemeral disks.');
   if ((newer.personality ?? []).length > 0) throw badRequest("Injecting files with 'personality' is not supported by this cloud; use user_data.");
   if ((newer.trusted_image_certificates ?? null) !== null) throw badRequest('trusted_image_certificates are not supported by this cloud: it does not verify signatures of images.');
-  if (Object.keys(asked.metadata ?? {}).length > LIMITS.metadataItems) throw overQuota(`Maximum number of metadata items exceeds ${LIMITS.metadataItems}`);
 }
