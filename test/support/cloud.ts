@@ -1,9 +1,8 @@
-import { execFile, spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { runOpenstack } from './openstack-client.js';
 
-const run = promisify(execFile);
 export const root = resolve(import.meta.dirname, '../..');
 
 /** The cloud that the end-to-end tests share (test/support/e2e-setup.mjs). */
@@ -22,13 +21,9 @@ const clean = (): Record<string, string> => Object.fromEntries(Object.entries(pr
 
 /** The distribution's unmodified openstack client; throws with its own words when it fails. */
 export async function openstack(words: string[], options: { as?: string; timeoutMs?: number } = {}): Promise<string> {
-  try {
-    const { stdout } = await run('/usr/bin/openstack', words, { env: { ...clean(), ...credentials(home, options.as ?? 'openrc') }, timeout: options.timeoutMs ?? 180_000, maxBuffer: 2 ** 26 });
-    return stdout;
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    throw new Error(`openstack ${words.join(' ')}: ${stderr ?? ''}${stdout ?? ''}${stderr === undefined ? String(error) : ''}`, { cause: error });
-  }
+  const { code, stdout, stderr } = await runOpenstack(words, { ...clean(), ...credentials(home, options.as ?? 'openrc') }, options.timeoutMs ?? 180_000);
+  if (code !== 0) throw new Error(`openstack ${words.join(' ')}: ${stderr}${stdout} (exit code ${code})`);
+  return stdout;
 }
 
 export const openstackJson = async <T>(words: string[], options?: { as?: string; timeoutMs?: number }): Promise<T> => JSON.parse(await openstack([...words, '-f', 'json'], options)) as T;

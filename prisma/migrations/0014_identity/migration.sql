@@ -15,7 +15,7 @@ ALTER TABLE identity.projects ADD COLUMN extra jsonb NOT NULL DEFAULT '{}';
 -- groups -------------------------------------------------------------------------------------------------------------
 CREATE TABLE identity.groups (
   id text PRIMARY KEY, domain_id text NOT NULL REFERENCES identity.domains, name text NOT NULL, description text NOT NULL DEFAULT '',
-  generation bigint NOT NULL DEFAULT 1, created_at timestamptz NOT NULL DEFAULT now(), UNIQUE (domain_id, name)
+  extra jsonb NOT NULL DEFAULT '{}', generation bigint NOT NULL DEFAULT 1, created_at timestamptz NOT NULL DEFAULT now(), UNIQUE (domain_id, name)
 );
 CREATE TABLE identity.group_members (
   group_id text NOT NULL REFERENCES identity.groups ON DELETE CASCADE,
@@ -25,7 +25,9 @@ CREATE TABLE identity.group_members (
 CREATE INDEX group_members_user ON identity.group_members (user_id);
 
 -- roles --------------------------------------------------------------------------------------------------------------
-ALTER TABLE identity.roles ADD CONSTRAINT roles_domain FOREIGN KEY (domain_id) REFERENCES identity.domains ON DELETE CASCADE;
+ALTER TABLE identity.roles
+  ADD COLUMN extra jsonb NOT NULL DEFAULT '{}',
+  ADD CONSTRAINT roles_domain FOREIGN KEY (domain_id) REFERENCES identity.domains ON DELETE CASCADE;
 CREATE TABLE identity.implied_roles (
   prior_role_id text NOT NULL REFERENCES identity.roles ON DELETE CASCADE,
   implied_role_id text NOT NULL REFERENCES identity.roles ON DELETE CASCADE,
@@ -44,6 +46,7 @@ ALTER TABLE identity.role_assignments
   ADD CONSTRAINT role_assignments_actor CHECK (num_nonnulls(user_id, group_id) = 1),
   ADD CONSTRAINT role_assignments_target CHECK (num_nonnulls(project_id, domain_id) + system::integer = 1),
   ADD CONSTRAINT role_assignments_once UNIQUE NULLS NOT DISTINCT (user_id, group_id, project_id, domain_id, system, role_id, inherited);
+CREATE INDEX role_assignments_role ON identity.role_assignments (role_id);
 CREATE INDEX role_assignments_group ON identity.role_assignments (group_id) WHERE group_id IS NOT NULL;
 CREATE INDEX role_assignments_domain ON identity.role_assignments (domain_id) WHERE domain_id IS NOT NULL;
 
@@ -100,10 +103,15 @@ CREATE TABLE identity.limits (
 CREATE TABLE identity.limits_generation (one boolean PRIMARY KEY DEFAULT true CHECK (one), generation bigint NOT NULL DEFAULT 1);
 INSERT INTO identity.limits_generation DEFAULT VALUES;
 
+-- What the quota store was before: its rows are taken over when the cloud is seeded, which knows the services they belong to.
+COMMENT ON TABLE identity.project_limits IS 'taken over into identity.limits at the first start; empty since';
+-- Of its project's limit, what a running upload has taken for itself before its bytes are there.
+ALTER TABLE image.images ADD COLUMN upload_reserved_bytes bigint NOT NULL DEFAULT 0 CHECK (upload_reserved_bytes >= 0);
+
 -- credentials (ec2, totp, cert, …); the blob is sealed, never stored plain ---------------------------------------------
 CREATE TABLE identity.credentials (
   id text PRIMARY KEY, user_id text NOT NULL REFERENCES identity.users ON DELETE CASCADE, project_id text, type text NOT NULL, sealed_blob bytea NOT NULL, key_hash text NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now()
+  extra jsonb NOT NULL DEFAULT '{}', created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX credentials_user ON identity.credentials (user_id);
 
@@ -116,7 +124,7 @@ CREATE TABLE identity.revocations (
   issued_before timestamptz NOT NULL DEFAULT clock_timestamp(), expires_at timestamptz NOT NULL, reason text NOT NULL DEFAULT '',
   CHECK (num_nonnulls(audit_id, audit_chain_id, user_id, project_id, domain_id, role_id, application_credential_id) > 0)
 );
-CREATE INDEX revocations_xid ON identity.revocations (xid);
+CREATE INDEX revocations_xid ON identity.revocations (xid, id);
 CREATE INDEX revocations_expires ON identity.revocations (expires_at);
 
 -- failed logins: how long an account or an address must wait -----------------------------------------------------------
@@ -129,15 +137,51 @@ CREATE INDEX login_failures_last ON identity.login_failures (last_at);
 ALTER TABLE identity.signing_keys ADD COLUMN activates_at timestamptz NOT NULL DEFAULT now();
 
 -- audit --------------------------------------------------------------------------------------------------------------
--- One trail for all services, written in the transaction of the change; services may add to it and nothing else.
+-- One trail for all services, written in the transaction of the change; services may add to it and nothing else. What is old
+-- goes by whole months, through a function that never takes the last week, whoever asks.
 CREATE SCHEMA audit;
 CREATE TABLE audit.records (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), at timestamptz NOT NULL DEFAULT now(),
+  id bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), at timestamptz NOT NULL DEFAULT now(),
   service text NOT NULL, action text NOT NULL, outcome text NOT NULL CHECK (outcome IN ('success', 'failure', 'denied')),
   user_id text, user_name text, project_id text, domain_id text, target_kind text, target_id text, address text, request_id text,
-  detail jsonb NOT NULL DEFAULT '{}'
-);
-CREATE INDEX records_at ON audit.records (at, id);
+  detail jsonb NOT NULL DEFAULT '{}', PRIMARY KEY (at, id)
+) PARTITION BY RANGE (at);
+CREATE TABLE audit.records_rest PARTITION OF audit.records DEFAULT;
+CREATE INDEX records_id ON audit.records (id);
+CREATE INDEX records_outbox ON audit.records (xid, id);
 CREATE INDEX records_project ON audit.records (project_id, id);
 CREATE INDEX records_user ON audit.records (user_id, id);
 CREATE INDEX records_target ON audit.records (target_id, id);
+CREATE FUNCTION audit.keep_record_partitions(months_ahead integer, keep_days integer) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT control.keep_partitions('audit.records', 'audit.records_rest', least(greatest(months_ahead, 0), 24), greatest(keep_days, 7))
+$$;
+-- Everybody may call a new function unless told otherwise.
+REVOKE ALL ON FUNCTION audit.keep_record_partitions(integer, integer) FROM PUBLIC;
+SELECT audit.keep_record_partitions(3, 3650);
+
+-- Servers and hosts: what somebody asked for is an event already, written in the statement of the change; the record follows it.
+-- The functions work with their owner's rights: services of before this migration write events while it runs.
+ALTER TABLE compute.instance_events ADD COLUMN user_name text, ADD COLUMN address text;
+CREATE FUNCTION audit.of_instance_event() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  INSERT INTO audit.records (service, action, outcome, user_id, user_name, project_id, target_kind, target_id, address, request_id, detail)
+  VALUES ('compute', 'servers:' || NEW.kind, 'success', NEW.user_id, NEW.user_name, NEW.project_id, 'server', NEW.instance_id::text, NEW.address, NEW.request_id,
+    CASE WHEN NEW.message = '' THEN '{}' ELSE jsonb_build_object('message', left(NEW.message, 256)) END);
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION audit.of_instance_event() FROM PUBLIC;
+CREATE TRIGGER audited AFTER INSERT ON compute.instance_events FOR EACH ROW WHEN (NEW.user_id IS NOT NULL) EXECUTE FUNCTION audit.of_instance_event();
+
+ALTER TABLE scheduler.host_events ADD COLUMN user_name text, ADD COLUMN address text;
+CREATE FUNCTION audit.of_host_event() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  INSERT INTO audit.records (service, action, outcome, user_id, user_name, target_kind, target_id, address, request_id, detail)
+  VALUES ('scheduler', 'hosts:' || NEW.kind, CASE WHEN NEW.kind = 'fence-failed' THEN 'failure' ELSE 'success' END, NEW.user_id, NEW.user_name,
+    CASE WHEN NEW.host_id IS NOT NULL THEN 'host' END, NEW.host_id::text, NEW.address, NEW.request_id,
+    CASE WHEN NEW.message = '' THEN '{}' ELSE jsonb_build_object('message', left(NEW.message, 256)) END);
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION audit.of_host_event() FROM PUBLIC;
+-- A host that joins is known by its one-time token alone.
+CREATE TRIGGER audited AFTER INSERT ON scheduler.host_events FOR EACH ROW WHEN (NEW.user_id IS NOT NULL OR NEW.kind = 'joined') EXECUTE FUNCTION audit.of_host_event();

@@ -4,6 +4,7 @@ import { badRequest, conflict, forbidden, notFound } from '#libs/errors';
 import { ZONE } from '../decide/aggregate-change.js';
 import { Snapshot } from '../snapshot/snapshot.js';
 import { AggregatesRepository } from './aggregates.repository.js';
+import { byOf } from '../hosts/hosts.repository.js';
 
 const REFUSALS = { 'bad-request': badRequest, conflict, 'not-found': notFound };
 
@@ -24,14 +25,14 @@ export class Aggregates {
 
   async create({ caller, uuid, name, availabilityZone }: ReceivedBy<typeof createAggregate>): Promise<Aggregate> {
     if (!caller.isAdmin) throw forbidden('Only an admin may make aggregates.');
-    const made = await this.aggregates.create(uuid, name, availabilityZone === null ? {} : { [ZONE]: availabilityZone }, { requestId: caller.requestId, userId: caller.userId });
+    const made = await this.aggregates.create(uuid, name, availabilityZone === null ? {} : { [ZONE]: availabilityZone }, byOf(caller));
     if (made === 'taken') throw taken(name);
     return made;
   }
 
   async change({ caller, id, change }: ReceivedBy<typeof changeAggregate>): Promise<OutputOf<typeof changeAggregate>> {
     if (!caller.isAdmin) throw forbidden('Only an admin may change aggregates.');
-    const outcome = await this.aggregates.change(id, change, { requestId: caller.requestId, userId: caller.userId });
+    const outcome = await this.aggregates.change(id, change, byOf(caller));
     if (outcome === undefined) throw missing(id);
     if ('problem' in outcome) throw 'kind' in outcome ? REFUSALS[outcome.kind](outcome.problem) : taken(change.do === 'update' ? change.name ?? '' : '');
     this.snapshot.wake();
