@@ -1,9 +1,9 @@
 // Which way imports go (docs/architecture.md). Every rule is an error; test/architecture breaks each once.
 const layers = [
   ['contracts', 'errors'],
-  ['openstack', 'config', 'observability', 'reconcile', 'libvirt', 'pci', 'embedded-postgres'],
+  ['openstack', 'config', 'observability', 'quota', 'reconcile', 'libvirt', 'pci', 'embedded-postgres'],
   ['messaging', 'db'],
-  ['auth', 'http'],
+  ['audit', 'auth', 'http'],
   ['testing'],
 ];
 /** A lib may reach its own layer's lower neighbours and everything below; never above. */

@@ -1,7 +1,8 @@
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { APP_GUARD, ModulesContainer } from '@nestjs/core';
-import { listTokenKeys } from '#libs/contracts';
+import { getAccessRules, listTokenKeys } from '#libs/contracts';
 import type { Bus } from '#libs/messaging';
+import { AccessRuleBook } from './access-rule-book.js';
 import { PolicyGuard } from './policy.guard.js';
 import { assertEveryRouteHasPolicy } from './routes.js';
 import { TokenGuard } from './token.guard.js';
@@ -26,11 +27,12 @@ export class AuthModule implements OnModuleInit, OnApplicationBootstrap, OnAppli
     const module: DynamicModule = {
       module: AuthModule,
       providers: [
-        { provide: TokenVerifier, useFactory: () => new TokenVerifier(async () => (await bus.ask(listTokenKeys, {})).keys) },
+        { provide: TokenVerifier, useFactory: () => new TokenVerifier((question) => bus.ask(listTokenKeys, question)) },
+        { provide: AccessRuleBook, useFactory: () => new AccessRuleBook(async (applicationCredentialId) => (await bus.ask(getAccessRules, { applicationCredentialId })).rules) },
         { provide: APP_GUARD, useClass: TokenGuard },
         { provide: APP_GUARD, useClass: PolicyGuard },
       ],
-      exports: [TokenVerifier],
+      exports: [TokenVerifier, AccessRuleBook],
     };
     registered.set(bus, module);
     return module;

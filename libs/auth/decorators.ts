@@ -10,6 +10,11 @@ export const POLICY_METADATA = 'skylite:policy';
 /** The part of a request that the guards read and fill. */
 export interface AuthenticatedRequest {
   readonly id: string;
+  readonly method: string;
+  /** As it came, with its query. */
+  readonly url: string;
+  /** Where it came from; behind a trusted proxy what that says. */
+  readonly ip: string;
   readonly headers: Record<string, string | string[] | undefined>;
   caller?: Caller;
   token?: VerifiedToken;

@@ -50,12 +50,12 @@ async function start(...controllers: NonNullable<DynamicModule['controllers']>[]
   return { app, asked: () => asked };
 }
 
-const token = (roles: string[], projectId: string | null = 'p'): string => {
+const token = (roles: string[], projectId: string | null = 'p', scope: Pick<TokenClaims, 'scopeDomain' | 'system'> = {}): string => {
   const now = Math.floor(Date.now() / 1_000);
   const claims: Omit<TokenClaims, 'issuer'> = {
     auditId: 'a', parentAuditId: null, issuedAt: now, expiresAt: now + 60, methods: ['password'],
     user: { id: 'u', name: 'demo', domain: { id: 'default', name: 'Default' }, passwordExpiresAt: null },
-    project: projectId === null ? null : { id: projectId, name: 'demo', domain: { id: 'default', name: 'Default' } }, roles: roles.map((name) => ({ id: name, name })),
+    project: projectId === null ? null : { id: projectId, name: 'demo', domain: { id: 'default', name: 'Default' } }, roles: roles.map((name) => ({ id: name, name })), ...scope,
   };
   return signToken(key, claims);
 };
@@ -83,6 +83,13 @@ describe('the guards', () => {
       expect(await get(app, url, token(['admin']))).toEqual({});
     }
     expect(await get(app, '/things', token(['reader'], null))).toMatchObject({ kind: 'forbidden' });
+  });
+
+  it('look at what a token is for: the system\'s admin has no servers, a domain\'s no hosts', async () => {
+    const { app } = await start([ThingsController]);
+    const [system, domain] = [token(['admin'], null, { system: true }), token(['admin'], null, { scopeDomain: { id: 'd', name: 'd' } })];
+    expect(await get(app, '/things/secret', system)).toEqual({});
+    for (const [url, header] of [['/things', system], ['/things', domain], ['/things/secret', domain]] as const) expect(await get(app, url, header)).toMatchObject({ kind: 'forbidden' });
   });
 
   it('let everybody through where it is public, and call it a bug to ask who it was', async () => {

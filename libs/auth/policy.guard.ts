@@ -4,8 +4,9 @@ import { internalError, unauthorized } from '#libs/errors';
 import { policyOf, type AuthenticatedRequest } from './decorators.js';
 import { REAUTHENTICATE } from './messages.js';
 import { enforce } from './policy-table.js';
+import { ownOf } from './policy/grants.js';
 
-/** May they: applies the route's rule to the caller that TokenGuard found. Default deny. */
+/** May they: applies the route's rule to the caller that TokenGuard found, as for what is their own; whose it is, the handler asks. Default deny. */
 @Injectable()
 export class PolicyGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
@@ -17,7 +18,7 @@ export class PolicyGuard implements CanActivate {
     if (rule === 'public') return true;
     const { caller } = context.switchToHttp().getRequest<AuthenticatedRequest>();
     if (caller === undefined) throw unauthorized(REAUTHENTICATE);
-    enforce(rule, caller);
+    enforce(rule, caller, ownOf(caller));
     return true;
   }
 }

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { TOKEN_LIMITS } from './limits.js';
 import { callerOf, TokenVerifier } from './token-verifier.js';
+import type { InputOf, listTokenKeys, OutputOf, RevocationRow } from '#libs/contracts';
 import { makeSigningKey, signToken, type PublicTokenKey, type SigningKey, type TokenClaims } from './token.js';
 
 const CLOUD = 'cloud';
@@ -8,10 +9,19 @@ const { key } = makeSigningKey(CLOUD);
 let now: number;
 let listed: PublicTokenKey[];
 let away: boolean;
-const load = jest.fn(async (): Promise<PublicTokenKey[]> => {
+/** What identity has revoked; undefined: it is of before there were revocations. Pages of two. */
+let revoked: RevocationRow[] | undefined;
+const load = jest.fn(async ({ revocations: asked }: InputOf<typeof listTokenKeys>): Promise<OutputOf<typeof listTokenKeys>> => {
   if (away) throw new Error('nobody answers');
-  return listed;
+  if (revoked === undefined || asked === undefined) return { keys: listed };
+  const rows = revoked.filter(({ xid, id }) => Number(xid) >= Number(asked.since ?? 0) && Number(id) > Number(asked.after?.id ?? 0));
+  return { keys: listed, revocations: { rows: rows.slice(0, 2), more: rows.length > 2, horizon: String(1 + Math.max(0, ...revoked.map(({ xid }) => Number(xid)))) } };
 });
+const revoke = (over: Partial<RevocationRow>): void => {
+  const id = String((revoked?.length ?? 0) + 1);
+  const none = { auditId: null, auditChainId: null, userId: null, projectId: null, domainId: null, roleId: null, applicationCredentialId: null };
+  (revoked ??= []).push({ ...none, xid: id, id, issuedBefore: now / 1_000, expiresAt: now / 1_000 + 86_400, ...over });
+};
 let verifier: TokenVerifier;
 
 const claims = (over: Partial<TokenClaims> = {}): Omit<TokenClaims, 'issuer'> => ({
@@ -26,6 +36,7 @@ beforeEach(() => {
   now = 1_800_000_000_000;
   listed = [key];
   away = false;
+  revoked = undefined;
   load.mockClear();
   verifier = new TokenVerifier(load, () => now);
 });
@@ -51,7 +62,7 @@ describe('keys', () => {
     await expect(verifier.verify(token())).rejects.toMatchObject({ kind: 'unavailable' });
   });
 
-  it('unknown to us are asked for, once a second', async () => {
+  it('unknown to us are asked for, a few times a second', async () => {
     await verifier.verify(token());
     const { key: newer } = makeSigningKey(CLOUD);
     listed = [newer, key];
@@ -87,14 +98,66 @@ describe('keys', () => {
     await expect(verifier.verify(old)).rejects.toMatchObject(refused);
   });
 
-  it('are not trusted for ever without identity', async () => {
+  it('are asked for again before an old answer is trusted, and without an answer nothing is', async () => {
     const known = token();
     await verifier.verify(known);
-    away = true;
-    now += TOKEN_LIMITS.keysTrustedMs;
+    now += TOKEN_LIMITS.trustedMs;
     await expect(verifier.verify(known)).resolves.toBeDefined();
+    expect(load).toHaveBeenCalledTimes(1);
     now += 1;
+    await expect(verifier.verify(known)).resolves.toBeDefined();
+    expect(load).toHaveBeenCalledTimes(2);
+    away = true;
+    now += TOKEN_LIMITS.trustedMs + 1;
     await expect(verifier.verify(known)).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+});
+
+describe('revocations', () => {
+  it('end tokens of before, also those that were verified, and none of after', async () => {
+    const [mine, others] = [token(), token(key, { user: { id: 'v', name: 'v', domain: { id: 'default', name: 'Default' }, passwordExpiresAt: null } })];
+    await Promise.all([verifier.verify(mine), verifier.verify(others)]);
+    revoke({ userId: 'u' });
+    await verifier.renew();
+    await expect(verifier.verify(mine)).rejects.toMatchObject(refused);
+    await expect(verifier.verify(mine)).rejects.toMatchObject(refused);
+    await expect(verifier.verify(others)).resolves.toBeDefined();
+    await expect(verifier.verify(token(key, { auditId: 'later', issuedAt: now / 1_000 + 0.001 }))).resolves.toBeDefined();
+  });
+
+  it('are told to whoever starts, page by page, and then only what is new', async () => {
+    for (let i = 0; i < 5; i += 1) revoke({ auditId: `t${i}` });
+    await expect(verifier.verify(token(key, { auditId: 't4' }))).rejects.toMatchObject(refused);
+    expect(load.mock.calls.map(([question]) => question.revocations)).toEqual([
+      { since: null, after: null }, { since: null, after: { xid: '2', id: '2' } }, { since: null, after: { xid: '4', id: '4' } }]);
+    revoke({ auditId: 't5' });
+    await verifier.renew();
+    expect(load.mock.lastCall?.[0].revocations).toEqual({ since: '6', after: null });
+    await expect(verifier.verify(token(key, { auditId: 't5' }))).rejects.toMatchObject(refused);
+  });
+
+  it('that are only half told are not trusted', async () => {
+    for (let i = 0; i < 5; i += 1) revoke({ auditId: `t${i}` });
+    load.mockImplementationOnce(async () => ({ keys: listed, revocations: { rows: (revoked ?? []).slice(0, 2), more: true, horizon: '6' } })).mockImplementationOnce(async () => { throw new Error('gone'); });
+    await expect(verifier.verify(token(key, { auditId: 't4' }))).rejects.toMatchObject({ kind: 'unavailable' });
+    now += TOKEN_LIMITS.failedRefreshMs;
+    await expect(verifier.verify(token(key, { auditId: 't4' }))).rejects.toMatchObject(refused);
+  });
+
+  it('are looked for anew where the answer outlives the request', async () => {
+    const text = token();
+    await verifier.verify(text);
+    revoke({ userId: 'u' });
+    await expect(verifier.verify(text)).resolves.toBeDefined();
+    await expect(verifier.verifyNow(text)).rejects.toMatchObject(refused);
+  });
+
+  it('end what goes on after its request', async () => {
+    const good = await verifier.verify(token());
+    expect(verifier.isGood(good)).toBe(true);
+    revoke({ userId: 'u' });
+    await verifier.renew();
+    expect(verifier.isGood(good)).toBe(false);
   });
 });
 
@@ -139,4 +202,13 @@ it('makes the caller of a request', () => {
   expect(callerOf({ issuer: CLOUD, ...claims({ roles: [{ id: '1', name: 'admin' }] }) }, 'req-1')).toEqual({
     userId: 'u', userName: 'demo', projectId: 'p', projectName: 'demo', domainId: 'default', roles: ['admin'], isAdmin: true, requestId: 'req-1' });
   expect(callerOf({ issuer: CLOUD, ...claims({ project: null, roles: [] }) }, 'req-2')).toMatchObject({ projectId: null, projectName: null, domainId: 'default', isAdmin: false });
+});
+
+it('tells what a token is for', () => {
+  const admin = [{ id: '1', name: 'admin' }];
+  expect(callerOf({ issuer: CLOUD, ...claims({ project: null, roles: admin, system: true }) }, 'req-1')).toMatchObject({ isSystem: true, isAdmin: true });
+  // An admin of a domain is that domain's, and not the cloud's.
+  expect(callerOf({ issuer: CLOUD, ...claims({ project: null, roles: admin, scopeDomain: { id: 'd', name: 'D' } }) }, 'req-1')).toMatchObject({ scopeDomainId: 'd', isAdmin: false });
+  expect(callerOf({ issuer: CLOUD, ...claims({ applicationCredential: { id: 'c', name: 'ci', restricted: true, ruled: false } }) }, 'req-1', '10.0.0.1'))
+    .toMatchObject({ applicationCredentialId: 'c', address: '10.0.0.1' });
 });

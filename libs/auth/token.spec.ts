@@ -38,11 +38,14 @@ describe('a token', () => {
     const named = fc.record({ id: anyId, name, domain: fc.record({ id: anyId, name }) });
     fc.assert(fc.property(fc.record({
       auditId: fc.stringMatching(/^[\w-]{22}$/), parentAuditId: fc.option(fc.stringMatching(/^[\w-]{22}$/)),
-      issuedAt: fc.integer({ min: 0, max: NOW_S }), expiresAt: fc.integer({ min: NOW_S + 1, max: 4_000_000_000 }),
+      issuedAt: fc.oneof(fc.integer({ min: 0, max: NOW_S }), fc.double({ min: 0, max: NOW_S, noNaN: true }).map((at) => Math.abs(at))), expiresAt: fc.integer({ min: NOW_S + 1, max: 4_000_000_000 }),
       methods: fc.array(fc.constantFrom('password', 'token'), { minLength: 1, maxLength: 2 }),
       user: fc.tuple(named, fc.option(fc.constant('2030-01-01T00:00:00.000Z'))).map(([user, passwordExpiresAt]) => ({ ...user, passwordExpiresAt })),
-      project: fc.option(named), roles: fc.array(fc.record({ id: anyId, name }), { maxLength: 25 }),
-    }), (said) => {
+      scope: fc.oneof(named.map((project) => ({ project })), fc.record({ id: anyId, name }).map((scopeDomain) => ({ project: null, scopeDomain })), fc.constantFrom({ project: null, system: true }, { project: null })),
+      roles: fc.array(fc.record({ id: anyId, name }), { maxLength: 25 }),
+      more: fc.constantFrom({}, { snapshot: '1:20:7,9' }, { snapshot: '751:751:', applicationCredential: { id: 'c'.repeat(32), name: 'ci', restricted: true, ruled: false } }),
+    }), ({ scope, more, ...rest }) => {
+      const said = { ...rest, ...scope, ...more };
       const verdict = verifyToken(signToken(key, said), lookup, NOW);
       expect(verdict).toEqual({ ok: true, kid: key.kid, claims: { issuer: CLOUD, ...said } });
     }), { numRuns: 200 });
@@ -52,7 +55,9 @@ describe('a token', () => {
     const roles = Array.from({ length: 20 }, (_, n) => ({ id: id(), name: `load-balancer-role-${n}` }));
     const project = { id: id(), name: 'platform-team-production', domain: { id: id(), name: 'corporate-directory' } };
     const user = { id: id(), name: 'firstname.lastname@example.com', domain: { id: id(), name: 'corporate-directory' }, passwordExpiresAt: null };
-    expect(signToken(key, claims({ roles, project, user, parentAuditId: 'x'.repeat(22), methods: ['password', 'token'] })).length).toBeLessThan(2_048);
+    const applicationCredential = { id: id(), name: 'continuous-integration', restricted: true, ruled: true };
+    const all = { roles, project, user, parentAuditId: 'x'.repeat(22), methods: ['password', 'token'], issuedAt: NOW_S - 0.123456, snapshot: '123456789:123456999:123456790,123456800,123456900', applicationCredential };
+    expect(signToken(key, claims(all)).length).toBeLessThan(2_048);
     expect(good.length).toBeLessThan(800);
   });
 
@@ -120,8 +125,19 @@ describe('a token is refused when', () => {
     ['it is another cloud\'s with the same key', signed(header, { ...payload, iss: 'another-cloud' }), 'foreign'],
     ['it is another cloud\'s', signToken(foreignCloud, claims()), 'unknown-key'],
     ['it has a claim that nobody knows', signed(header, { ...payload, only: 'images' }), 'malformed'],
+    ['it is for a project and the system', signed(header, { ...payload, sys: 1 }), 'malformed'],
+    ['it is for a project and a domain', signed(header, { ...payload, dom: ['default', 'Default'] }), 'malformed'],
+    ['it is for a system that is none', signed(header, { ...payload, prj: undefined, sys: 'all' }), 'malformed'],
+    ['it was issued at no time', signed(header, { ...payload, iat: 'now' }), 'malformed'],
+    ['it was issued before time began', signed(header, { ...payload, iat: -1 }), 'malformed'],
+    ['its snapshot is no snapshot', signed(header, { ...payload, snp: 'everything' }), 'malformed'],
+    ['its snapshot is longer than any', signed(header, { ...payload, snp: `1:2:${'3,'.repeat(200)}` }), 'malformed'],
+    ['its application credential is half one', signed(header, { ...payload, acr: ['id'] }), 'malformed'],
+    ['its application credential is of a kind that nobody knows', signed(header, { ...payload, acr: ['id', 'name', 4] }), 'malformed'],
     ['its user is missing', signed(header, { ...payload, usr: undefined }), 'malformed'],
-    ['its roles are halved', signed(header, { ...payload, rls: ['x'] }), 'malformed'],
+    ['its roles are halved', signed(header, { ...payload, rid: undefined, rls: ['x'] }), 'malformed'],
+    ['its roles are half an id', signed(header, { ...payload, rid: 'AAAA', rls: ['member'] }), 'malformed'],
+    ['its roles have more names than ids', signed(header, { ...payload, rls: ['member', 'reader', 'admin'] }), 'malformed'],
     ['its body is no object', signed(header, 'null'), 'malformed'],
   ];
 
@@ -151,4 +167,10 @@ describe('a token is refused when', () => {
 it('the unchanged token and a token of the last second are good', () => {
   expect(verifyToken(good, lookup, NOW).ok).toBe(true);
   expect(verifyToken(signed(header, { ...payload, exp: NOW_S + 1 }), lookup, NOW).ok).toBe(true);
+});
+
+it('a token as it was made before there were shorter ones is read still', () => {
+  const old = { iss: CLOUD, aud: 'skylite', iat: NOW_S - 10, exp: NOW_S + 10, jti: 'a', amr: ['password'], usr: ['u', 'demo', 'default', 'Default'], prj: ['p', 'demo', 'default', 'Default'], rls: ['~AAAAAAAAAAAAAAAAAAAAAA', 'member', 'x', 'reader'] };
+  expect(verifyToken(signed(header, old), lookup, NOW)).toMatchObject({ ok: true, claims: {
+    issuedAt: NOW_S - 10, project: { id: 'p', domain: { id: 'default', name: 'Default' } }, roles: [{ id: '0'.repeat(32), name: 'member' }, { id: 'x', name: 'reader' }] } });
 });

@@ -14,7 +14,7 @@ export interface TokenClaims {
   auditId: string;
   /** Audit id of the token that this one was made from. */
   parentAuditId: string | null;
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch by the database's clock, with fractions: when what the token says was read. */
   issuedAt: number;
   /** Seconds since the epoch. */
   expiresAt: number;
@@ -25,6 +25,14 @@ export interface TokenClaims {
   project: { id: string; name: string; domain: { id: string; name: string } } | null;
   /** Empty when unscoped. */
   roles: { id: string; name: string }[];
+  /** The token is for a whole domain: that one. */
+  scopeDomain?: { id: string; name: string };
+  /** The token is for the system. */
+  system?: boolean;
+  /** PostgreSQL's snapshot by which it was made: whatever took rights away and is not seen in it counts against the token. */
+  snapshot?: string;
+  /** Made with an application credential. `restricted`: may not make or remove credentials. `ruled`: has access rules. */
+  applicationCredential?: { id: string; name: string; restricted: boolean; ruled: boolean };
 }
 
 /** What may be published of a key. `x` is the raw public key in base64url. */
@@ -70,8 +78,9 @@ export const importPublicKey = ({ kid, x }: PublicTokenKey): ImportedKey => ({
 });
 
 // Ids: 32 hex digits shrink to '~' and 22 characters; anything else travels as it is.
+const HEX_ID = /^[0-9a-f]{32}$/;
 const packId = (id: string): string => {
-  if (/^[0-9a-f]{32}$/.test(id)) return `~${Buffer.from(id, 'hex').toString('base64url')}`;
+  if (HEX_ID.test(id)) return `~${Buffer.from(id, 'hex').toString('base64url')}`;
   return id.startsWith('~') ? `~~${id}` : id;
 };
 const unpackId = (packed: string): string => {
@@ -79,28 +88,77 @@ const unpackId = (packed: string): string => {
   return packed.startsWith('~') ? Buffer.from(packed.slice(1), 'base64url').toString('hex') : packed;
 };
 
+/** PostgreSQL's: the oldest transaction that ran, and counted from there the next one and those that ran between. */
+const SNAPSHOT = /^\d{1,20}:\d{1,20}:[\d,]{0,256}$/;
+const ID_BYTES = 16;
+
+/** A cloud's id is a UUID: without its dashes it shrinks as other ids do. */
+const UUID = /^([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})$/;
+const packIssuer = (issuer: string): string => (UUID.test(issuer) ? packId(issuer.replaceAll('-', '')) : issuer);
+const unpackIssuer = (packed: string): string => (/^~[\w-]{22}$/.test(packed) ? unpackId(packed).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') : packed);
+
 const Domained = z.tuple([z.string(), z.string(), z.string(), z.string()]);
 /** Strict: a claim that this build does not know might narrow the token, so it refuses. */
 const Payload = z.strictObject({
-  iss: z.string().min(1), aud: z.literal(AUDIENCE), iat: z.int(), exp: z.int(), jti: z.string().min(1), pji: z.string().min(1).optional(),
-  amr: z.array(z.string()).min(1), usr: Domained, pwe: z.string().optional(), prj: Domained.optional(),
-  rls: z.array(z.string()).refine((flat) => flat.length % 2 === 0),
-});
+  iss: z.string().min(1), aud: z.literal(AUDIENCE), iat: z.number().min(0), exp: z.int(), jti: z.string().min(1), pji: z.string().min(1).optional(),
+  amr: z.array(z.string()).min(1), usr: Domained, pwe: z.string().optional(),
+  // Without its domain when that is the user's.
+  prj: z.union([Domained, z.tuple([z.string(), z.string()])]).optional(),
+  // Names, with the ids (of 16 bytes each) in `rid`; without that, ids and names in turn.
+  rls: z.array(z.string()), rid: z.base64url().optional(),
+  dom: z.tuple([z.string(), z.string()]).optional(), sys: z.literal(1).optional(),
+  snp: z.string().regex(SNAPSHOT).optional(),
+  // Id, name, and the sum of: 1 restricted, 2 has access rules.
+  acr: z.tuple([z.string(), z.string(), z.int().min(0).max(3)]).optional(),
+}).refine(({ prj, dom, sys }) => [prj, dom, sys].filter((scope) => scope !== undefined).length <= 1)
+  .refine(({ rls, rid }) => (rid === undefined ? rls.length % 2 === 0 : Buffer.from(rid, 'base64url').length === rls.length * ID_BYTES));
 
 const packNamed = (it: { id: string; name: string; domain: { id: string; name: string } }): [string, string, string, string] =>
   [packId(it.id), it.name, packId(it.domain.id), it.domain.name];
 const unpackNamed = ([id, name, domainId, domainName]: [string, string, string, string]) =>
   ({ id: unpackId(id), name, domain: { id: unpackId(domainId), name: domainName } });
 
+type Domain = { id: string; name: string };
+const packProject = (project: { id: string; name: string; domain: Domain }, home: Domain): [string, string, string, string] | [string, string] =>
+  (project.domain.id === home.id && project.domain.name === home.name ? [packId(project.id), project.name] : packNamed(project));
+
+function packRoles(roles: TokenClaims['roles']): { rls: string[]; rid?: string } {
+  if (roles.length === 0 || !roles.every(({ id }) => HEX_ID.test(id))) return { rls: roles.flatMap((role) => [packId(role.id), role.name]) };
+  return { rls: roles.map(({ name }) => name), rid: Buffer.from(roles.map(({ id }) => id).join(''), 'hex').toString('base64url') };
+}
+
+function unpackRoles(rls: readonly string[], rid: string | undefined): TokenClaims['roles'] {
+  const ids = rid === undefined ? undefined : Buffer.from(rid, 'base64url');
+  if (ids !== undefined) return rls.map((name, n) => ({ id: ids.toString('hex', n * ID_BYTES, (n + 1) * ID_BYTES), name }));
+  return Array.from({ length: rls.length / 2 }, (_, n) => ({ id: unpackId(rls[2 * n] ?? ''), name: rls[2 * n + 1] ?? '' }));
+}
+
+const snapshotFrom = (move: (xid: bigint, oldest: bigint) => bigint) => (text: string): string => {
+  const [oldest = '', next = '', running = ''] = text.split(':');
+  const moved = (xid: string): string => move(BigInt(xid), BigInt(oldest)).toString();
+  return `${oldest}:${moved(next)}:${running.split(',').filter(Boolean).map(moved).join()}`;
+};
+const packSnapshot = snapshotFrom((xid, oldest) => xid - oldest);
+const unpackSnapshot = snapshotFrom((xid, oldest) => xid + oldest);
+
+const packCredential = (it: NonNullable<TokenClaims['applicationCredential']>): [string, string, number] =>
+  [packId(it.id), it.name, (it.restricted ? 1 : 0) + (it.ruled ? 2 : 0)];
+const unpackCredential = ([id, name, flags]: [string, string, number]): NonNullable<TokenClaims['applicationCredential']> =>
+  ({ id: unpackId(id), name, restricted: (flags & 1) !== 0, ruled: (flags & 2) !== 0 });
+
 /** The issuer in the claims is the key's. */
 export function signToken(key: SigningKey, claims: Omit<TokenClaims, 'issuer'>): string {
   const payload: z.input<typeof Payload> = {
-    iss: key.issuer, aud: AUDIENCE, iat: claims.issuedAt, exp: claims.expiresAt, jti: claims.auditId,
+    iss: packIssuer(key.issuer), aud: AUDIENCE, iat: claims.issuedAt, exp: claims.expiresAt, jti: claims.auditId,
     ...(claims.parentAuditId !== null && { pji: claims.parentAuditId }),
     amr: claims.methods, usr: packNamed(claims.user),
     ...(claims.user.passwordExpiresAt !== null && { pwe: claims.user.passwordExpiresAt }),
-    ...(claims.project !== null && { prj: packNamed(claims.project) }),
-    rls: claims.roles.flatMap((role) => [packId(role.id), role.name]),
+    ...(claims.project !== null && { prj: packProject(claims.project, claims.user.domain) }),
+    ...packRoles(claims.roles),
+    ...(claims.scopeDomain !== undefined && { dom: [packId(claims.scopeDomain.id), claims.scopeDomain.name] satisfies [string, string] }),
+    ...(claims.system === true && { sys: 1 as const }),
+    ...(claims.snapshot !== undefined && { snp: packSnapshot(claims.snapshot) }),
+    ...(claims.applicationCredential !== undefined && { acr: packCredential(claims.applicationCredential) }),
   };
   const signed = `${encode({ alg: 'EdDSA', kid: key.kid, typ: 'JWT' })}.${encode(payload)}`;
   return `${signed}.${sign(null, Buffer.from(signed), key.privateKey).toString('base64url')}`;
@@ -127,20 +185,23 @@ export function verifyToken(token: string, keys: TokenKeyLookup, nowMs: number):
   const payload = Payload.safeParse(parseJson(body));
   if (!payload.success) return refuse('malformed');
   const { data } = payload;
-  if (!isKeyOf(data.iss, key)) return refuse('foreign');
+  if (!isKeyOf(unpackIssuer(data.iss), key)) return refuse('foreign');
   if (data.exp * 1_000 <= nowMs) return refuse('expired');
   if (data.iat * 1_000 > nowMs + TOKEN_LIMITS.clockSkewS * 1_000) return refuse('not-yet-valid');
   return { ok: true, kid, claims: toClaims(data) };
 }
 
 function toClaims(data: z.output<typeof Payload>): TokenClaims {
-  const roles: TokenClaims['roles'] = [];
-  for (let i = 0; i < data.rls.length; i += 2) roles.push({ id: unpackId(data.rls[i] ?? ''), name: data.rls[i + 1] ?? '' });
+  const user = unpackNamed(data.usr);
   return {
-    issuer: data.iss, auditId: data.jti, parentAuditId: data.pji ?? null, issuedAt: data.iat, expiresAt: data.exp, methods: data.amr,
-    user: { ...unpackNamed(data.usr), passwordExpiresAt: data.pwe ?? null },
-    project: data.prj === undefined ? null : unpackNamed(data.prj),
-    roles,
+    issuer: unpackIssuer(data.iss), auditId: data.jti, parentAuditId: data.pji ?? null, issuedAt: data.iat, expiresAt: data.exp, methods: data.amr,
+    user: { ...user, passwordExpiresAt: data.pwe ?? null },
+    project: data.prj === undefined ? null : data.prj.length === 4 ? unpackNamed(data.prj) : { id: unpackId(data.prj[0]), name: data.prj[1], domain: { ...user.domain } },
+    roles: unpackRoles(data.rls, data.rid),
+    ...(data.dom !== undefined && { scopeDomain: { id: unpackId(data.dom[0]), name: data.dom[1] } }),
+    ...(data.sys !== undefined && { system: true }),
+    ...(data.snp !== undefined && { snapshot: unpackSnapshot(data.snp) }),
+    ...(data.acr !== undefined && { applicationCredential: unpackCredential(data.acr) }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { list, logLevel, port, readEnv, readSecretFile, type Env } from './env.js';
+import { IDENTITY_TUNABLES, loadIdentityConfig } from './identity.js';
 
 const password = z.string().min(16);
 
@@ -11,6 +12,7 @@ export const LauncherSecrets = z.object({
   demoPassword: password,
   imageUrlSecret: z.string().regex(/^[0-9a-f]{64}$/),
   idempotencySecret: z.string().regex(/^[0-9a-f]{64}$/).describe('seals the answers that are kept for repeats of a request'),
+  credentialKey: z.string().regex(/^[0-9a-f]{64}$/).describe('seals the credentials that users keep in identity'),
   natsAccountPublicKey: z.string(),
   natsSigningSeed: z.string(),
 });
@@ -48,6 +50,8 @@ const shape = {
   SKYLITE_HOST_ALIVE_TIMEOUT_MS: z.coerce.number().int().min(2_000).max(600_000).default(10_000),
   /** Days for which timelines of servers and hosts are kept. */
   SKYLITE_EVENTS_KEEP_DAYS: z.coerce.number().int().min(7).max(3_650).default(400),
+  /** Days for which the audit trail is kept; it goes by whole months. */
+  SKYLITE_AUDIT_KEEP_DAYS: z.coerce.number().int().min(7).max(3_650).default(400),
   /** Brakes of each project, in each API process: requests a second (reads and writes alike), at once after a rest, and creates under way. */
   SKYLITE_PROJECT_REQUESTS_PER_S: z.coerce.number().int().min(1).max(1_000_000).default(500),
   SKYLITE_PROJECT_REQUESTS_BURST: z.coerce.number().int().min(1).max(1_000_000).default(1_000),
@@ -69,14 +73,15 @@ const shape = {
 
 /** What an operator may say to `up` for the launcher; the others `up` knows by itself. */
 const TUNABLES = [
-  'SKYLITE_TOKEN_TTL_S', 'SKYLITE_HOST_ALIVE_TIMEOUT_MS', 'SKYLITE_EVENTS_KEEP_DAYS', 'SKYLITE_PROJECT_REQUESTS_PER_S', 'SKYLITE_PROJECT_REQUESTS_BURST',
+  'SKYLITE_TOKEN_TTL_S', 'SKYLITE_HOST_ALIVE_TIMEOUT_MS', 'SKYLITE_EVENTS_KEEP_DAYS', 'SKYLITE_AUDIT_KEEP_DAYS', 'SKYLITE_PROJECT_REQUESTS_PER_S', 'SKYLITE_PROJECT_REQUESTS_BURST',
   'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_PROJECT_READS_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_SCHEDULER_WEIGHTS', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_RESIZE_CONFIRM_AFTER_S', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
 ] as const satisfies readonly (keyof typeof shape)[];
 
 /** Those that are set, as they are; a wrong one is named here already, not in a log. */
 export function launcherTunables(env: Env): Record<string, string> {
-  readEnv(Object.fromEntries(TUNABLES.map((name) => [name, shape[name]])), env);
-  return Object.fromEntries(TUNABLES.flatMap((name) => { const value = env[name]; return value === undefined || value === '' ? [] : [[name, value]]; }));
+  const known = { ...Object.fromEntries(TUNABLES.map((name) => [name, shape[name]])), ...IDENTITY_TUNABLES };
+  readEnv(known, env);
+  return Object.fromEntries(Object.keys(known).flatMap((name) => { const value = env[name]; return value === undefined || value === '' ? [] : [[name, value]]; }));
 }
 
 /** The all-in-one process's settings, checked. */
@@ -99,12 +104,14 @@ export function loadLauncherConfig(env: Env = process.env) {
     metricsPort: values.SKYLITE_METRICS_PORT,
     readyFile: values.SKYLITE_READY_FILE,
     tokenTtlS: values.SKYLITE_TOKEN_TTL_S,
+    identity: loadIdentityConfig(env),
     aliveTimeoutMs: values.SKYLITE_HOST_ALIVE_TIMEOUT_MS,
     consoleTicketTtlMs: values.SKYLITE_CONSOLE_TICKET_TTL_S * 1000,
     consoleAllowedOrigins: values.SKYLITE_CONSOLE_ALLOWED_ORIGINS ?? [],
     weigher: values.SKYLITE_SCHEDULER_WEIGHER,
     weights: values.SKYLITE_SCHEDULER_WEIGHTS ?? {},
     eventsKeepDays: values.SKYLITE_EVENTS_KEEP_DAYS,
+    auditKeepDays: values.SKYLITE_AUDIT_KEEP_DAYS,
     resizeInPlace: values.SKYLITE_RESIZE_IN_PLACE === 'true',
     confirmAfterS: values.SKYLITE_RESIZE_CONFIRM_AFTER_S,
     brakes: { requestsPerS: values.SKYLITE_PROJECT_REQUESTS_PER_S, burst: values.SKYLITE_PROJECT_REQUESTS_BURST, createsInFlight: values.SKYLITE_PROJECT_CREATES_IN_FLIGHT, readsInFlight: values.SKYLITE_PROJECT_READS_IN_FLIGHT },

@@ -16,12 +16,21 @@ export const Caller = z.object({
   /** null: an unscoped token. */
   projectId: IdentityId.nullable(),
   projectName: z.string().nullable(),
+  /** Of the project; without one, of the user. */
   domainId: IdentityId,
+  /** The token is for a whole domain: that one. */
+  scopeDomainId: IdentityId.nullish(),
+  /** The token is for the system, which is all there is. */
+  isSystem: z.boolean().optional(),
   roles: z.array(z.string()),
   /** Holds the admin role on its scope: may see and act across projects. */
   isAdmin: z.boolean(),
   /** `req-<uuid>`; correlates logs and events. */
   requestId: z.string(),
+  /** Where the request came from, as far as the door can tell. */
+  address: z.string().max(64).optional(),
+  /** The application credential that the token was made with. */
+  applicationCredentialId: IdentityId.nullish(),
   /** This request was begun before and what became of it is not known: what was written under its id already is not written again. */
   repeat: z.boolean().optional(),
 });

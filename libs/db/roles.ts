@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { escapeIdentifier, escapeLiteral, type Client } from 'pg';
 import { SCHEMA_OWNERS, type SchemaOwner } from './database.js';
 
-type Ownership = Record<string, { owner: string; readers: string[] }>;
+/** `appenders` may add rows and neither see, change nor remove any; `callers` may call the schema's functions. */
+type Ownership = Record<string, { owner: string; readers: string[]; appenders?: string[]; callers?: string[] }>;
 
 /**
  * One database role per app, with rights on its own schema only (prisma/ownership.json). Idempotent; run after
@@ -17,7 +18,7 @@ export async function ensureRoles(client: Client, passwords: Record<SchemaOwner,
     const role = escapeIdentifier(roleOf(app));
     const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [roleOf(app)]);
     await client.query(`${known.rowCount ? 'ALTER' : 'CREATE'} ROLE ${role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT 100 PASSWORD ${escapeLiteral(passwords[app])}`);
-    for (const [schema, { owner, readers }] of Object.entries(ownership)) {
+    for (const [schema, { owner, readers, appenders = [], callers = [] }] of Object.entries(ownership)) {
       const name = escapeIdentifier(schema);
       if (owner === app) {
         await client.query(`GRANT USAGE ON SCHEMA ${name} TO ${role}`);
@@ -27,6 +28,14 @@ export async function ensureRoles(client: Client, passwords: Record<SchemaOwner,
       } else if (readers.includes(app)) {
         await client.query(`GRANT USAGE ON SCHEMA ${name} TO ${role}`);
         await client.query(`GRANT SELECT ON ALL TABLES IN SCHEMA ${name} TO ${role}`);
+      }
+      if (appenders.includes(app)) {
+        await client.query(`GRANT USAGE ON SCHEMA ${name} TO ${role}`);
+        await client.query(`GRANT INSERT ON ALL TABLES IN SCHEMA ${name} TO ${role}`);
+      }
+      if (callers.includes(app)) {
+        await client.query(`GRANT USAGE ON SCHEMA ${name} TO ${role}`);
+        await client.query(`GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ${name} TO ${role}`);
       }
     }
   }

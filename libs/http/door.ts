@@ -14,6 +14,7 @@ import { LIMITS } from './limits.js';
 import { nestLogger } from './nest-logger.js';
 import { ProjectBrakes, type BrakeOptions } from './project-brakes.js';
 import { clientRequestIdOf, newRequestId } from './request-id.js';
+import { refusalOf, type Refusal } from './refusals.js';
 import { serviceOf } from './services.js';
 import { isUnstorableUrl } from './unstorable.js';
 import { BRAKES, DOOR_LOGGER, IDEMPOTENCY } from './tokens.js';
@@ -26,6 +27,8 @@ export interface Answered {
   route: string;
   status: number;
   seconds: number;
+  /** Refused because of who asked. */
+  refused?: Refusal | undefined;
 }
 
 export interface DoorOptions {
@@ -163,5 +166,5 @@ function tell(request: FastifyRequest, reply: FastifyReply, options: DoorOptions
   if (options.logger.isLevelEnabled('debug')) {
     options.logger.debug({ requestId: request.id, clientRequestId: clientRequestIdOf(request.headers['x-openstack-request-id']), method: request.method, url: withoutSecrets(request.url), status: reply.statusCode, ms: Math.round(seconds * 1e4) / 10 }, 'request');
   }
-  options.onAnswered?.({ method: request.method, route: request.routeOptions.url ?? '(none)', status: reply.statusCode, seconds });
+  options.onAnswered?.({ method: request.method, route: request.routeOptions.url ?? '(none)', status: reply.statusCode, seconds, refused: refusalOf(request) });
 }

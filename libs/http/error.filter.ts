@@ -10,6 +10,7 @@ import { inputMessage } from './input-problems.js';
 import { answerAndLinger, stillSending } from './linger.js';
 import { LIMITS } from './limits.js';
 import { publicUrl } from './public-url.js';
+import { noteRefusal } from './refusals.js';
 import { serviceOf, type Service } from './services.js';
 import { DOOR_LOGGER } from './tokens.js';
 import { InvalidInput } from './zod-params.js';
@@ -35,6 +36,7 @@ export function answerError(exception: unknown, request: FastifyRequest, reply: 
   const service = serviceOf(request.raw.url ?? request.url);
   const facts = factsOf(exception, service, request.id);
   logFailure(exception, facts, request, logger);
+  if (facts.kind === 'forbidden' || facts.kind === 'unauthorized') noteRefusal(request, facts.kind);
   if (reply.raw.headersSent) {
     // Half an answer is out: only a broken connection tells the client that the rest is missing.
     reply.raw.destroy();

@@ -26,7 +26,7 @@ export { cpuTopology, needsLayout, needsOfMade, placingProperties, readNeeds, wh
 export { migrationList, type MigrationContext } from './migration.view.js';
 export { zoneDetail, zoneList } from './zone.view.js';
 export { instanceActionDetail, instanceActionList, instanceActionName, type InstanceActionContext } from './instance-action.view.js';
-export { limitsView, quotaClassView, quotaSetDetail, quotaSetView, type ProjectUsage } from './limits.view.js';
+export { limitsView, QUOTA_RESOURCES, quotaClassView, quotaSetChanged, quotaSetDetail, quotaSetView, QUOTAS_NOT_KEPT, quotaUsage, type ProjectUsage, type QuotaName } from './limits.view.js';
 export * from './status/index.js';
 export { KNOWN_STATUSES } from './known-statuses.js';
 export { explainInvalid, type InputKind } from './explain-invalid.js';

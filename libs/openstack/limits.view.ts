@@ -54,17 +54,39 @@ function quotas(limits: ProjectLimits, usage: ProjectUsage, version: Microversio
 const NOTHING: ProjectUsage = { instances: 0, cores: 0, ramMib: 0, keypairs: 0, serverGroups: 0 };
 const limitsOnly = (of: Record<string, Quota>): Record<string, number> => Object.fromEntries(Object.entries(of).map(([name, { limit }]) => [name, limit]));
 
+/** Quota sets' names of what compute counts, and unified limits' names of the same. */
+export const QUOTA_RESOURCES = {
+  instances: 'servers', cores: 'class:VCPU', ram: 'class:MEMORY_MB', key_pairs: 'server_key_pairs', metadata_items: 'server_metadata_items',
+  server_groups: 'server_groups', server_group_members: 'server_group_members',
+} as const;
+export type QuotaName = keyof typeof QUOTA_RESOURCES;
+/** Quotas that stand in a set and are not kept here: networks are another service's, injected files are not offered. */
+export const QUOTAS_NOT_KEPT = {
+  fixed_ips: -1, floating_ips: -1, security_group_rules: -1, security_groups: -1, injected_file_content_bytes: 0, injected_file_path_bytes: 0, injected_files: 0,
+} as const;
+
+/** A project's use by quota sets' names, as far as it is counted for the project as a whole. */
+export const quotaUsage = (usage: ProjectUsage): Record<QuotaName, number> => ({
+  instances: usage.instances, cores: usage.cores, ram: usage.ramMib, server_groups: usage.serverGroups, key_pairs: 0, metadata_items: 0, server_group_members: 0,
+});
+
 export const quotaSetView = (projectId: string, limits: ProjectLimits, version: Microversion) => ({ quota_set: { id: projectId, ...limitsOnly(quotas(limits, NOTHING, version)) } });
+
+/** What a change is answered with: without the project's id, as Nova does. */
+export const quotaSetChanged = (limits: ProjectLimits, version: Microversion) => ({ quota_set: limitsOnly(quotas(limits, NOTHING, version)) });
 
 const GROUPS = ['server_groups', 'server_group_members'];
 const NETWORKS = ['fixed_ips', 'floating_ips', 'security_group_rules', 'security_groups'];
 
-/** There is one class, and it has the defaults. Networks left it, and server groups came, at 2.50: later than elsewhere. */
-export function quotaClassView(id: string, limits: ProjectLimits, version: Microversion) {
+/**
+ * There is one class, and it has the defaults. Networks left it, and server groups came, at 2.50: later than elsewhere.
+ * @param id undefined: of a change, whose answer has none.
+ */
+export function quotaClassView(id: string | undefined, limits: ProjectLimits, version: Microversion) {
   const all = limitsOnly(quotas(limits, NOTHING, version));
   for (const network of NETWORKS) if (has(version, 'quota-class.server-groups')) delete all[network]; else all[network] = -1;
   if (!has(version, 'quota-class.server-groups')) for (const group of GROUPS) delete all[group];
-  return { quota_class_set: { id, ...all } };
+  return { quota_class_set: { ...(id !== undefined && { id }), ...all } };
 }
 
 export const quotaSetDetail = (projectId: string, limits: ProjectLimits, usage: ProjectUsage, version: Microversion) => ({

@@ -1,11 +1,15 @@
 /** Writes that a repeat under an Idempotency-Key performs again after a crash, at their owners, over real PostgreSQL. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createKeypair, getKeypair, type Caller } from '#libs/contracts';
+import { createKeypair, getKeypair, getLimits, type Caller } from '#libs/contracts';
 import type { Ids } from '#libs/http';
+import { InMemoryBus } from '#libs/messaging';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
+import type { ImageConfig } from '../../apps/image-store/src/config.js';
 import { CreateImage } from '../../apps/image-store/src/images/create-image.js';
 import { ImagesRepository } from '../../apps/image-store/src/images/images.repository.js';
+import { ImageLimitsCopy } from '../../apps/image-store/src/quota/image-limits-copy.js';
+import { ImageUsageRepository } from '../../apps/image-store/src/quota/image-usage.repository.js';
 import { ComputeUnderTest } from '../support/compute-service.js';
 import { callerOf, ComputeWorld } from '../support/compute-world.js';
 
@@ -50,7 +54,10 @@ describe('an image', () => {
   afterAll(async () => { await t?.stop(); });
 
   it('that its first try made is the answer; another’s id is refused', async () => {
-    const images = new CreateImage(new ImagesRepository(t.db));
+    // Room for one: a repeat is not one more.
+    const bus = new InMemoryBus();
+    bus.handle(getLimits, async () => ({ limits: { image_count_total: 1 }, generation: 1, incarnation: 1, known: true }), { group: 'identity' });
+    const images = new CreateImage(new ImagesRepository(t.db, new ImageUsageRepository(t.db, {} as ImageConfig)), new ImageLimitsCopy(bus));
     const id = randomUUID();
     const ids = (repeat: boolean): Ids => ({ repeat, uuid: () => id, bytes: (_label, length) => Buffer.alloc(length) });
     const [caller, body] = [callerOf('p1'), { name: 'mine' } as Parameters<CreateImage['run']>[1]];

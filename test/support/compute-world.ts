@@ -98,6 +98,7 @@ export class ComputeWorld {
   readonly tombstones = new Map<string, number>();
   readonly selfStopped = new Set<string>();
   limits: ProjectLimits = { instances: -1, cores: -1, ramMib: -1, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 };
+  limitsOf: (projectId: string) => { limits: ProjectLimits; generation: number } = () => ({ limits: this.limits, generation: 1 });
   image: ImageSummary = { id: IMAGE_ID, name: 'tiny', status: 'active', sizeBytes: 1000, virtualSizeBytes: 2000, diskFormat: 'qcow2', sha512: 'ab', minDiskGib: 0, minRamMib: 0, properties: {} };
   full = false;
   schedulerAway = false;
@@ -110,7 +111,7 @@ export class ComputeWorld {
   constructor(hostCount = 2, pollMs = 50) {
     this.hosts = Array.from({ length: hostCount }, (_, index) => new ScriptedHost(`host-${index + 1}`, this));
     const serve = { group: 'world' };
-    this.bus.handle(getProjectLimits, async () => ({ limits: this.limits, generation: 1 }), serve);
+    this.bus.handle(getProjectLimits, async ({ projectId }) => this.limitsOf(projectId), serve);
     this.bus.handle(getImage, async () => this.image, serve);
     this.bus.handle(signImageUrl, async () => ({ url: 'http://images.test/x', expiresAtMs: 1, sha512: 'ab', sizeBytes: 1000 }), serve);
     this.bus.handle(listZones, async () => ({ zones: [{ name: 'nova', available: true, onlyWhenAsked: false, hosts: [] }] }), serve);

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { createDoor } from '#libs/http';
 import { createBusApplication, InMemoryBus } from '#libs/messaging';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
-import { IdentityBusModule, IdentityHttpModule, seedIdentity, type IdentityDeps } from '../../apps/identity/src/identity.module.js';
+import { IdentityBusModule, IdentityHttpModule, seedIdentity, type IdentityConfig, type IdentityDeps } from '../../apps/identity/src/identity.module.js';
 
 export const ADMIN = 'admin-password-1';
 export const DEMO = 'demo-password-2';
@@ -14,7 +14,7 @@ export const BASE = 'http://cloud.test:8780';
 /** Bodies are JSON whose shape the test knows and checks. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export interface Answer { status: number; headers: Record<string, string | string[] | number | undefined>; body: any; text: string }
-export interface CallOptions { token?: string; subject?: string; body?: unknown; raw?: string }
+export interface CallOptions { token?: string; subject?: string; body?: unknown; raw?: string; address?: string; headers?: Record<string, string> }
 
 export const byName = (name: string, password: string) => ({ methods: ['password'], password: { user: { name, domain: { id: 'default' }, password } } });
 export const project = (name: string) => ({ project: { name, domain: { id: 'default' } } });
@@ -29,10 +29,10 @@ export class IdentityUnderTest {
   private app: NestFastifyApplication | undefined;
   private readonly logger = pino({ level: 'debug' }, { write: (line: string) => { this.log.push(line); } });
 
-  private constructor(readonly database: TestDatabase) {}
+  private constructor(readonly database: TestDatabase, private readonly config: Partial<IdentityConfig>) {}
 
-  static async start(): Promise<IdentityUnderTest> {
-    const identity = new IdentityUnderTest(await startTestDatabase('identity'));
+  static async start(config: Partial<IdentityConfig> = {}): Promise<IdentityUnderTest> {
+    const identity = new IdentityUnderTest(await startTestDatabase('identity'), config);
     await seedIdentity(identity.database.db, { adminPassword: ADMIN, demoPassword: DEMO });
     identity.busApp = await createBusApplication(IdentityBusModule.register(identity.deps), identity.bus, 'identity');
     await identity.busApp.listen();
@@ -52,25 +52,26 @@ export class IdentityUnderTest {
     this.app = await createDoor(IdentityHttpModule.register(this.deps), { logger: this.logger });
   }
 
-  async call(method: 'GET' | 'POST' | 'HEAD' | 'DELETE', path: string, options: CallOptions = {}): Promise<Answer> {
+  async call(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'HEAD' | 'DELETE', path: string, options: CallOptions = {}): Promise<Answer> {
     if (this.app === undefined) throw new Error('not started');
     const payload = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
     const response = await this.app.inject({
       method, url: `/identity${path}`,
       headers: {
-        host: 'cloud.test:8780',
+        host: 'cloud.test:8780', ...options.headers,
         ...(options.token !== undefined && { 'x-auth-token': options.token }),
         ...(options.subject !== undefined && { 'x-subject-token': options.subject }),
         ...(payload !== undefined && { 'content-type': 'application/json' }),
       },
       ...(payload !== undefined && { payload }),
+      ...(options.address !== undefined && { remoteAddress: options.address }),
     });
     const json = response.payload !== '' && String(response.headers['content-type']).includes('json');
     return { status: response.statusCode, headers: response.headers, body: json ? response.json() : undefined, text: response.payload };
   }
 
-  login(identity: unknown, scope?: unknown, query = ''): Promise<Answer> {
-    return this.call('POST', `/v3/auth/tokens${query}`, { body: { auth: { identity, ...(scope !== undefined && { scope }) } } });
+  login(identity: unknown, scope?: unknown, query = '', address?: string): Promise<Answer> {
+    return this.call('POST', `/v3/auth/tokens${query}`, { ...(address !== undefined && { address }), body: { auth: { identity, ...(scope !== undefined && { scope }) } } });
   }
 
   async adminToken(): Promise<string> { return tokenOf(await this.login(byName('admin', ADMIN), project('admin'))); }
@@ -87,6 +88,6 @@ export class IdentityUnderTest {
   }
 
   private get deps(): IdentityDeps {
-    return { bus: this.bus, db: this.database.db, config: { region: 'RegionOne', tokenTtlS: 3_600 }, logger: this.logger };
+    return { bus: this.bus, db: this.database.db, config: { region: 'RegionOne', tokenTtlS: 3_600, credentialKey: 'c7'.repeat(32), ...this.config }, logger: this.logger };
   }
 }

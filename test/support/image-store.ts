@@ -8,7 +8,7 @@ import type { INestMicroservice } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
 import { makeSigningKey, signToken, type SigningKey } from '#libs/auth';
-import { listTokenKeys, type Caller } from '#libs/contracts';
+import { getLimits, listTokenKeys, type Caller, type ResourceLimits } from '#libs/contracts';
 import { createDoor } from '#libs/http';
 import { createBusApplication, InMemoryBus } from '#libs/messaging';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
@@ -115,6 +115,9 @@ export class ImageStoreUnderTest {
   readonly config: ImageConfig;
   client!: ImageClient;
   private readonly logger = pino({ level: 'debug' }, { write: (line: string) => { this.log.push(JSON.parse(line) as Record<string, unknown>); } });
+  /** Limits of projects, as identity tells them; raise the generation with a change. */
+  readonly limits: Record<string, ResourceLimits> = {};
+  limitsGeneration = 1;
   private readonly signing = makeSigningKey('https://cloud.test');
   private busApp: INestMicroservice | undefined;
   private app: NestFastifyApplication | undefined;
@@ -130,6 +133,7 @@ export class ImageStoreUnderTest {
     const store = new ImageStoreUnderTest(await startTestDatabase('image'), await mkdtemp(join(tmpdir(), 'skylite-images-')));
     const { key } = store.signing;
     store.bus.handle(listTokenKeys, () => Promise.resolve({ keys: [{ kid: key.kid, x: key.x }] }), { group: 'test' });
+    store.bus.handle(getLimits, ({ projectId }) => Promise.resolve({ limits: store.limits[projectId] ?? {}, generation: store.limitsGeneration, incarnation: 1, known: true }), { group: 'test' });
     store.app = await createDoor(ImageHttpModule.register(store.deps), { logger: store.logger });
     await store.app.listen(0, '127.0.0.1');
     store.config.internalUrl = (await store.app.getUrl()).replace(/\/$/, '');

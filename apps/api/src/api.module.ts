@@ -23,6 +23,7 @@ import { DiskRelay } from './v1/disk-transfers/disk-relay.js';
 import { JoinBrake } from './v1/hosts/join-brake.js';
 
 export type { ApiConfig, ApiDeps } from './api.config.js';
+export { Denials } from './denials/denials.js';
 export { onApiRequest } from './http/on-request.js';
 export { generateOpenApi } from './openapi/generate.js';
 

@@ -32,6 +32,12 @@ export const LIMITS = {
   /** Hosts that join per second, and at once: a token cannot be guessed at that pace, and signing costs CPU. */
   joinsPerSecond: 10,
   joinsAtOnce: 20,
+  /** Kinds of refused requests that are written to the audit trail together, this long after the first. */
+  denialsAtOnce: 100,
+  denialsMs: 1_000,
+  /** Audit records of one answer, and of one question while all are streamed. */
+  auditRecords: 1_000,
+  auditPage: 500,
   /** Entries of one server’s timeline at a time. */
   timelineEntries: 200,
   /** Records of keyed requests are looked through this often, and dropped so many at a time: never a long lock. Milliseconds, rows. */
@@ -49,6 +55,8 @@ export const LIMITS = {
   streamBufferBytes: 256 * 1024,
   /** Well under the 60 s after which usual proxies drop a connection that says nothing. */
   streamBeatMs: 15_000,
+  /** Is its token still good? Two seconds at most are promised, one of which it takes to hear of it. */
+  streamWatchMs: 500,
   /** Nobody stays for ever: tokens end, and load is shared out anew. */
   streamLifeMs: 3_600_000,
   streamRetryMs: 1_000,

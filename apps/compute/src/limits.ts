@@ -45,11 +45,6 @@ export const LIMITS = {
   handedOverBytes: 4 * 1024 * 1024,
   /** By how much one server may be longer than the first beside what is measured: the digits of its numbers. */
   listedSlackBytes: 60,
-  /** A project's limits as identity told us: fresh enough to count by. */
-  projectLimitsFreshMs: 2_000,
-  /** Identity away: the last copy counts this long, then creates wait for identity. */
-  projectLimitsStaleMs: 300_000,
-  projectLimitsKept: 10_000,
   /** Nova's. */
   tagsPerServer: 50,
   /** Nova's limit on user data is 65535 characters of base64. */

@@ -9,7 +9,46 @@ export interface IdentityConfig {
   region: string;
   /** Seconds a token lives. */
   tokenTtlS: number;
+  /** Days for which the audit trail is kept, in whole months; absent: LIMITS.auditKeepDays. */
+  auditKeepDays?: number;
+  /** 32 bytes in hex that seal stored credentials; whoever loses it loses them. Absent: none can be kept. */
+  credentialKey?: string;
+  /** Absent: DEFAULT_LOGIN_RULES. */
+  logins?: LoginRules;
+  /** Absent: DEFAULT_PASSWORD_RULES. */
+  passwords?: PasswordRules;
 }
+
+/** How failed logins make one wait. The wait doubles with every further failure. */
+export interface LoginRules {
+  /** Failures of one account before it has to wait; 0: never. */
+  accountFailures: number;
+  /** Failures from one address (IPv6: one /64), whatever the accounts; 0: never. */
+  addressFailures: number;
+  /** The first wait and the longest, in seconds. */
+  delayS: number;
+  longestDelayS: number;
+  /** Seconds after the last failure in which it is forgotten. */
+  forgetS: number;
+}
+
+/** Passwords that users may have. Zeros: no such rule. */
+export interface PasswordRules {
+  minLength: number;
+  /** Of: lower case letters, upper case letters, digits, others. */
+  minKinds: number;
+  /** Earlier passwords that may not be used again. */
+  history: number;
+  /** Days after which a password must be changed. */
+  expiryDays: number;
+  /** Days for which users must keep a new one, so that they cannot run through the history. */
+  minAgeDays: number;
+  /** Must a password that an admin has set be changed by its user first? */
+  changeAtFirstUse: boolean;
+}
+
+export const DEFAULT_LOGIN_RULES: LoginRules = { accountFailures: 5, addressFailures: 50, delayS: 1, longestDelayS: 300, forgetS: 900 };
+export const DEFAULT_PASSWORD_RULES: PasswordRules = { minLength: 8, minKinds: 0, history: 0, expiryDays: 0, minAgeDays: 0, changeAtFirstUse: false };
 
 /** What the process gives to identity's applications; the HTTP and the bus application share it. */
 export interface IdentityDeps { bus: Bus; db: Database; config: IdentityConfig; logger: Logger }

@@ -6,34 +6,52 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { AuthModule } from '#libs/auth';
 import { DATABASE } from '#libs/db';
-import { CatalogController } from './catalog/catalog.controller.js';
-import { Catalogs } from './catalog/catalogs.js';
-import { OwnCatalogController } from './catalog/own-catalog.controller.js';
+import { LOGGER } from '#libs/observability';
+import { AuditKeeper } from './audit/audit-keeper.js';
+import { AuditRecordsController } from './audit/audit-records.controller.js';
+import { AuditRecordsRepository } from './audit/audit-records.repository.js';
 import { DiscoveryController } from './discovery/discovery.controller.js';
+import { CreateDomain } from './domains/create-domain.js';
+import { DeleteDomain } from './domains/delete-domain.js';
 import { DomainsController } from './domains/domains.controller.js';
 import { DomainsRepository } from './domains/domains.repository.js';
+import { UpdateDomain } from './domains/update-domain.js';
+import { CreateGroup } from './groups/create-group.js';
+import { DeleteGroup } from './groups/delete-group.js';
+import { GroupMembersController } from './groups/group-members.controller.js';
+import { GroupMembers } from './groups/group-members.js';
+import { GroupsController } from './groups/groups.controller.js';
+import { GroupsRepository } from './groups/groups.repository.js';
+import { UpdateGroup } from './groups/update-group.js';
 import { BaseUrl } from './http/base-url.js';
 import { IDENTITY_CONFIG, type IdentityDeps } from './identity.config.js';
 import { SigningKeysRepository } from './keys/signing-keys.repository.js';
-import { TokenKeysController } from './keys/token-keys.controller.js';
-import { TokenSigner } from './keys/token-signer.js';
 import { ProjectLimitsController } from './limits/project-limits.controller.js';
-import { ProjectLimitsRepository } from './limits/project-limits.repository.js';
-import { PasswordHasher } from './passwords/password-hasher.js';
+import { EffectiveLimitsRepository } from './limits/effective-limits.repository.js';
+import { LimitsController } from './limits/limits.controller.js';
+import { LimitsRepository } from './limits/limits.repository.js';
+import { RegisteredLimitsController } from './limits/registered-limits.controller.js';
+import { RegisteredLimitsRepository } from './limits/registered-limits.repository.js';
+import { ExplainPolicy } from './policy/explain-policy.js';
+import { ExplainPolicyController } from './policy/explain-policy.controller.js';
+import { ExplainPolicyRepository } from './policy/explain-policy.repository.js';
+import { ChangeTags } from './projects/change-tags.js';
+import { CreateProject } from './projects/create-project.js';
+import { DeleteProject } from './projects/delete-project.js';
+import { ProjectTagsController } from './projects/project-tags.controller.js';
+import { ReadProjectTree } from './projects/project-tree.js';
+import { ProjectWrites } from './projects/project-writes.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { ProjectsRepository } from './projects/projects.repository.js';
-import { RoleAssignmentsController } from './role-assignments/role-assignments.controller.js';
-import { RoleAssignmentsRepository } from './role-assignments/role-assignments.repository.js';
-import { RolesController } from './roles/roles.controller.js';
-import { RolesRepository } from './roles/roles.repository.js';
-import { AccountsRepository } from './tokens/accounts.repository.js';
-import { Authenticator } from './tokens/authenticator.js';
-import { IssueToken } from './tokens/issue-token.js';
-import { AUTH_METHODS } from './tokens/methods/auth-method.js';
-import { PasswordMethod } from './tokens/methods/password.method.js';
-import { TokenMethod } from './tokens/methods/token.method.js';
-import { TokensController } from './tokens/tokens.controller.js';
-import { ValidateToken } from './tokens/validate-token.js';
+import { UpdateProject } from './projects/update-project.js';
+import { StandingRepository } from './role-assignments/standing.repository.js';
+import { GRANTS_CONTROLLERS, GRANTS_PROVIDERS } from './role-assignments/grants.parts.js';
+import { TOKEN_BUS_CONTROLLERS, TOKEN_BUS_PROVIDERS, TOKEN_CONTROLLERS, TOKEN_PROVIDERS } from './tokens/token.parts.js';
+import { ChangePassword } from './users/change-password.js';
+import { CreateUser } from './users/create-user.js';
+import { DeleteUser } from './users/delete-user.js';
+import { UpdateUser } from './users/update-user.js';
+import { UserBelongingsController } from './users/user-belongings.controller.js';
 import { UsersController } from './users/users.controller.js';
 import { UsersRepository } from './users/users.repository.js';
 
@@ -46,8 +64,11 @@ const shared = ({ db, config }: IdentityDeps): Provider[] => [
   SigningKeysRepository,
 ];
 
-/** Every way to authenticate that is offered; a new one (OpenID Connect, LDAP) is one more class here. */
-const METHODS = [PasswordMethod, TokenMethod];
+/** Operations on domains, projects, users and groups. */
+const PEOPLE = [
+  CreateDomain, UpdateDomain, DeleteDomain, CreateProject, UpdateProject, DeleteProject, ProjectWrites, ChangeTags, ReadProjectTree,
+  CreateUser, UpdateUser, DeleteUser, ChangePassword, GroupsRepository, CreateGroup, UpdateGroup, DeleteGroup, GroupMembers,
+];
 
 /** Keystone v3 over HTTP, under /identity. */
 @Module({})
@@ -57,13 +78,14 @@ export class IdentityHttpModule {
       module: IdentityHttpModule,
       imports: [AuthModule.register({ bus: deps.bus })],
       controllers: [
-        DiscoveryController, TokensController, OwnCatalogController, CatalogController, ProjectsController, UsersController, DomainsController,
-        RolesController, RoleAssignmentsController,
+        DiscoveryController, ...TOKEN_CONTROLLERS, ProjectsController, ProjectTagsController, UsersController, UserBelongingsController,
+        DomainsController, GroupsController, GroupMembersController,
+        ...GRANTS_CONTROLLERS, RegisteredLimitsController, LimitsController,
       ],
       providers: [
-        ...shared(deps), BaseUrl, Catalogs, TokenSigner, PasswordHasher, AccountsRepository, Authenticator, IssueToken, ValidateToken,
-        ProjectsRepository, UsersRepository, DomainsRepository, RolesRepository, RoleAssignmentsRepository,
-        ...METHODS, { provide: AUTH_METHODS, useFactory: (...methods) => methods, inject: METHODS },
+        ...shared(deps), BaseUrl, ...TOKEN_PROVIDERS,
+        ProjectsRepository, UsersRepository, DomainsRepository, ...GRANTS_PROVIDERS, RegisteredLimitsRepository, LimitsRepository,
+        ...PEOPLE,
       ],
     };
   }
@@ -75,9 +97,8 @@ export class IdentityBusModule {
   static register(deps: IdentityDeps): DynamicModule {
     return {
       module: IdentityBusModule,
-      controllers: [TokenKeysController, ProjectLimitsController],
-      // The signer makes the first key, so that whoever asks for keys gets one also before the HTTP side is up.
-      providers: [...shared(deps), ProjectLimitsRepository, TokenSigner],
+      controllers: [...TOKEN_BUS_CONTROLLERS, AuditRecordsController, ExplainPolicyController, ProjectLimitsController],
+      providers: [...shared(deps), AuditRecordsRepository, AuditKeeper, ExplainPolicy, ExplainPolicyRepository, { provide: LOGGER, useValue: deps.logger }, StandingRepository, EffectiveLimitsRepository, ...TOKEN_BUS_PROVIDERS],
     };
   }
 }

@@ -8,16 +8,63 @@ export const LIMITS = {
   passwordChars: 4_096,
   /** Names and ids in requests; the columns hold names of at most 255. */
   nameChars: 255,
+  /** Keystone keeps 64 KiB; nobody describes a project in more than a page. */
+  descriptionChars: 4_096,
+  /** Keystone's own bounds of tags. */
+  tagChars: 255,
+  tags: 80,
+  /** Attributes that we do not know and keep: as many as clients have been seen to add, many times over. */
+  extraKeys: 64,
+  extraChars: 16_384,
+  /** Levels of projects below a domain, Keystone's default: effective roles are looked for upwards with every token. */
+  projectDepth: 5,
   /** Ways to authenticate in one request. */
   authMethods: 8,
+  /** A new key is published this long before it signs: everybody asks every second, and trusts no answer older than two. */
+  keyPublishedMs: 10_000,
+  /** Each process that signs looks for a new key this often. */
+  keysRefreshMs: 3_000,
+  /** A process may take up a new key this much late. */
+  keyOverlapMs: 120_000,
+  /** Keys that no token needs any more are shown this long. */
+  keysKeptDays: 30,
+  tokenKeysShown: 100,
+  /** Revocations in one answer, about 350 bytes each: below NATS' message of 1 MiB. */
+  revocationsPage: 1_000,
+  /** What is over is removed this often, and this many rows at once. */
+  housekeepingMs: 60_000,
+  purgedAtOnce: 10_000,
+  /** Application credentials and access rules of one user: a script that makes one per run is noticed before the table is full. */
+  applicationCredentials: 1_000,
+  accessRules: 1_000,
+  /** Of one credential. */
+  accessRulesPerCredential: 50,
+  rolesPerCredential: 50,
+  /** Keystone's own bound of a rule's path. */
+  accessPathChars: 225,
+  secretChars: 255,
+  /** Earlier passwords kept at most: each is compared with a new one at the cost of a login. */
+  passwordHistory: 10,
   /** Rows in one answer; Keystone's clients do not follow links.next, so it is generous. */
   page: 10_000,
   /** Catalogs kept in memory, one per base URL that requests came by (the Host header is the client's to choose). */
   catalogs: 16,
+  /** The catalog is asked for again in passing after the one, and waited for after the other. */
+  catalogFreshMs: 1_000,
+  catalogOldMs: 1_900,
+  /** Keystone's bound of an endpoint's URL. */
+  urlChars: 225,
+  /** What a credential may hold: a certificate with its chain and key is about 10 KiB. */
+  credentialChars: 32_768,
+  /** Of one user; a page of all of them is opened at once. */
+  credentialsPerUser: 1_000,
+  /** Limits made by one request: each is a statement of one transaction, which holds back every other change of limits. */
+  limitsPerRequest: 256,
+  /** Months of the audit trail are looked after this often, made this far ahead, and kept this many days unless the operator says otherwise. */
+  keepAuditMs: 6 * 3_600_000,
+  auditMonthsAhead: 3,
+  auditKeepDays: 400,
 } as const;
 
 /** argon2id as OWASP advises: 19 MiB, two passes, one lane; 10 to 30 ms, and every command of the stock client pays it once. */
 export const PASSWORD_COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
-
-/** What a project may use unless its own row says otherwise. */
-export const DEFAULT_PROJECT_LIMITS = { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 } as const;

@@ -23,8 +23,12 @@ import { ImagesController } from './images/images.controller.js';
 import { ImagesRepository } from './images/images.repository.js';
 import { ListImages } from './images/list-images.js';
 import { UpdateImage } from './images/update-image.js';
+import { ImageLimitsCopy } from './quota/image-limits-copy.js';
+import { ImageUsageRepository } from './quota/image-usage.repository.js';
+import { UsageController } from './quota/usage.controller.js';
 import { FileStore } from './store/file-store.js';
 import { Hashing } from './store/hashing.js';
+import { CountedUploads } from './uploads/counted-uploads.js';
 import { ImageFileController } from './uploads/image-file.controller.js';
 import { RunningUploads } from './uploads/running-uploads.js';
 import { SweepReconciler } from './uploads/sweep.reconciler.js';
@@ -40,7 +44,7 @@ const shared = ({ db, config, logger }: ImageDeps): Provider[] => [
   { provide: IMAGE_CONFIG, useValue: config },
   { provide: FileStore, useFactory: () => FileStore.open(config.dataDir) },
   { provide: UrlSigner, useFactory: () => new UrlSigner(config.urlSecret) },
-  ImagesRepository, UploadsRepository, FindImage,
+  ImageUsageRepository, ImagesRepository, UploadsRepository, FindImage,
 ];
 
 /** Serves `/image`. */
@@ -50,8 +54,8 @@ export class ImageHttpModule {
     return {
       module: ImageHttpModule,
       imports: [AuthModule.register({ bus: deps.bus })],
-      controllers: [VersionsController, InfoController, SchemasController, ImagesController, ImageFileController, BytesController],
-      providers: [...shared(deps), Hashing, RunningUploads, CreateImage, UpdateImage, DeleteImage, ListImages, UploadImage, SendImage, ReadSignedBytes],
+      controllers: [VersionsController, InfoController, SchemasController, UsageController, ImagesController, ImageFileController, BytesController],
+      providers: [...shared(deps), { provide: ImageLimitsCopy, useFactory: () => new ImageLimitsCopy(deps.bus) }, CountedUploads, Hashing, RunningUploads, CreateImage, UpdateImage, DeleteImage, ListImages, UploadImage, SendImage, ReadSignedBytes],
     };
   }
 }

@@ -11,8 +11,6 @@ export const LIMITS = {
   patchOperations: 512,
   /** Minimum disk (GiB) and RAM (MiB): PostgreSQL's integer. */
   minimum: 2_147_483_647,
-  /** Images of one project that are not deleted. */
-  imagesPerProject: 10_000,
 
   // lists
   pageDefault: 100,
@@ -30,6 +28,8 @@ export const LIMITS = {
   headBytes: 64 * 1024,
   /** A disk inside an image: beyond, no host could hold it. */
   virtualSizeBytes: 16 * 1024 ** 4,
+  /** An upload of unknown length reserves so much of its project's limit ahead of what has come: a commit less per slab. */
+  reserveAheadBytes: 64 * 1024 * 1024,
   /** Free space is asked for again after this many bytes. */
   spaceCheckBytes: 64 * 1024 * 1024,
   /** Written data is pushed to the disk in parts of this size while more arrives, so that the final sync is short. */

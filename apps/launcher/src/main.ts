@@ -16,7 +16,7 @@ import { createBusApplication, hostUserSigner, LocalFirstBus, NatsBus, serviceIn
 import { createLogger, Histogram, metrics, serveMonitor, type Logger } from '#libs/observability';
 import { createDoor, type Answered } from '#libs/http';
 import { AuthModule } from '#libs/auth';
-import { ApiHttpModule, idempotencyOf, onApiRequest } from '../../api/src/api.module.js';
+import { ApiHttpModule, Denials, idempotencyOf, onApiRequest } from '../../api/src/api.module.js';
 import { ComputeModule, seedCompute } from '../../compute/src/compute.module.js';
 import { IdentityBusModule, IdentityHttpModule, seedIdentity } from '../../identity/src/identity.module.js';
 import { ImageBusModule, ImageHttpModule } from '../../image-store/src/image-store.module.js';
@@ -25,7 +25,7 @@ import { SchedulerModule } from '../../scheduler/src/scheduler.module.js';
 const repository = resolve(import.meta.dirname, '../../../..');
 
 /** Backends per app at most; idle ones are given back. */
-const POOL: Record<SchemaOwner, number> = { identity: 4, image: 3, scheduler: 6, compute: 12, api: 4 };
+const POOL: Record<SchemaOwner, number> = { identity: 6, image: 3, scheduler: 6, compute: 12, api: 4 };
 
 const answers = new Histogram({ name: 'skylite_http_request_seconds', help: 'Answered requests by route.', labelNames: ['method', 'route', 'status'], buckets: [0.005, 0.02, 0.1, 0.5, 2, 10], registers: [metrics] });
 const countAnswer = ({ method, route, status, seconds }: Answered): void => answers.observe({ method, route, status: String(status) }, seconds);
@@ -49,11 +49,11 @@ async function main(): Promise<void> {
     cellId: config.cellId, incarnation: () => databases.compute.incarnation, onProblem,
   });
   const bus = new LocalFirstBus(nats);
-  await seedIdentity(databases.identity, { adminPassword: secrets.adminPassword, demoPassword: secrets.demoPassword });
+  await seedIdentity(databases.identity, { adminPassword: secrets.adminPassword, demoPassword: secrets.demoPassword }, config.region);
   await seedCompute(databases.compute);
 
   const of = (app: string): Logger => logger.child({ app });
-  const identity = { bus, db: databases.identity, logger: of('identity'), config: { publicUrl: config.publicUrl, region: config.region, tokenTtlS: config.tokenTtlS } };
+  const identity = { bus, db: databases.identity, logger: of('identity'), config: { publicUrl: config.publicUrl, region: config.region, credentialKey: secrets.credentialKey, tokenTtlS: config.tokenTtlS, ...config.identity, auditKeepDays: config.auditKeepDays } };
   const image = { bus, db: databases.image, logger: of('image'), config: { dataDir: config.imagesDir, publicUrl: config.publicUrl, internalUrl: config.internalUrl, urlSecret: secrets.imageUrlSecret, maxImageBytes: config.maxImageBytes } };
   const scheduler = { bus, db: databases.scheduler, logger: of('scheduler'), signer: hostUserSigner({ signingSeed: secrets.natsSigningSeed, accountPublicKey: secrets.natsAccountPublicKey }), config: { natsUrls: config.natsUrls, aliveTimeoutMs: config.aliveTimeoutMs, weigher: config.weigher, weights: config.weights, eventsKeepDays: config.eventsKeepDays, powerKey: powerKeyOf(secrets.natsSigningSeed) } };
   const compute = { bus, db: databases.compute, logger: of('compute'), config: { consoleTicketTtlMs: config.consoleTicketTtlMs }, eventsKeepDays: config.eventsKeepDays, moves: { resizeInPlace: config.resizeInPlace, confirmAfterS: config.confirmAfterS } };
@@ -69,7 +69,12 @@ async function main(): Promise<void> {
     module: Door,
     imports: [AuthModule.register({ bus }), ApiHttpModule.register({ bus, db: databases.api, config: { region: config.region, consoles: { dialUrl: config.internalUrl, publicUrl: config.publicUrl, allowedOrigins: config.consoleAllowedOrigins } }, logger: of('api') }), IdentityHttpModule.register(identity), ImageHttpModule.register(image)],
   };
-  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door'), onRequest: onApiRequest, onAnswered: countAnswer, idempotency: idempotencyOf(databases.api, secrets.idempotencySecret), brakes: config.brakes });
+  const denials = new Denials(databases.api, of('api'));
+  const onAnswered = (answered: Answered): void => {
+    countAnswer(answered);
+    denials.note(answered);
+  };
+  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door'), onRequest: onApiRequest, onAnswered, idempotency: idempotencyOf(databases.api, secrets.idempotencySecret), brakes: config.brakes });
   await door.listen(config.port, config.bind);
 
   const monitor = await serveMonitor({
@@ -89,6 +94,7 @@ async function main(): Promise<void> {
     logger.info({ signal }, 'stopping');
     setTimeout(() => process.exit(1), 12_000).unref();
     await door.close();
+    await denials.stop();
     await Promise.allSettled(applications.map((application) => application.close()));
     await monitor.close();
     await bus.close();

@@ -7,8 +7,8 @@ import { makeSigningKey, signToken } from '#libs/auth';
 import {
   askCapacity, askFit, changeAggregate, createAggregate, getAggregate, getPlacementRules, listAggregates, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
   createEnrolToken, createFlavor, createKeypair, createServers, deleteFlavor, deleteKeypair, deleteServer, getConsoleLog, getFlavor, getKeypair, getProjectLimits, getServer, getUsage,
-  inspectServer, joinHost, listFlavors, listHosts, listKeypairs, listServers, listTokenKeys, listZones, rebootServer, startServer, stopServer, updateHost, updateServer,
-  addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
+  inspectServer, joinHost, explainPolicy, listAuditRecords, listFlavors, listHosts, listKeypairs, listServers, listTokenKeys, listZones, rebootServer, rotateTokenKeys, startServer, stopServer, updateHost, updateServer, viewTokenKeys,
+  resetLimits, setDefaultLimits, setLimits, addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
   removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
   adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
   confirmResize, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState, resizeServer, resumeServer, revertResize,
@@ -81,7 +81,7 @@ export class ScriptedCloud {
     });
     const type = String(response.headers['content-type'] ?? '');
     // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look at what they get
-    const parsed: any = type.includes('json') && response.body !== '' ? JSON.parse(response.body) : undefined;
+    const parsed: any = /json(;|$)/.test(type) && response.body !== '' ? JSON.parse(response.body) : undefined;
     return { status: response.statusCode, headers: response.headers, text: response.body, body: parsed };
   }
 
@@ -109,12 +109,12 @@ export class ScriptedCloud {
     const contracts: Contract[] = [
       adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
       askCapacity, askFit, changeAggregate, createAggregate, getAggregate, getPlacementRules, listAggregates, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
-      addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
+      resetLimits, setDefaultLimits, setLimits, addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,
       removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
       confirmResize, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState, resizeServer, resumeServer, revertResize,
       setServerMetadata, setServerTags, suspendServer, unlockServer, unpauseServer,
       createEnrolToken, createFlavor, createKeypair, createServers, deleteFlavor, deleteKeypair, deleteServer, getConsoleLog, getFlavor, getKeypair, getProjectLimits, getServer, getUsage,
-      inspectServer, joinHost, listFlavors, listHosts, listKeypairs, listServers, listZones, rebootServer, startServer, stopServer, updateHost, updateServer,
+      inspectServer, joinHost, explainPolicy, listAuditRecords, listFlavors, listHosts, listKeypairs, listServers, listZones, rebootServer, rotateTokenKeys, viewTokenKeys, startServer, stopServer, updateHost, updateServer,
     ];
     this.bus.handle(listTokenKeys, async () => ({ keys: [{ kid: this.#key.kid, x: this.#key.x }] }), { group: 'test' });
     for (const contract of contracts) {
@@ -166,6 +166,9 @@ export class ScriptedCloud {
     this.answer(listServerUsages, () => ({ usages: [serverUsage()] }));
     this.answer(listMigrations, () => ({ migrations: [migration()], more: false }));
     this.answer(getDefaultLimits, () => ({ limits: { instances: 10, cores: 20, ramMib: 51_200, keypairs: 100, metadataItems: 128, serverGroups: 10, serverGroupMembers: 10 } }));
+    this.answer(setLimits, ({ limits }) => ({ limits }));
+    this.answer(resetLimits, () => ({}));
+    this.answer(setDefaultLimits, ({ limits }) => ({ limits }));
     this.answer(createKeypair, ({ name, publicKey, type }) => ({ keypair: keypair({ name, type, ...(publicKey !== null && { publicKey }) }), privateKey: publicKey === null ? 'SECRET' : null }));
     this.answer(listKeypairs, () => ({ keypairs: [keypair()], more: false }));
     this.answer(getKeypair, ({ name, userId }) => {

@@ -91,9 +91,9 @@ export class AdoptionRepository {
       case 'elsewhere': await this.#depart(client, host.id, finding); return [];
     }
     await client.query(`
-      INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, kind, message, request_id, user_id, detail)
-      SELECT id, project_id, $2, $3, step, 'adopted', $4, $5, $6, $7 FROM compute.instances WHERE id = $1`,
-    [finding.id, host.id, host.name, `${host.occasion ?? 'after a restore of the database'}: ${finding.is}`, caller.requestId, caller.userId, `${finding.detail}${said}`]);
+      INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, kind, message, request_id, user_id, detail, user_name, address)
+      SELECT id, project_id, $2, $3, step, 'adopted', $4, $5, $6, $7, $8, $9 FROM compute.instances WHERE id = $1`,
+    [finding.id, host.id, host.name, `${host.occasion ?? 'after a restore of the database'}: ${finding.is}`, caller.requestId, caller.userId, `${finding.detail}${said}`, caller.userName, caller.address ?? null]);
     return told;
   }
 

@@ -48,8 +48,8 @@ export class ConsoleTicketsRepository {
         UPDATE compute.console_tickets t SET used_at = coalesce(t.used_at, now()), session_id = $2, used_from = $4
         FROM fitting WHERE t.ticket_hash = fitting.ticket_hash),
       told AS (
-        INSERT INTO compute.instance_events (instance_id, project_id, kind, message, request_id, user_id)
-        SELECT instance_id, project_id, 'console-open', kind || ' console opened from ' || $4, $3, user_id FROM fitting WHERE used_at IS NULL)
+        INSERT INTO compute.instance_events (instance_id, project_id, kind, message, request_id, user_id, address)
+        SELECT instance_id, project_id, 'console-open', kind || ' console opened from ' || $4, $3, user_id, left($4, 64) FROM fitting WHERE used_at IS NULL)
       SELECT instance_id, project_id, host_id, kind, session_ends_at FROM fitting`, [hash, sessionId, requestId, from]);
     return rows[0];
   }

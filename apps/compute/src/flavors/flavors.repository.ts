@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { audited, type AuditEntry } from '#libs/audit';
 import type { Caller, Flavor, FlavorSortKey } from '#libs/contracts';
 import { DATABASE, HOT, type Database } from '#libs/db';
 import { conflict } from '#libs/errors';
@@ -28,6 +29,8 @@ const SORT: Readonly<Record<FlavorSortKey, (row: string) => string>> = {
 
 const accessible = (projectParam: string): string =>
   `EXISTS (SELECT 1 FROM compute.flavor_access a WHERE a.flavor_id = f.id AND a.project_id = ${projectParam})`;
+
+const entry = (verb: string, id: string, detail: Record<string, unknown> = {}): AuditEntry => ({ service: 'compute', action: `flavors:${verb}`, target: { kind: 'flavor', id }, detail });
 
 /** compute.flavors and compute.flavor_access */
 @Injectable()
@@ -69,35 +72,35 @@ export class FlavorsRepository {
     return rows;
   }
 
-  async create(flavor: Flavor): Promise<Flavor> {
-    const { rows } = await this.db.pool.query<Flavor>(`
+  async create(flavor: Flavor, by: Caller): Promise<Flavor> {
+    const { rows } = await this.db.pool.query<Flavor>(...audited(by, entry('create', flavor.id, { name: flavor.name }), `
       INSERT INTO compute.flavors AS f (id, name, vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib, rxtx_factor, is_public, disabled, description, extra_specs)
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`, [
       flavor.id, flavor.name, flavor.vcpus, flavor.ramMib, flavor.diskGib, flavor.ephemeralGib, flavor.swapMib, flavor.rxtxFactor, flavor.isPublic, flavor.disabled,
       flavor.description, JSON.stringify(flavor.extraSpecs),
-    ]);
+    ]));
     if (rows[0]) return rows[0];
     throw conflict(await this.find(flavor.id) ? `Flavor with ID ${flavor.id} already exists.` : `Flavor with name ${flavor.name} already exists.`);
   }
 
-  async describe(id: string, description: string | null): Promise<Flavor | undefined> {
-    const { rows } = await this.db.pool.query<Flavor>(
-      `UPDATE compute.flavors AS f SET description = $2, updated_at = now() WHERE f.id = $1 RETURNING ${COLUMNS}`, [id, description]);
+  async describe(id: string, description: string | null, by: Caller): Promise<Flavor | undefined> {
+    const { rows } = await this.db.pool.query<Flavor>(...audited(by, entry('update', id, { changed: ['description'] }),
+      `UPDATE compute.flavors AS f SET description = $2, updated_at = now() WHERE f.id = $1 RETURNING ${COLUMNS}`, [id, description]));
     return rows[0];
   }
 
   /** Undefined: no such flavor, or it would have more than `max`. */
-  async setExtraSpecs(id: string, extraSpecs: Flavor['extraSpecs'], max: number): Promise<Flavor | undefined> {
-    const { rows } = await this.db.pool.query<Flavor>(`
+  async setExtraSpecs(id: string, extraSpecs: Flavor['extraSpecs'], max: number, by: Caller): Promise<Flavor | undefined> {
+    const { rows } = await this.db.pool.query<Flavor>(...audited(by, entry('update', id, { extraSpecs }), `
       UPDATE compute.flavors AS f SET extra_specs = f.extra_specs || $2::jsonb, updated_at = now()
-      WHERE f.id = $1 AND (SELECT count(*) FROM jsonb_object_keys(f.extra_specs || $2::jsonb)) <= $3 RETURNING ${COLUMNS}`, [id, JSON.stringify(extraSpecs), max]);
+      WHERE f.id = $1 AND (SELECT count(*) FROM jsonb_object_keys(f.extra_specs || $2::jsonb)) <= $3 RETURNING ${COLUMNS}`, [id, JSON.stringify(extraSpecs), max]));
     return rows[0];
   }
 
   /** Whether it was there. */
-  async deleteExtraSpec(id: string, key: string): Promise<boolean> {
-    const { rowCount } = await this.db.pool.query(
-      'UPDATE compute.flavors SET extra_specs = extra_specs - $2::text, updated_at = now() WHERE id = $1 AND jsonb_exists(extra_specs, $2)', [id, key]);
+  async deleteExtraSpec(id: string, key: string, by: Caller): Promise<boolean> {
+    const { rowCount } = await this.db.pool.query(...audited(by, entry('update', id, { removed: key }),
+      'UPDATE compute.flavors SET extra_specs = extra_specs - $2::text, updated_at = now() WHERE id = $1 AND jsonb_exists(extra_specs, $2) RETURNING id', [id, key]));
     return (rowCount ?? 0) > 0;
   }
 
@@ -107,19 +110,19 @@ export class FlavorsRepository {
   }
 
   /** False: the project has access already, or the flavor is gone. */
-  async addAccess(id: string, projectId: string): Promise<boolean> {
-    const { rowCount } = await this.db.pool.query(
-      'INSERT INTO compute.flavor_access (flavor_id, project_id) SELECT f.id, $2 FROM compute.flavors f WHERE f.id = $1 FOR KEY SHARE ON CONFLICT DO NOTHING', [id, projectId]);
+  async addAccess(id: string, projectId: string, by: Caller): Promise<boolean> {
+    const { rowCount } = await this.db.pool.query(...audited(by, entry('add-access', id, { projectId }),
+      'INSERT INTO compute.flavor_access (flavor_id, project_id) SELECT f.id, $2 FROM compute.flavors f WHERE f.id = $1 FOR KEY SHARE ON CONFLICT DO NOTHING RETURNING flavor_id', [id, projectId]));
     return (rowCount ?? 0) > 0;
   }
 
   /** Whether it was there. */
-  async removeAccess(id: string, projectId: string): Promise<boolean> {
-    const { rowCount } = await this.db.pool.query('DELETE FROM compute.flavor_access WHERE flavor_id = $1 AND project_id = $2', [id, projectId]);
+  async removeAccess(id: string, projectId: string, by: Caller): Promise<boolean> {
+    const { rowCount } = await this.db.pool.query(...audited(by, entry('remove-access', id, { projectId }), 'DELETE FROM compute.flavor_access WHERE flavor_id = $1 AND project_id = $2 RETURNING flavor_id', [id, projectId]));
     return (rowCount ?? 0) > 0;
   }
 
-  async delete(id: string): Promise<boolean> {
-    return ((await this.db.pool.query('DELETE FROM compute.flavors WHERE id = $1', [id])).rowCount ?? 0) > 0;
+  async delete(id: string, by: Caller): Promise<boolean> {
+    return ((await this.db.pool.query(...audited(by, entry('delete', id), 'DELETE FROM compute.flavors WHERE id = $1 RETURNING id', [id]))).rowCount ?? 0) > 0;
   }
 }

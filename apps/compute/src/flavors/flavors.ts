@@ -32,17 +32,17 @@ export class Flavors {
     if (specs.length > LIMITS.extraSpecs) throw tooMany(flavor.id);
     if (specs.some(([key, value]) => key.length === 0 || Math.max(key.length, value.length) > LIMITS.extraSpecChars)) throw badRequest(`Keys of extra specs have 1 to ${LIMITS.extraSpecChars} characters, and values at most as many.`);
     demandPossible(flavor);
-    return this.flavors.create(flavor);
+    return this.flavors.create(flavor, caller);
   }
 
   async update({ caller, flavorId, description }: ReceivedBy<typeof updateFlavor>): Promise<Flavor> {
     adminOnly(caller, 'change flavors');
-    return (await this.flavors.describe(flavorId, description)) ?? missing(flavorId);
+    return (await this.flavors.describe(flavorId, description, caller)) ?? missing(flavorId);
   }
 
   async delete({ caller, flavorId }: ReceivedBy<typeof deleteFlavor>): Promise<Record<string, never>> {
     adminOnly(caller, 'delete flavors');
-    if (!(await this.flavors.delete(flavorId))) missing(flavorId);
+    if (!(await this.flavors.delete(flavorId, caller))) missing(flavorId);
     return {};
   }
 
@@ -50,7 +50,7 @@ export class Flavors {
     adminOnly(caller, 'change flavors');
     const before = (await this.flavors.find(flavorId)) ?? missing(flavorId);
     demandPossible({ ...before, extraSpecs: { ...before.extraSpecs, ...extraSpecs } });
-    const changed = await this.flavors.setExtraSpecs(flavorId, extraSpecs, LIMITS.extraSpecs);
+    const changed = await this.flavors.setExtraSpecs(flavorId, extraSpecs, LIMITS.extraSpecs, caller);
     if (changed) return changed;
     if (!(await this.flavors.find(flavorId))) missing(flavorId);
     throw tooMany(flavorId);
@@ -58,7 +58,7 @@ export class Flavors {
 
   async deleteExtraSpec({ caller, flavorId, key }: ReceivedBy<typeof deleteFlavorExtraSpec>): Promise<Record<string, never>> {
     adminOnly(caller, 'change flavors');
-    if (await this.flavors.deleteExtraSpec(flavorId, key)) return {};
+    if (await this.flavors.deleteExtraSpec(flavorId, key, caller)) return {};
     if (!(await this.flavors.find(flavorId))) missing(flavorId);
     throw notFound(`Flavor ${flavorId} has no extra specs with key ${key}.`);
   }
@@ -74,14 +74,14 @@ export class Flavors {
     adminOnly(caller, 'give access to a flavor');
     const flavor = (await this.flavors.find(flavorId)) ?? missing(flavorId);
     if (flavor.isPublic && privateOnly) throw conflict('Can not add access to a public flavor.');
-    if (!(await this.flavors.addAccess(flavorId, projectId))) throw conflict(`Flavor access already exists for flavor ${flavorId} and project ${projectId} combination.`);
+    if (!(await this.flavors.addAccess(flavorId, projectId, caller))) throw conflict(`Flavor access already exists for flavor ${flavorId} and project ${projectId} combination.`);
     return { projectIds: await this.flavors.access(flavorId) };
   }
 
   async removeAccess({ caller, flavorId, projectId }: ReceivedBy<typeof removeFlavorAccess>): Promise<OutputOf<typeof removeFlavorAccess>> {
     adminOnly(caller, 'take access to a flavor away');
     if (!(await this.flavors.find(flavorId))) missing(flavorId);
-    if (!(await this.flavors.removeAccess(flavorId, projectId))) throw notFound(`Flavor access not found for ${flavorId} / ${projectId} combination.`);
+    if (!(await this.flavors.removeAccess(flavorId, projectId, caller))) throw notFound(`Flavor access not found for ${flavorId} / ${projectId} combination.`);
     return { projectIds: await this.flavors.access(flavorId) };
   }
 }

@@ -22,7 +22,10 @@ export interface Change {
 }
 
 /** `requestId`: left out by the loop, which works for the request that asked last. `detail`: for admins only. */
-export interface ChangeEvent { kind: string; message: string; requestId?: string | null; userId?: string | null; detail?: string | null }
+export interface ChangeEvent { kind: string; message: string; requestId?: string | null; userId?: string | null; detail?: string | null; by?: ChangeBy | undefined }
+
+/** Whoever asked, as the audit trail knows them besides. */
+export interface ChangeBy { userName?: string | undefined; address?: string | undefined }
 
 export type ChangeableColumn =
   | 'name' | 'description' | 'intent' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type'
@@ -67,11 +70,12 @@ export function changeStatement(id: string, version: string, change: Change): { 
   if (change.feedOf !== undefined) set.push('host_sequence = feed.sequence');
   const events = (change.events ?? []).length === 0 ? '' : `,
     told AS (
-      INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, phase, kind, message, request_id, user_id, detail)
+      INSERT INTO compute.instance_events (instance_id, project_id, host_id, host_name, step, phase, kind, message, request_id, user_id, detail, user_name, address)
       SELECT changed.id, changed.project_id, coalesce(changed.host_id, target.host_id), coalesce(changed.host_name, target.host_name), changed.step, changed.move_phase,
-        e.kind, e.message, coalesce(e.request_id, CASE WHEN e.user_id IS NULL THEN changed.last_request_id END), e.user_id, e.detail
+        e.kind, e.message, coalesce(e.request_id, CASE WHEN e.user_id IS NULL THEN changed.last_request_id END), e.user_id, e.detail, e.user_name, e.address
       FROM changed JOIN target ON target.id = changed.id, unnest(${['kind', 'message', 'requestId', 'userId', 'detail'].map((field) =>
-    `${param((change.events ?? []).map((event) => event[field as keyof ChangeEvent] ?? null))}::text[]`).join(', ')}) AS e (kind, message, request_id, user_id, detail))`;
+    `${param((change.events ?? []).map((event) => event[field as 'kind' | 'message' | 'requestId' | 'userId' | 'detail'] ?? null))}::text[]`).join(', ')}, ${(['userName', 'address'] as const).map((field) =>
+    `${param((change.events ?? []).map(({ by }) => by?.[field] ?? null))}::text[]`).join(', ')}) AS e (kind, message, request_id, user_id, detail, user_name, address))`;
   return {
     text: `
     WITH target AS (SELECT id, host_id, host_name FROM compute.instances WHERE id = $1 AND version = $2 FOR UPDATE),${feed}

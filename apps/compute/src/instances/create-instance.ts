@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { listZones, type createServers, type Flavor, type InstanceView, type ReceivedBy } from '#libs/contracts';
+import { listZones, type createServers, type Flavor, type InstanceView, type ProjectLimits, type ReceivedBy } from '#libs/contracts';
 import { asSkyError, badRequest, conflict, forbidden, overQuota } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
 import { FlavorsRepository } from '../flavors/flavors.repository.js';
@@ -53,14 +53,14 @@ export class CreateInstance {
     demandMetadata(request.metadata, limits);
     const { vcpus, ramMib } = spec.flavor;
     const wanted = { minCount: Math.min(request.minCount, request.instanceIds.length), maxCount: request.instanceIds.length, vcpus, ramMib };
-    const unlimited = limits.instances < 0 && limits.cores < 0 && limits.ramMib < 0;
-    const allow = (used: Usage): number => {
-      const quota = withinQuota(limits, used, wanted);
+    // The limits are looked at again when it is this create's turn: it may have waited for longer than a copy counts.
+    const allow = ({ instances, cores, ramMib }: ProjectLimits) => (instances < 0 && cores < 0 && ramMib < 0 ? undefined : (used: Usage): number => {
+      const quota = withinQuota({ instances, cores, ramMib }, used, wanted);
       if ('refused' in quota) throw overQuota(quota.refused, { details: quota.details });
       return quota.allowed;
-    };
-    const made = await this.#turns.pass(() => this.instances.create({
-      projectId, userId: request.caller.userId, requestId: request.caller.requestId, reservationId: request.reservationId,
+    });
+    const made = await this.#turns.pass(async () => this.instances.create({
+      projectId, userId: request.caller.userId, requestId: request.caller.requestId, by: request.caller, reservationId: request.reservationId,
       description: request.description, metadata: request.metadata, tags: request.tags, spec,
       keyName: request.keyName, userData: request.userData, requestedZone: request.availabilityZone, requestedHost: request.requestedHost, hints: request.hints,
       group: request.groupId === null ? null : { id: request.groupId, maxMembers: limits.serverGroupMembers },
@@ -69,7 +69,7 @@ export class CreateInstance {
         const name = nameOf(request.name, index, count);
         return { name, hostname: request.hostname === null ? hostnameFor(name, `server-${id}`) : nameOf(request.hostname, index, count) };
       },
-    }, this.bell.owner, unlimited ? undefined : allow), signal);
+    }, this.bell.owner, allow(await this.limits.of(projectId))), signal);
     for (const row of made) this.bell.ring(row.id, { leased: true, row });
     // Fewer than meant: a repeat overtook us, or the quota allowed fewer. What is there is the answer.
     return made.length === wanted.maxCount ? made : this.instances.findMany(request.instanceIds);

@@ -20,7 +20,7 @@ export class InstanceMetadata {
       demandAllowed('update-metadata', current, caller);
       const next = replace ? metadata : { ...current.metadata, ...metadata };
       demandMetadata(next, limits);
-      return { set: { metadata: next }, events: [{ kind: 'update-metadata', message: Object.keys(metadata).join(', '), requestId: caller.requestId, userId: caller.userId }] };
+      return { set: { metadata: next }, events: [{ kind: 'update-metadata', message: Object.keys(metadata).join(', '), requestId: caller.requestId, userId: caller.userId, by: caller }] };
     });
     return { metadata: visible(row, caller, instanceId).metadata };
   }
@@ -31,7 +31,7 @@ export class InstanceMetadata {
       if (!Object.hasOwn(current.metadata, key)) throw notFound('Metadata item was not found');
       demandAllowed('delete-metadata', current, caller);
       const { [key]: _gone, ...rest } = current.metadata;
-      return { set: { metadata: rest }, events: [{ kind: 'delete-metadata', message: key, requestId: caller.requestId, userId: caller.userId }] };
+      return { set: { metadata: rest }, events: [{ kind: 'delete-metadata', message: key, requestId: caller.requestId, userId: caller.userId, by: caller }] };
     });
     return {};
   }

@@ -20,7 +20,7 @@ export class InstanceTags {
       if (next.length > LIMITS.tagsPerServer) throw badRequest(`The number of tags exceeded the per-server limit ${LIMITS.tagsPerServer}`);
       added = next.some((tag) => !current.tags.includes(tag));
       if (!added && next.length === current.tags.length) return undefined;
-      return { set: { tags: next }, events: [{ kind: 'update-tags', message: next.join(', '), requestId: caller.requestId, userId: caller.userId }] };
+      return { set: { tags: next }, events: [{ kind: 'update-tags', message: next.join(', '), requestId: caller.requestId, userId: caller.userId, by: caller }] };
     });
     return { tags: visible(row, caller, instanceId).tags, added };
   }
@@ -33,7 +33,7 @@ export class InstanceTags {
       if (current.tags.length === 0) return undefined;
       return {
         set: { tags: tag === null ? [] : current.tags.filter((each) => each !== tag) },
-        events: [{ kind: 'delete-tags', message: tag ?? '', requestId: caller.requestId, userId: caller.userId }],
+        events: [{ kind: 'delete-tags', message: tag ?? '', requestId: caller.requestId, userId: caller.userId, by: caller }],
       };
     });
     return {};

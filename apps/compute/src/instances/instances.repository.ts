@@ -5,13 +5,13 @@ import { overQuota, unavailable } from '#libs/errors';
 import { LIMITS } from '../limits.js';
 import { USAGE_SQL } from '../quota/usage-sql.js';
 import { TEMPO, type Tempo } from '../tempo.js';
-import { changeStatement, type Change } from './change.js';
+import { changeStatement, type Change, type ChangeBy } from './change.js';
 import type { Usage } from './decide/quota.js';
 import type { InstanceRow, InstanceSpec } from './instance-row.js';
 
 /** Servers to make: what they share, and what tells them apart. */
 export interface NewInstances {
-  projectId: string; userId: string; requestId: string; reservationId: string;
+  projectId: string; userId: string; requestId: string; reservationId: string; by?: ChangeBy | undefined;
   description: string | null; metadata: Record<string, string>; tags: string[];
   spec: InstanceSpec; keyName: string | null; userData: string | null;
   requestedZone: string | null; requestedHost: string | null; hints: Hints | null;
@@ -149,14 +149,14 @@ export class InstancesRepository {
         FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS e (id, name, hostname, place)
         ON CONFLICT (id) DO NOTHING RETURNING *),
       told AS (
-        INSERT INTO compute.instance_events (instance_id, project_id, kind, message, request_id, user_id, step)
-        SELECT id, project_id, 'create', '', $22, user_id, step FROM made)
+        INSERT INTO compute.instance_events (instance_id, project_id, kind, message, request_id, user_id, step, user_name, address)
+        SELECT id, project_id, 'create', '', $22, user_id, step, $25, $26 FROM made)
       SELECT * FROM made ORDER BY launch_index`, [
       ids, each.map(({ name }) => name), each.map(({ hostname }) => hostname),
       this.db.cellId, wanted.projectId, wanted.userId, wanted.description, JSON.stringify(wanted.metadata), wanted.tags,
       wanted.spec.flavor.id, wanted.spec.image.id, JSON.stringify(wanted.spec), wanted.spec.flavor.vcpus, wanted.spec.flavor.ramMib,
       wanted.keyName, wanted.userData, wanted.requestedZone, wanted.requestedHost, wanted.reservationId, owner, this.tempo.leaseMs, wanted.requestId, wanted.group?.id ?? null,
-      wanted.hints === null ? null : JSON.stringify(wanted.hints),
+      wanted.hints === null ? null : JSON.stringify(wanted.hints), wanted.by?.userName ?? null, wanted.by?.address ?? null,
     ]);
     return rows;
   }

@@ -16,7 +16,7 @@ export class LockInstance {
       const by = isOwner(caller, row) ? 'owner' : 'admin';
       // An owner's second lock changes nothing, an admin's takes the lock over.
       if (row.locked && by === 'owner') return undefined;
-      return { set: { locked: true, locked_by: by, locked_reason: reason }, events: [{ kind: 'lock', message: reason ?? '', requestId: caller.requestId, userId: caller.userId }] };
+      return { set: { locked: true, locked_by: by, locked_reason: reason }, events: [{ kind: 'lock', message: reason ?? '', requestId: caller.requestId, userId: caller.userId, by: caller }] };
     });
     return {};
   }
@@ -25,7 +25,7 @@ export class LockInstance {
     await this.#change(caller, instanceId, (row) => {
       if (!row.locked) return undefined;
       if (row.locked_by === 'admin' && !caller.isAdmin) throw forbidden('An administrator locked this server; only an administrator unlocks it.');
-      return { set: { locked: false, locked_by: null, locked_reason: null }, events: [{ kind: 'unlock', message: '', requestId: caller.requestId, userId: caller.userId }] };
+      return { set: { locked: false, locked_by: null, locked_reason: null }, events: [{ kind: 'unlock', message: '', requestId: caller.requestId, userId: caller.userId, by: caller }] };
     });
     return {};
   }

@@ -34,7 +34,7 @@ export class ResetInstanceState {
             step: 'failed', waiting_for: null, last_request_id: caller.requestId,
             fault: { code: 500, message: 'An administrator set the server to ERROR.', details: 'What to do: start, rebuild or delete it, or reset its state to active.', createdAt: new Date().toISOString() },
           },
-          ...goesOn(current), events: [{ ...event, requestId: caller.requestId, userId: caller.userId }],
+          ...goesOn(current), events: [{ ...event, requestId: caller.requestId, userId: caller.userId, by: caller }],
         };
       }
       // Right already: nothing to look at anew.

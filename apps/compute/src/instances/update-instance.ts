@@ -15,7 +15,7 @@ export class UpdateInstance {
     const row = await this.instances.decideAndChange(instanceId, (found) => {
       visible(found, caller, instanceId);
       const set = { ...(name !== undefined && { name }), ...(description !== undefined && { description }), ...(hostname !== undefined && { hostname }) };
-      return Object.keys(set).length === 0 ? undefined : { set, events: [{ kind: 'update', message: Object.keys(set).join(', '), requestId: caller.requestId, userId: caller.userId }] };
+      return Object.keys(set).length === 0 ? undefined : { set, events: [{ kind: 'update', message: Object.keys(set).join(', '), requestId: caller.requestId, userId: caller.userId, by: caller }] };
     });
     return viewOf(visible(row, caller, instanceId));
   }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Keypair } from '#libs/contracts';
+import { audit, audited } from '#libs/audit';
+import type { Caller, Keypair } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 
 interface Row { request_id: string | null; user_id: string; name: string; number: number; type: 'ssh' | 'x509'; fingerprint: string; public_key: string; created_at: Date }
@@ -26,7 +27,7 @@ export class KeypairsRepository {
   }
 
   /** `exists` or `full` (the user has `max` already; negative: no limit) when it was not made. Counted under the user's lock. */
-  async create(keypair: Pick<Keypair, 'userId' | 'name' | 'type' | 'fingerprint' | 'publicKey'>, max: number, asked: { requestId: string; repeat?: boolean | undefined }): Promise<Keypair | 'exists' | 'full'> {
+  async create(keypair: Pick<Keypair, 'userId' | 'name' | 'type' | 'fingerprint' | 'publicKey'>, max: number, asked: Caller): Promise<Keypair | 'exists' | 'full'> {
     return this.db.transaction(async (client) => {
       await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [keypair.userId]);
       if (asked.repeat === true) {
@@ -41,11 +42,12 @@ export class KeypairsRepository {
       if (max >= 0 && (state?.count ?? 0) >= max) return 'full';
       const { rows } = await client.query<Row>('INSERT INTO compute.keypairs (user_id, name, type, fingerprint, public_key, request_id) VALUES ($1, $2, $3, $4, $5, $6) RETURNING *',
         [keypair.userId, keypair.name, keypair.type, keypair.fingerprint, keypair.publicKey, asked.requestId]);
+      await audit(client, asked, { service: 'compute', action: 'keypairs:create', target: { kind: 'keypair', id: keypair.name }, detail: { userId: keypair.userId, fingerprint: keypair.fingerprint } });
       return keypairOf(rows[0] as Row);
     });
   }
 
-  async delete(userId: string, name: string): Promise<boolean> {
-    return ((await this.db.pool.query('DELETE FROM compute.keypairs WHERE user_id = $1 AND name = $2', [userId, name])).rowCount ?? 0) > 0;
+  async delete(userId: string, name: string, by: Caller): Promise<boolean> {
+    return ((await this.db.pool.query(...audited(by, { service: 'compute', action: 'keypairs:delete', target: { kind: 'keypair', id: name }, detail: { userId } }, 'DELETE FROM compute.keypairs WHERE user_id = $1 AND name = $2 RETURNING name', [userId, name]))).rowCount ?? 0) > 0;
   }
 }

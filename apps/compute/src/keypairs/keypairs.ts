@@ -40,7 +40,7 @@ export class Keypairs {
 
   async delete({ caller, userId, name }: ReceivedBy<typeof deleteKeypair>): Promise<Record<string, never>> {
     mayTouch(caller, userId);
-    if (!(await this.keypairs.delete(userId, name))) throw notFound(`Keypair ${name} not found for user ${userId}`);
+    if (!(await this.keypairs.delete(userId, name, caller))) throw notFound(`Keypair ${name} not found for user ${userId}`);
     return {};
   }
 }

@@ -56,7 +56,7 @@ export class BeginMove {
           fault: null, placement: null, last_request_id: caller.requestId, ...(leaveOff === true && { intent: 'stopped', generation: Number(current.generation) + 1 }),
         },
         // Should the move come to nothing, its host hears that it is to be off.
-        ...(leaveOff === true && { feedOf: current.host_id }), reconcileInMs: 0, events: [{ kind, message, requestId: caller.requestId, userId: caller.userId }],
+        ...(leaveOff === true && { feedOf: current.host_id }), reconcileInMs: 0, events: [{ kind, message, requestId: caller.requestId, userId: caller.userId, by: caller }],
       }, { uuid, kind, user_id: caller.userId, request_id: caller.requestId, new_spec: spec, requested_host: requestedHost, may_stay: mayStay }, limit);
       if (begun === undefined) continue;
       this.bell.ring(id);

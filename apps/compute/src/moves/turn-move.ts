@@ -36,7 +36,7 @@ export class TurnMove {
       const move = await this.moves.find(current.move_id);
       if (move === undefined) continue;
       const turn = change(current, move);
-      const events = [{ kind, message: '', requestId: caller.requestId, userId: caller.userId }];
+      const events = [{ kind, message: '', requestId: caller.requestId, userId: caller.userId, by: caller }];
       const { instance } = turn;
       const changed = await this.moves.apply(current, {
         ...turn, instance: { ...instance, set: { ...instance.set, last_request_id: caller.requestId }, reconcileInMs: this.tempo.waitTickMs, events },

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { GroupWish, ServerGroup } from '#libs/contracts';
+import { audit, audited } from '#libs/audit';
+import type { Caller, GroupWish, ServerGroup } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 
 export type NewServerGroup = Omit<ServerGroup, 'members'>;
@@ -31,7 +32,7 @@ export class ServerGroupsRepository {
   }
 
   /** `full`: the project has `max` already (negative: no limit). Counted under the project's lock; the same id again changes nothing. */
-  async create(group: NewServerGroup, max: number): Promise<'made' | 'exists' | 'full'> {
+  async create(group: NewServerGroup, max: number, by: Caller): Promise<'made' | 'exists' | 'full'> {
     return this.db.transaction(async (client) => {
       await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 3))', [group.projectId]);
       const { rows: [state] } = await client.query<{ count: number; exists: boolean }>(
@@ -41,11 +42,12 @@ export class ServerGroupsRepository {
       await client.query(
         'INSERT INTO compute.server_groups (id, cell_id, project_id, user_id, name, policy, max_server_per_host) VALUES ($1, $2, $3, $4, $5, $6, $7)',
         [group.id, this.db.cellId, group.projectId, group.userId, group.name, group.policy, group.maxServerPerHost]);
+      await audit(client, by, { service: 'compute', action: 'server-groups:create', target: { kind: 'server-group', id: group.id }, detail: { name: group.name, policy: group.policy } });
       return 'made';
     });
   }
 
-  async delete(id: string): Promise<boolean> {
-    return ((await this.db.pool.query('DELETE FROM compute.server_groups WHERE id = $1', [id])).rowCount ?? 0) > 0;
+  async delete(id: string, by: Caller): Promise<boolean> {
+    return ((await this.db.pool.query(...audited(by, { service: 'compute', action: 'server-groups:delete', target: { kind: 'server-group', id } }, 'DELETE FROM compute.server_groups WHERE id = $1 RETURNING id', [id]))).rowCount ?? 0) > 0;
   }
 }

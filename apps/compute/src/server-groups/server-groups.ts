@@ -14,7 +14,7 @@ export class ServerGroups {
     if (maxServerPerHost !== null && policy !== 'anti-affinity') throw badRequest('Only anti-affinity policy supports rules.');
     const projectId = projectOf(caller);
     const { serverGroups: max } = await this.limits.of(projectId);
-    const outcome = await this.groups.create({ id: groupId, projectId, userId: caller.userId, name, policy, maxServerPerHost }, max);
+    const outcome = await this.groups.create({ id: groupId, projectId, userId: caller.userId, name, policy, maxServerPerHost }, max, caller);
     if (outcome === 'full') throw overQuota('Quota exceeded, too many server groups.');
     const group = await this.groups.find(groupId);
     if (!group || group.projectId !== projectId) throw conflict(`A server group with the id ${groupId} exists already.`);
@@ -32,7 +32,7 @@ export class ServerGroups {
 
   async delete({ caller, groupId }: ReceivedBy<typeof deleteServerGroup>): Promise<Record<string, never>> {
     seenBy(caller, await this.groups.find(groupId), groupId);
-    if (!(await this.groups.delete(groupId))) throw missing(groupId);
+    if (!(await this.groups.delete(groupId, caller))) throw missing(groupId);
     return {};
   }
 }

@@ -1,10 +1,19 @@
-import type { CatalogEndpoint, CatalogEntry } from './catalog.js';
+import type { Endpoint } from './endpoints.repository.js';
+import type { Region } from './regions.repository.js';
+import type { Service } from './services.repository.js';
 
-export const serviceView = (v3: string, { id, name, type }: CatalogEntry) => ({ name, id, type, enabled: true, links: { self: `${v3}/services/${id}` } });
+/** Attributes that Keystone shows only where they were given. */
+const given = (values: Record<string, string | null>): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== null));
 
-export const endpointView = (v3: string, serviceId: string, endpoint: CatalogEndpoint) => ({
-  id: endpoint.id, interface: endpoint.interface, region_id: endpoint.region_id, service_id: serviceId, url: endpoint.url, enabled: true, region: endpoint.region,
-  links: { self: `${v3}/endpoints/${endpoint.id}` },
+export const serviceView = (v3: string, { extra, name, description, id, type, enabled }: Service) => ({
+  ...extra, name: name ?? '', id, type, enabled, ...given({ description }), links: { self: `${v3}/services/${id}` },
 });
 
-export const regionView = (v3: string, id: string) => ({ id, description: '', parent_region_id: null, links: { self: `${v3}/regions/${id}` } });
+export const endpointView = (v3: string, baseUrl: string, { extra, id, interface: side, regionId, serviceId, url, enabled, name, description }: Endpoint) => ({
+  ...extra, id, interface: side, region_id: regionId, service_id: serviceId, url: url.replace('$(public_url)s', baseUrl), enabled, region: regionId, ...given({ name, description }),
+  links: { self: `${v3}/endpoints/${id}` },
+});
+
+export const regionView = (v3: string, { extra, id, description, parentId }: Region) =>
+  ({ ...extra, id, description, parent_region_id: parentId, links: { self: `${v3}/regions/${encodeURIComponent(id)}` } });

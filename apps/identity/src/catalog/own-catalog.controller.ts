@@ -15,8 +15,9 @@ export class OwnCatalogController {
 
   @Get()
   @Policy('identity:auth:catalog')
-  get(@CallerParam() caller: Caller, @Req() request: FastifyRequest) {
-    if (caller.projectId === null) throw forbidden('A project-scoped token is required to produce a service catalog.');
-    return { catalog: this.catalogs.at(this.base.of(request)), links: this.base.links(request, '/auth/catalog') };
+  async get(@CallerParam() caller: Caller, @Req() request: FastifyRequest) {
+    if (caller.projectId === null && typeof caller.scopeDomainId !== 'string' && caller.isSystem !== true) throw forbidden('A scoped token is required to produce a service catalog.');
+    const catalog = await this.catalogs.at(this.base.of(request), { projectId: caller.projectId, userId: caller.userId });
+    return { catalog, links: this.base.links(request, '/auth/catalog') };
   }
 }

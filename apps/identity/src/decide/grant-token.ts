@@ -1,6 +1,7 @@
 /**
- * Decides what a new token says: its life, its methods, its scope. Owns the rule that a token made from a token never
- * outlives it. Never looks at a password, a clock or a database; nothing is lost when the process dies here.
+ * Decides what a new token says: its life, its methods, its scope, its roles. Owns the rule that a token made from a token
+ * never outlives it, and that an application credential gives the roles it was made with and only while its owner has them.
+ * Never looks at a password, a clock or a database; nothing is lost when the process dies here.
  */
 export interface Domain { id: string; name: string }
 export interface Role { id: string; name: string }
@@ -8,45 +9,77 @@ export interface Role { id: string; name: string }
 export interface GrantedUser { id: string; name: string; domain: Domain; passwordExpiresAt: string | null }
 export interface GrantedProject { id: string; name: string; domain: Domain }
 
-/** A project as the user who wants a token for it stands to it. */
-export interface ProjectStanding extends GrantedProject { enabled: boolean; domainEnabled: boolean; roles: Role[] }
+/** A scope as the user who wants a token for it stands to it; `roles` are the effective ones. */
+export interface ProjectStanding extends GrantedProject { kind: 'project'; enabled: boolean; domainEnabled: boolean; roles: Role[] }
+export interface DomainStanding extends Domain { kind: 'domain'; enabled: boolean; roles: Role[] }
+export interface SystemStanding { kind: 'system'; roles: Role[] }
+export type Standing = ProjectStanding | DomainStanding | SystemStanding;
 
 /** The token that a rescope starts from. Times in seconds since the epoch. */
 export interface ParentToken { auditId: string; parentAuditId: string | null; expiresAt: number; methods: string[] }
 
-export interface Grant {
-  auditId: string; parentAuditId: string | null; issuedAt: number; expiresAt: number; methods: string[];
-  user: GrantedUser; project: GrantedProject | null; roles: Role[];
+/** The application credential that somebody proved themselves with. */
+export interface UsedCredential {
+  id: string; name: string; restricted: boolean; ruled: boolean; roleIds: readonly string[];
+  /** Seconds since the epoch; null: it does not end by itself. */
+  expiresAt: number | null;
 }
 
-/** Why a project cannot be scoped to; undefined when it can. Clients hear none of it. */
-export function refuseProject(standing: ProjectStanding | null): string | undefined {
-  if (standing === null) return 'no such project';
-  if (!standing.enabled) return 'the project is disabled';
-  if (!standing.domainEnabled) return "the project's domain is disabled";
-  return standing.roles.length === 0 ? 'the user has no role on the project' : undefined;
+export interface Grant {
+  auditId: string; parentAuditId: string | null; issuedAt: number; expiresAt: number; methods: string[];
+  user: GrantedUser; project: GrantedProject | null; scopeDomain?: Domain; system?: boolean; roles: Role[];
+  snapshot?: string;
+  applicationCredential?: { id: string; name: string; restricted: boolean; ruled: boolean };
+}
+
+/** Why there is no token for this scope; undefined when there is. Clients hear none of it. */
+export function refuseScope(standing: Standing | null): string | undefined {
+  if (standing === null) return 'no such project or domain';
+  if (standing.kind !== 'system' && !standing.enabled) return `the ${standing.kind} is disabled`;
+  if (standing.kind === 'project' && !standing.domainEnabled) return "the project's domain is disabled";
+  return standing.roles.length === 0 ? `the user has no role on the ${standing.kind}` : undefined;
+}
+
+/** Why a credential is worth nothing now: it dies with any of its roles. */
+export function refuseCredential(credential: UsedCredential, standing: Standing, now: number): string | undefined {
+  if (credential.expiresAt !== null && credential.expiresAt <= now) return 'the application credential has expired';
+  const held = new Set(standing.roles.map(({ id }) => id));
+  return credential.roleIds.length === 0 || credential.roleIds.some((id) => !held.has(id)) ? 'its owner has lost a role of the application credential' : undefined;
 }
 
 export interface GrantFacts {
-  user: GrantedUser; methods: string[]; parent: ParentToken | null; standing: ProjectStanding | null;
-  /** Seconds since the epoch. */
+  user: GrantedUser; methods: string[]; parent: ParentToken | null; standing: Standing | null; credential: UsedCredential | null;
+  /** When what the token rests on was read, seconds since the epoch, with fractions, by the database's clock; and its snapshot. */
   now: number;
+  snapshot: string;
   ttlS: number;
   auditId: string;
 }
 
-/** @param facts `standing` must have passed refuseProject, or be null for an unscoped token. */
-export function grantToken({ user, methods, parent, standing, now, ttlS, auditId }: GrantFacts): Grant {
-  const project = standing === null ? null : { id: standing.id, name: standing.name, domain: standing.domain };
+/** What a token can carry: a longer list of transactions counts as if none after the first had been seen. */
+const LONGEST_SNAPSHOT = 120;
+
+/** @param facts `standing` must have passed refuseScope, or be null for an unscoped token; `credential` must have passed refuseCredential. */
+export function grantToken({ user, methods, parent, standing, credential, now, snapshot, ttlS, auditId }: GrantFacts): Grant {
   return {
     auditId,
     // The chain's first token, as Keystone reports it.
     parentAuditId: parent === null ? null : (parent.parentAuditId ?? parent.auditId),
     issuedAt: now,
-    expiresAt: Math.min(now + ttlS, parent?.expiresAt ?? Infinity),
+    expiresAt: Math.min(Math.floor(now) + ttlS, parent?.expiresAt ?? Infinity, Math.floor(credential?.expiresAt ?? Infinity)),
     methods: [...new Set([...methods, ...(parent?.methods ?? [])])].sort(),
     user: { id: user.id, name: user.name, domain: user.domain, passwordExpiresAt: user.passwordExpiresAt },
-    project,
-    roles: standing?.roles ?? [],
+    project: standing?.kind === 'project' ? { id: standing.id, name: standing.name, domain: standing.domain } : null,
+    ...(standing?.kind === 'domain' && { scopeDomain: { id: standing.id, name: standing.name } }),
+    ...(standing?.kind === 'system' && { system: true }),
+    roles: (standing?.roles ?? []).filter(({ id }) => credential === null || credential.roleIds.includes(id)),
+    snapshot: shortened(snapshot),
+    ...(credential !== null && { applicationCredential: { id: credential.id, name: credential.name, restricted: credential.restricted, ruled: credential.ruled } }),
   };
+}
+
+function shortened(snapshot: string): string {
+  if (snapshot.length <= LONGEST_SNAPSHOT) return snapshot;
+  const oldest = snapshot.split(':', 1)[0] ?? '';
+  return `${oldest}:${oldest}:`;
 }

@@ -1,5 +1,5 @@
 import type { DomainRow } from './domains.repository.js';
 
-export const domainView = (v3: string, { id, name, description, enabled }: DomainRow) => ({
-  id, name, description, enabled, tags: [], options: {}, links: { self: `${v3}/domains/${id}` },
+export const domainView = (v3: string, { id, name, description, enabled, tags, options }: DomainRow) => ({
+  id, name, description, enabled, tags, options, links: { self: `${v3}/domains/${id}` },
 });

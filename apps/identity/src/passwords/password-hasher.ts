@@ -27,6 +27,12 @@ export class PasswordHasher {
     return this.bounded(async () => (await verify(encoded ?? NOBODY, password)) && encoded !== null);
   }
 
+  /** Made at another cost than today's: to be made anew when its password is known next. */
+  isOutdated(encoded: string): boolean {
+    const { memoryCost, timeCost, parallelism } = PASSWORD_COST;
+    return !encoded.startsWith(`$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$`);
+  }
+
   private async bounded<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= LIMITS.passwordChecksAtOnce) {
       if (this.#waiting.length >= LIMITS.passwordChecksQueued) {

@@ -1,9 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DATABASE, type Database } from '#libs/db';
+import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import type { Extra } from '../http/body.js';
 import { cutPage, pageSize, type Paged } from '../http/links.js';
-import type { RolesQuery } from '../http/queries.js';
+import { ListSql } from '../http/list-sql.js';
+import type { RolesQuery } from './roles.schema.js';
 
-export interface RoleRow { id: string; name: string; domainId: string | null; description: string | null; options: unknown }
+export interface RoleRow { id: string; name: string; domainId: string | null; description: string | null; options: Extra; extra: Extra }
+
+const COLUMNS = 'r.id, r.name, r.domain_id AS "domainId", r.description, r.options, r.extra';
 
 @Injectable()
 export class RolesRepository {
@@ -11,19 +15,48 @@ export class RolesRepository {
 
   /** Without a domain: the roles of the whole cloud. */
   async list(query: RolesQuery): Promise<Paged<RoleRow>> {
-    const limit = pageSize(query.limit);
-    const rows = await this.db.prisma.role.findMany({
-      where: {
-        domainId: query.domain_id ?? null,
-        ...(query.name !== undefined && { name: query.name }),
-        ...(query.marker !== undefined && { id: { gt: query.marker } }),
-      },
-      orderBy: { id: 'asc' }, take: limit + 1,
-    });
-    return cutPage(rows, limit, (row) => row.id);
+    const sql = new ListSql().text('r.name', query, 'name');
+    if (query.domain_id === undefined) sql.and('r.domain_id IS NULL');
+    else sql.equals('r.domain_id', query.domain_id);
+    const text = `SELECT ${COLUMNS} FROM identity.roles r ${sql.end(query, 'r', 'identity.roles', { name: 'r.name' })}`;
+    return cutPage((await this.db.pool.query<RoleRow>(text, sql.values)).rows, pageSize(query.limit), (row) => row.id);
   }
 
-  get(id: string): Promise<RoleRow | null> {
-    return this.db.prisma.role.findUnique({ where: { id } });
+  async get(id: string): Promise<RoleRow | null> {
+    return (await this.db.pool.query<RoleRow>(`SELECT ${COLUMNS} FROM identity.roles r WHERE r.id = $1`, [id])).rows[0] ?? null;
+  }
+
+  /** For the rest of the transaction nobody else changes it. */
+  async lock(client: PoolClient, id: string): Promise<RoleRow | null> {
+    return (await client.query<RoleRow>(`SELECT ${COLUMNS} FROM identity.roles r WHERE r.id = $1 FOR UPDATE`, [id])).rows[0] ?? null;
+  }
+
+  async insert(client: PoolClient, { id, name, domainId, description, options, extra }: RoleRow): Promise<void> {
+    await client.query('INSERT INTO identity.roles (id, name, domain_id, description, options, extra) VALUES ($1, $2, $3, $4, $5, $6)', [id, name, domainId, description, options, extra]);
+  }
+
+  async update(client: PoolClient, { id, name, description, options, extra }: RoleRow): Promise<void> {
+    await client.query('UPDATE identity.roles SET name = $2, description = $3, options = $4, extra = $5 WHERE id = $1', [id, name, description, options, extra]);
+  }
+
+  /** With its assignments and implications. */
+  async remove(client: PoolClient, id: string): Promise<void> {
+    await client.query('DELETE FROM identity.roles WHERE id = $1', [id]);
+  }
+
+  /** Everybody to whom the role was given, members of groups as well. */
+  async holders(client: PoolClient, id: string): Promise<string[]> {
+    const { rows } = await client.query<{ id: string }>(
+      `SELECT DISTINCT coalesce(a.user_id, m.user_id) AS id FROM identity.role_assignments a LEFT JOIN identity.group_members m ON m.group_id = a.group_id
+        WHERE a.role_id = $1 AND coalesce(a.user_id, m.user_id) IS NOT NULL`, [id]);
+    return rows.map((row) => row.id);
+  }
+
+  /** Does a role lead to `admin` of the whole cloud, or is it that? */
+  async leadsToAdmin(client: PoolClient, id: string): Promise<boolean> {
+    const { rows: [row] } = await client.query<{ leads: boolean }>(
+      `WITH RECURSIVE leads(role_id) AS (SELECT $1::text UNION SELECT i.implied_role_id FROM leads l JOIN identity.implied_roles i ON i.prior_role_id = l.role_id)
+       SELECT EXISTS (SELECT FROM leads l JOIN identity.roles r ON r.id = l.role_id WHERE r.name = 'admin' AND r.domain_id IS NULL) AS leads`, [id]);
+    return row?.leads === true;
   }
 }

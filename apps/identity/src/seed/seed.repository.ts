@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Database, PoolClient } from '#libs/db';
+import type { CatalogRows } from '../catalog/catalog.js';
+import { seedLimits } from '../limits/limits-seed.repository.js';
 
 /** Serializes seeding between processes that start together. */
 const SEED_LOCK = 72_707_372;
@@ -16,6 +18,12 @@ export class SeedRepository {
       await client.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK]);
       await work(new SeedRepository(client));
     });
+  }
+
+  /** What was seeded once is not seeded again, also when somebody deleted it since. */
+  async once(what: string, work: () => Promise<void>): Promise<void> {
+    const { rowCount } = await this.client.query('INSERT INTO identity.seeded (what) VALUES ($1) ON CONFLICT DO NOTHING', [what]);
+    if (rowCount === 1) await work();
   }
 
   async domain(id: string, name: string, description: string): Promise<void> {
@@ -44,8 +52,29 @@ export class SeedRepository {
       'INSERT INTO identity.role_assignments (user_id, project_id, role_id) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING', [userId, projectId, roleIds]);
   }
 
-  async limits(projectId: string, limits: Record<string, number>): Promise<void> {
-    await this.client.query('INSERT INTO identity.project_limits (project_id, limits) VALUES ($1, $2) ON CONFLICT DO NOTHING', [projectId, limits]);
+  async assignSystem(userId: string, roleId: string): Promise<void> {
+    await this.client.query('INSERT INTO identity.role_assignments (user_id, system, role_id) VALUES ($1, true, $2) ON CONFLICT DO NOTHING', [userId, roleId]);
+  }
+
+  async implies(priorId: string, impliedId: string): Promise<void> {
+    await this.client.query('INSERT INTO identity.implied_roles (prior_role_id, implied_role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING', [priorId, impliedId]);
+  }
+
+  /** Each a microsecond after the one before: in that order clients see them. */
+  async catalog(region: string, { services, endpoints }: CatalogRows): Promise<void> {
+    await this.client.query('INSERT INTO identity.regions (id) VALUES ($1) ON CONFLICT DO NOTHING', [region]);
+    await this.client.query(
+      `INSERT INTO identity.services (id, type, name, created_at) SELECT id, type, name, now() + place * interval '1 microsecond'
+         FROM ROWS FROM (jsonb_to_recordset($1) AS (id text, type text, name text)) WITH ORDINALITY AS s(id, type, name, place) ON CONFLICT DO NOTHING`, [JSON.stringify(services)]);
+    await this.client.query(
+      `INSERT INTO identity.endpoints (id, service_id, region_id, interface, url, created_at) SELECT id, service, region, side, url, now() + place * interval '1 microsecond'
+         FROM ROWS FROM (jsonb_to_recordset($1) AS (id text, "serviceId" text, "regionId" text, interface text, url text)) WITH ORDINALITY AS e(id, service, region, side, url, place) ON CONFLICT DO NOTHING`,
+      [JSON.stringify(endpoints)]);
+  }
+
+  /** After the catalog: limits belong to its services. */
+  async limits(): Promise<void> {
+    await seedLimits(this.client, (await this.idOf("SELECT id FROM identity.projects WHERE domain_id = 'default' AND name = 'admin'", [])) ?? null);
   }
 
   private async idOf(sql: string, values: string[]): Promise<string | undefined> {

@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database } from '#libs/db';
-import type { ProjectStanding, Role } from '../decide/grant-token.js';
+
+/** What Keystone lets an admin say about one user's logins. */
+export interface AccountOptions { ignoresExpiry: boolean; ignoresFirstUse: boolean; ignoresLockout: boolean; factorRules: readonly (readonly string[])[] }
 
 export interface Account {
   id: string; name: string; domain: { id: string; name: string };
@@ -8,19 +10,23 @@ export interface Account {
   /** The user and their domain. */
   enabled: boolean;
   passwordExpiresAt: Date | null;
+  mustChangePassword: boolean;
   defaultProjectId: string | null;
+  options: AccountOptions;
+  /** When this was read: seconds since the epoch by the database's clock, and its snapshot. */
+  readAt: number;
+  snapshot: string;
 }
 
 /** By id, or by name within a domain that is known by id or name. */
 export interface Ref { id?: string | undefined; name?: string | undefined; domain?: { id?: string | undefined; name?: string | undefined } | undefined }
 
 interface AccountRow {
-  id: string; name: string; password_hash: string | null; enabled: boolean; password_expires_at: Date | null; default_project_id: string | null;
-  domain_id: string; domain_name: string;
+  id: string; name: string; password_hash: string | null; enabled: boolean; password_expires_at: Date | null; must_change_password: boolean; default_project_id: string | null;
+  options: unknown; domain_id: string; domain_name: string; read_at: number; snapshot: string;
 }
-interface StandingRow { id: string; name: string; enabled: boolean; domain_id: string; domain_name: string; domain_enabled: boolean; roles: Role[] }
 
-/** What a login needs to know, in one statement each. */
+/** What a login needs to know of a user, in one statement. */
 @Injectable()
 export class AccountsRepository {
   constructor(@Inject(DATABASE) private readonly db: Database) {}
@@ -28,8 +34,8 @@ export class AccountsRepository {
   async findUser(ref: Ref): Promise<Account | null> {
     const { rows } = await this.db.pool.query<AccountRow>({
       name: 'identity-find-user',
-      text: `SELECT u.id, u.name, u.password_hash, u.enabled AND d.enabled AS enabled, u.password_expires_at, u.default_project_id,
-                    d.id AS domain_id, d.name AS domain_name
+      text: `SELECT u.id, u.name, u.password_hash, u.enabled AND d.enabled AS enabled, u.password_expires_at, u.must_change_password, u.default_project_id, u.options,
+                    d.id AS domain_id, d.name AS domain_name, extract(epoch FROM clock_timestamp())::float8 AS read_at, pg_current_snapshot()::text AS snapshot
                FROM identity.users u JOIN identity.domains d ON d.id = u.domain_id
               WHERE ($1::text IS NOT NULL AND u.id = $1) OR ($1::text IS NULL AND u.name = $2 AND (d.id = $3 OR d.name = $4))`,
       values: valuesOf(ref),
@@ -37,29 +43,27 @@ export class AccountsRepository {
     const row = rows[0];
     return row === undefined ? null : {
       id: row.id, name: row.name, domain: { id: row.domain_id, name: row.domain_name }, passwordHash: row.password_hash,
-      enabled: row.enabled, passwordExpiresAt: row.password_expires_at, defaultProjectId: row.default_project_id,
+      enabled: row.enabled, passwordExpiresAt: row.password_expires_at, mustChangePassword: row.must_change_password, defaultProjectId: row.default_project_id,
+      options: optionsOf(row.options), readAt: row.read_at, snapshot: row.snapshot,
     };
   }
 
-  /** A project and the roles that the user has on it. */
-  async standing(userId: string, project: Ref): Promise<ProjectStanding | null> {
-    const { rows } = await this.db.pool.query<StandingRow>({
-      name: 'identity-standing',
-      text: `SELECT p.id, p.name, p.enabled, d.id AS domain_id, d.name AS domain_name, d.enabled AS domain_enabled,
-                    coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name) ORDER BY r.name, r.id)
-                                FROM identity.role_assignments a JOIN identity.roles r ON r.id = a.role_id
-                               WHERE a.user_id = $5 AND a.project_id = p.id), '[]') AS roles
-               FROM identity.projects p JOIN identity.domains d ON d.id = p.domain_id
-              WHERE ($1::text IS NOT NULL AND p.id = $1) OR ($1::text IS NULL AND p.name = $2 AND (d.id = $3 OR d.name = $4))`,
-      values: [...valuesOf(project), userId],
-    });
-    const row = rows[0];
-    return row === undefined ? null : {
-      id: row.id, name: row.name, enabled: row.enabled, domain: { id: row.domain_id, name: row.domain_name }, domainEnabled: row.domain_enabled, roles: row.roles,
-    };
+  /** The same password at today's cost; nothing when it was changed meanwhile. */
+  async rehash(userId: string, before: string, after: string): Promise<void> {
+    await this.db.pool.query('UPDATE identity.users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [userId, before, after]);
   }
 }
 
 /** An id decides alone; a domain's id before its name. */
 const valuesOf = ({ id, name, domain }: Ref): (string | null)[] =>
   [id ?? null, name ?? null, domain?.id ?? null, domain?.id === undefined ? (domain?.name ?? null) : null];
+
+function optionsOf(stored: unknown): AccountOptions {
+  const options = (typeof stored === 'object' && stored !== null ? stored : {}) as Record<string, unknown>;
+  const rules = options['multi_factor_auth_enabled'] === true && Array.isArray(options['multi_factor_auth_rules']) ? options['multi_factor_auth_rules'] as unknown[] : [];
+  return {
+    ignoresExpiry: options['ignore_password_expiry'] === true, ignoresFirstUse: options['ignore_change_password_upon_first_use'] === true,
+    ignoresLockout: options['ignore_lockout_failure_attempts'] === true,
+    factorRules: rules.filter((rule): rule is string[] => Array.isArray(rule) && rule.every((method) => typeof method === 'string')),
+  };
+}

@@ -22,10 +22,20 @@ export class Authenticator {
     for (const { strategy } of chosen) {
       const next = await runStrategy(strategy, attempt);
       if (proven !== undefined && proven.account.id !== next.account.id) throw unauthorized(REAUTHENTICATE, { internal: 'two methods proved two users' });
-      proven = { account: next.account, parent: next.parent ?? proven?.parent ?? null };
+      // The account as it was read first: what was taken away since counts against the token.
+      const credential = next.credential ?? proven?.credential;
+      proven = { account: proven?.account ?? next.account, parent: next.parent ?? proven?.parent ?? null, ...(credential !== undefined && { credential }) };
     }
     if (proven === undefined) throw unauthorized(REAUTHENTICATE);
+    this.assertFactors(proven, names);
     return { ...proven, methods: names };
+  }
+
+  /** Users for whom several methods are prescribed must have used all of one list. Lists with methods that are not offered do not count. */
+  private assertFactors({ account, parent }: Proven, names: readonly string[]): void {
+    const rules = account.options.factorRules.filter((rule) => rule.length > 0 && rule.every((name) => this.methods.some(({ method }) => method === name)));
+    const used = new Set([...names, ...(parent?.methods ?? [])]);
+    if (rules.length > 0 && !rules.some((rule) => rule.every((name) => used.has(name)))) throw unauthorized(REAUTHENTICATE, { internal: 'the user must prove themselves by more methods' });
   }
 
   private methodFor(name: string): AuthMethod {

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { REAUTHENTICATE, type TokenClaims } from '#libs/auth';
 import { unauthorized } from '#libs/errors';
-import { grantToken, refuseProject, type ProjectStanding } from '../decide/grant-token.js';
+import { grantToken, refuseCredential, refuseScope, type Standing } from '../decide/grant-token.js';
 import { IDENTITY_CONFIG, type IdentityConfig } from '../identity.config.js';
 import { TokenSigner } from '../keys/token-signer.js';
-import { AccountsRepository, type Account } from './accounts.repository.js';
+import { StandingRepository } from '../role-assignments/standing.repository.js';
+import type { Account } from './accounts.repository.js';
 import { Authenticator } from './authenticator.js';
-import type { Attempt } from './methods/auth-method.js';
+import type { Attempt, Proven } from './methods/auth-method.js';
 import type { AuthRequest, Scope } from './tokens.schema.js';
 
 export interface IssuedToken { token: string; claims: Omit<TokenClaims, 'issuer'> }
@@ -17,39 +18,59 @@ export interface IssuedToken { token: string; claims: Omit<TokenClaims, 'issuer'
 export class IssueToken {
   constructor(
     private readonly authenticator: Authenticator,
-    private readonly accounts: AccountsRepository,
+    private readonly standing: StandingRepository,
     private readonly signer: TokenSigner,
     @Inject(IDENTITY_CONFIG) private readonly config: IdentityConfig,
   ) {}
 
   async run(request: AuthRequest, attempt: Attempt): Promise<IssuedToken> {
-    const { account, parent, methods } = await this.authenticator.authenticate(request, attempt);
-    const standing = await this.scopeOf(account, request.auth.scope);
+    const { account, parent, credential, methods } = await this.authenticator.authenticate(request, attempt);
+    const { scope } = request.auth;
+    const standing = credential === undefined ? await this.scopeOf(account, scope) : await this.scopeOfCredential(account, credential, scope);
     const claims = grantToken({
       user: { id: account.id, name: account.name, domain: account.domain, passwordExpiresAt: account.passwordExpiresAt?.toISOString() ?? null },
-      methods, parent, standing,
-      now: Math.floor(Date.now() / 1_000), ttlS: this.config.tokenTtlS, auditId: randomBytes(16).toString('base64url'),
+      methods, parent, standing, credential: credential ?? null,
+      now: account.readAt, snapshot: account.snapshot, ttlS: this.config.tokenTtlS, auditId: randomBytes(16).toString('base64url'),
     });
     return { token: this.signer.sign(claims), claims };
   }
 
   /** null: unscoped. Why a scope is refused stays inside: a stranger must not learn which projects there are. */
-  private async scopeOf(account: Account, scope: Scope | undefined): Promise<ProjectStanding | null> {
+  private async scopeOf(account: Account, scope: Scope | undefined): Promise<Standing | null> {
     if (scope === undefined) return this.defaultScope(account);
     if (scope.unscoped !== undefined) return null;
-    if (scope.project === undefined) throw refused('no roles can be held on a domain or the system');
-    const standing = await this.accounts.standing(account.id, scope.project);
-    const refusal = refuseProject(standing);
-    if (refusal !== undefined) throw refused(refusal);
-    return standing;
+    return accepted(await this.standingOf(account.id, scope));
+  }
+
+  private async standingOf(userId: string, { project, domain }: Scope): Promise<Standing | null> {
+    if (project !== undefined) return kindOf('project', await this.standing.onProject(userId, project));
+    if (domain !== undefined) return kindOf('domain', await this.standing.onDomain(userId, domain));
+    return { kind: 'system', roles: await this.standing.onSystem(userId) };
   }
 
   /** The user's default project where they may have it; otherwise the token is unscoped, as Keystone's. */
-  private async defaultScope(account: Account): Promise<ProjectStanding | null> {
+  private async defaultScope(account: Account): Promise<Standing | null> {
     if (account.defaultProjectId === null) return null;
-    const standing = await this.accounts.standing(account.id, { id: account.defaultProjectId });
-    return refuseProject(standing) === undefined ? standing : null;
+    const standing = await this.standingOf(account.id, { project: { id: account.defaultProjectId } });
+    return refuseScope(standing) === undefined ? standing : null;
   }
+
+  /** A credential is for its one project, and asking for that or any other is refused, as Keystone does. */
+  private async scopeOfCredential(account: Account, credential: NonNullable<Proven['credential']>, scope: Scope | undefined): Promise<Standing> {
+    if (scope !== undefined) throw unauthorized('Application credentials cannot request a scope.');
+    const standing = accepted(await this.standingOf(account.id, { project: { id: credential.projectId } }));
+    const refusal = refuseCredential(credential, standing, account.readAt);
+    if (refusal !== undefined) throw refused(refusal);
+    return standing;
+  }
+}
+
+const kindOf = <K extends 'project' | 'domain', T extends object>(kind: K, standing: T | null): (T & { kind: K }) | null => (standing === null ? null : { ...standing, kind });
+
+function accepted(standing: Standing | null): Standing {
+  const refusal = refuseScope(standing);
+  if (refusal !== undefined || standing === null) throw refused(refusal ?? '');
+  return standing;
 }
 
 const refused = (internal: string) => unauthorized(REAUTHENTICATE, { internal: `scope refused: ${internal}` });

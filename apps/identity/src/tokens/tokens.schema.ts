@@ -15,6 +15,12 @@ const complete = (it: { id?: string | undefined; name?: string | undefined; doma
 export const ProjectRef = z.strictObject(named).refine(complete, `${idOrName}; a name needs its domain.`);
 export const PasswordUser = z.strictObject({ ...named, password: z.string().max(LIMITS.passwordChars) }).refine(complete, `${idOrName}; a name needs its domain.`);
 
+/** By its id, or by its name and whose it is. */
+export const ApplicationCredentialProof = z.strictObject({
+  id: name.optional(), name: name.optional(), user: z.strictObject(named).refine(complete, `${idOrName}; a name needs its domain.`).optional(),
+  secret: z.string().max(LIMITS.secretChars),
+}).refine((it) => it.id !== undefined || (it.name !== undefined && it.user !== undefined), `${idOrName}; a name needs its user.`);
+
 const ScopeKinds = z.strictObject({
   project: ProjectRef.optional(),
   domain: DomainRef.optional(),

@@ -1,21 +1,31 @@
 import { Injectable } from '@nestjs/common';
-import { enforce, TokenVerifier, type VerifiedToken } from '#libs/auth';
-import type { Caller } from '#libs/contracts';
+import { AccessRuleBook, enforce, TokenVerifier, type VerifiedToken } from '#libs/auth';
+import type { AccessRule, Caller } from '#libs/contracts';
 import { notFound, SkyError } from '#libs/errors';
 
 /** What a token says, for whoever may know: its own user, admins and services. */
 @Injectable()
 export class ValidateToken {
-  constructor(private readonly verifier: TokenVerifier) {}
+  constructor(private readonly verifier: TokenVerifier, private readonly accessRules: AccessRuleBook) {}
 
-  /** @throws SkyError `not-found` for anything that is no good token: the question was about it, not about the caller. */
-  async run(caller: Caller, subject: unknown): Promise<VerifiedToken> {
+  /**
+   * @param knowsRules the one who asks keeps to access rules (OpenStack-Identity-Access-Rules): others must not take such a token for good.
+   * @throws SkyError `not-found` for anything that is no good token: the question was about it, not about the caller.
+   */
+  async run(caller: Caller, subject: unknown, knowsRules: boolean): Promise<{ token: VerifiedToken; rules: readonly AccessRule[] | undefined }> {
+    const token = await this.read(subject);
+    const { user, applicationCredential } = token.claims;
+    if (user.id !== caller.userId) enforce('identity:tokens:validate-any', caller);
+    if (applicationCredential?.ruled !== true) return { token, rules: undefined };
+    if (!knowsRules && user.id !== caller.userId) throw notFound('Could not recognize the token.', { internal: 'it has access rules and the one who asks does not know of them' });
+    return { token, rules: await this.accessRules.rulesOf(applicationCredential.id) };
+  }
+
+  async read(subject: unknown): Promise<VerifiedToken> {
     if (typeof subject !== 'string' || subject === '') throw notFound('No token in the request: send it as X-Subject-Token.');
-    const verified = await this.verifier.verify(subject).catch((error: unknown) => {
+    return this.verifier.verify(subject).catch((error: unknown) => {
       if (error instanceof SkyError && error.kind === 'unauthorized') throw notFound('Could not recognize the token.', error.internal === undefined ? {} : { internal: error.internal });
       throw error;
     });
-    if (verified.claims.user.id !== caller.userId) enforce('identity:tokens:validate-any', caller);
-    return verified;
   }
 }

@@ -15,7 +15,7 @@ export class DeleteImage {
     const image = await this.images.remove(id, (before) => {
       mustChange(before, caller, 'delete');
       if (before.protected) throw forbidden(`Image ${before.id} is protected and cannot be deleted.`);
-    });
+    }, caller);
     if (image === undefined) throw noSuchImage(id);
     if (image.location === null) return;
     try {

@@ -1,6 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { audit, audited, type AuditEntry } from '#libs/audit';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import type { ImageUsage } from '../quota/decide/image-quota.js';
+import { ImageUsageRepository } from '../quota/image-usage.repository.js';
 import type { Image, ImageSpec } from './image.js';
 import type { ListQuery } from './list-query.js';
 import { listStatement } from './list-sql.js';
@@ -14,7 +17,7 @@ const isUuid = (text: string): boolean => /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a
 /** The rows of image.images. Deleted ones stay as tombstones: their ids are never used again, and their bytes are known to be unwanted. */
 @Injectable()
 export class ImagesRepository {
-  constructor(@Inject(DATABASE) private readonly db: Database) {}
+  constructor(@Inject(DATABASE) private readonly db: Database, private readonly usage: ImageUsageRepository) {}
 
   /** undefined: no such image, or deleted. */
   async find(id: string): Promise<Image | undefined> {
@@ -28,21 +31,32 @@ export class ImagesRepository {
     return { images: rows.slice(0, query.limit), more: rows.length > query.limit };
   }
 
-  countOf(owner: string): Promise<number> {
-    return this.db.prisma.image.count({ where: { owner, status: { not: 'deleted' } } });
+  /**
+   * undefined: the id is taken, also by a deleted image. `allow` sees what the project has, under the project's lock, and throws to
+   * refuse; left out: nothing is limited.
+   */
+  create(id: string, spec: ImageSpec, by: Caller, allow?: (used: ImageUsage) => void): Promise<Image | undefined> {
+    if (allow === undefined) return this.#insert(this.db.pool, id, spec, by);
+    return this.db.transaction(async (client) => {
+      const used = await this.usage.locked(client, spec.owner, null);
+      // A taken id is the better answer: it may be this very request, asked once more.
+      const { rowCount: taken } = await client.query('SELECT 1 FROM image.images WHERE id = $1', [id]);
+      if (taken === 1) return undefined;
+      allow(used);
+      return this.#insert(client, id, spec, by);
+    });
   }
 
-  /** undefined: the id is taken, also by a deleted image. */
-  async create(id: string, spec: ImageSpec): Promise<Image | undefined> {
-    const { rows } = await this.db.pool.query<Image>(
+  async #insert(runner: { query<T extends object>(text: string, values: unknown[]): Promise<{ rows: T[] }> }, id: string, spec: ImageSpec, by: Caller): Promise<Image | undefined> {
+    const { rows } = await runner.query<Image>(...audited(by, entry('create', id, { name: spec.name, owner: spec.owner, visibility: spec.visibility }),
       `INSERT INTO image.images (id, cell_id, owner, name, status, visibility, disk_format, container_format, min_disk_gib, min_ram_mib, protected, os_hidden, tags, properties)
        VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING RETURNING ${COLUMNS}`,
-      [id, this.db.cellId, ...specValues(spec)]);
+      [id, this.db.cellId, ...specValues(spec)]));
     return rows[0];
   }
 
   /** Changes a row under its lock. `change` sees it as it is and may throw; undefined: gone. */
-  update(id: string, change: (image: Image) => ImageSpec): Promise<Image | undefined> {
+  update(id: string, change: (image: Image) => ImageSpec, by: Caller): Promise<Image | undefined> {
     if (!isUuid(id)) return Promise.resolve(undefined);
     return this.db.transaction(async (client) => {
       const image = await lockRow(client, id);
@@ -51,12 +65,13 @@ export class ImagesRepository {
         `UPDATE image.images SET owner = $2, name = $3, visibility = $4, disk_format = $5, container_format = $6, min_disk_gib = $7, min_ram_mib = $8, protected = $9,
            os_hidden = $10, tags = $11, properties = $12, updated_at = now(), generation = generation + 1 WHERE id = $1 RETURNING ${COLUMNS}`,
         [id, ...specValues(change(image))]);
+      await audit(client, by, entry('update', id, changes(image, rows[0])));
       return rows[0];
     });
   }
 
   /** Marks as deleted, after `mayDelete` has not thrown; undefined: gone already. */
-  remove(id: string, mayDelete: (image: Image) => void): Promise<Image | undefined> {
+  remove(id: string, mayDelete: (image: Image) => void, by: Caller): Promise<Image | undefined> {
     if (!isUuid(id)) return Promise.resolve(undefined);
     return this.db.transaction(async (client) => {
       const image = await lockRow(client, id);
@@ -64,10 +79,19 @@ export class ImagesRepository {
       mayDelete(image);
       await client.query(
         `UPDATE image.images SET status = 'deleted', upload_id = NULL, upload_beat_at = NULL, deleted_at = now(), updated_at = now(), generation = generation + 1 WHERE id = $1`, [id]);
+      await audit(client, by, entry('delete', id, { name: image.name, owner: image.owner }));
       return image;
     });
   }
 }
+
+const entry = (verb: string, id: string, detail: Record<string, unknown>): AuditEntry => ({ service: 'image', action: `images:${verb}`, target: { kind: 'image', id }, detail });
+
+/** Which of the columns differ, by name; and who sees the image from now on, if that changed. */
+const changes = (before: Image, after: Image | undefined): Record<string, unknown> => ({
+  changed: (Object.keys(before) as (keyof Image)[]).filter((key) => key !== 'updatedAt' && JSON.stringify(before[key]) !== JSON.stringify(after?.[key])),
+  ...(before.visibility !== after?.visibility && { visibility: after?.visibility }), ...(before.owner !== after?.owner && { owner: after?.owner }),
+});
 
 const specValues = (spec: ImageSpec): unknown[] => [
   spec.owner, spec.name, spec.visibility, spec.diskFormat, spec.containerFormat, spec.minDiskGib, spec.minRamMib, spec.protected, spec.osHidden, spec.tags, JSON.stringify(spec.properties),

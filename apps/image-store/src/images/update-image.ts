@@ -38,7 +38,7 @@ export class UpdateImage {
     const image = await this.images.update(id, (before) => {
       mustChange(before, caller);
       return make(before);
-    });
+    }, caller);
     if (image === undefined) throw noSuchImage(id);
     return image;
   }

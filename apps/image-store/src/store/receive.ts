@@ -15,6 +15,8 @@ export interface Reception {
   ownsChunks: boolean;
   /** Called once with the first bytes (all, when there are few); throws to refuse the rest. */
   onHead: (head: Uint8Array) => void;
+  /** Asked before bytes are written up to there; answers up to where they may be, or throws to refuse the rest. Left out: all are welcome. */
+  admit?: (upToBytes: number) => Promise<number>;
   /** Ends the reception with its reason. */
   signal: AbortSignal;
 }
@@ -59,6 +61,8 @@ class Receiver {
   #received = 0;
   #written = 0;
   #nextSpaceCheck = LIMITS.spaceCheckBytes;
+  #admittedBytes = 0;
+  #admitting: Promise<void> = Promise.resolve();
   #headSeen = false;
   #ended = false;
   #over = false;
@@ -152,11 +156,22 @@ class Receiver {
   }
 
   async #write(slab: Slab, length: number, position: number): Promise<void> {
+    if (position + length > this.#admittedBytes) await this.#admit(position + length);
     if (position + length >= this.#nextSpaceCheck) {
       this.#nextSpaceCheck += LIMITS.spaceCheckBytes;
       if (await this.r.store.room() < length) throw Object.assign(new Error('the reserve of free space is reached'), { code: 'ENOSPC' });
     }
     await this.r.file.write(slab.bytes.subarray(0, length), position);
+  }
+
+  /** One question at a time: the next one may not be needed any more. */
+  #admit(bytes: number): Promise<void> {
+    const { admit } = this.r;
+    if (admit === undefined) return Promise.resolve();
+    this.#admitting = this.#admitting.then(async () => {
+      if (bytes > this.#admittedBytes) this.#admittedBytes = await admit(bytes);
+    });
+    return this.#admitting;
   }
 
   #release(slab: Slab): void {

@@ -13,6 +13,8 @@ import { UploadsRepository } from './uploads.repository.js';
 @Injectable()
 export class RunningUploads implements BeforeApplicationShutdown {
   readonly #running = new Map<string, AbortController>();
+  /** Those whose image is theirs by now; until then nobody says that they are alive, and nobody misses them. */
+  readonly #begun = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
   #closing = false;
@@ -29,8 +31,14 @@ export class RunningUploads implements BeforeApplicationShutdown {
     return controller.signal;
   }
 
+  /** Its image is its own: from now on it says that it is alive. */
+  begun(uploadId: string): void {
+    if (this.#running.has(uploadId)) this.#begun.add(uploadId);
+  }
+
   leave(uploadId: string): void {
     this.#running.delete(uploadId);
+    this.#begun.delete(uploadId);
     if (this.#running.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -38,7 +46,8 @@ export class RunningUploads implements BeforeApplicationShutdown {
   }
 
   async #beat(): Promise<void> {
-    const ids = [...this.#running.keys()];
+    const ids = [...this.#begun];
+    if (ids.length === 0) return;
     try {
       const alive = new Set(await this.uploads.beat(ids));
       for (const id of ids) if (!alive.has(id)) this.#running.get(id)?.abort(new HttpError(410, 'The image was deleted during the upload, or another upload took its place.'));

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Caller } from '#libs/contracts';
-import { badRequest, conflict, tooLarge } from '#libs/errors';
+import { badRequest, conflict, SkyError, tooLarge } from '#libs/errors';
 import { HttpError } from '#libs/http';
 import { LOGGER, type Logger } from '#libs/observability';
 import { IMAGE_CONFIG, timingsOf, type ImageConfig } from '../config.js';
@@ -14,8 +14,8 @@ import { LIMITS } from '../limits.js';
 import { FileStore, storageError, type IncomingFile } from '../store/file-store.js';
 import { Hashing } from '../store/hashing.js';
 import { receive } from '../store/receive.js';
+import { CountedUploads } from './counted-uploads.js';
 import { RunningUploads } from './running-uploads.js';
-import { UploadsRepository } from './uploads.repository.js';
 
 /**
  * Receives the bytes of an image: hashed and written while they arrive, looked at before they are kept, durable before
@@ -24,7 +24,7 @@ import { UploadsRepository } from './uploads.repository.js';
 @Injectable()
 export class UploadImage {
   constructor(
-    private readonly findImage: FindImage, private readonly uploads: UploadsRepository, private readonly running: RunningUploads,
+    private readonly findImage: FindImage, private readonly uploads: CountedUploads, private readonly running: RunningUploads,
     private readonly store: FileStore, private readonly hashing: Hashing,
     @Inject(IMAGE_CONFIG) private readonly config: ImageConfig, @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -38,9 +38,10 @@ export class UploadImage {
     const uploadId = randomUUID();
     const signal = this.running.enter(uploadId);
     try {
-      if (!await this.uploads.begin(image.id, uploadId, timingsOf(this.config).leaseMs)) throw conflict(`Image ${image.id} has another upload under way, or has its data already.`);
+      if (!await this.uploads.begin(image, uploadId, expectedBytes)) throw conflict(`Image ${image.id} has another upload under way, or has its data already.`);
+      this.running.begun(uploadId);
       try {
-        await this.receiveAndKeep(image.id, uploadId, formats, body, signal, expectedBytes);
+        await this.receiveAndKeep(caller, image, uploadId, formats, body, signal, expectedBytes);
       } catch (error) {
         await this.giveBack(image.id, uploadId);
         throw storageError(error);
@@ -50,8 +51,8 @@ export class UploadImage {
     }
   }
 
-  private async receiveAndKeep(imageId: string, uploadId: string, formats: Formats, body: Readable, signal: AbortSignal, expectedBytes: number | undefined): Promise<void> {
-    const file = await this.store.begin(imageId, uploadId);
+  private async receiveAndKeep(caller: Caller, image: Image, uploadId: string, formats: Formats, body: Readable, signal: AbortSignal, expectedBytes: number | undefined): Promise<void> {
+    const file = await this.store.begin(image.id, uploadId);
     const hash = this.hashing.begin();
     let kept = false;
     try {
@@ -59,6 +60,8 @@ export class UploadImage {
       const { sizeBytes } = await receive(body, {
         file, hash, store: this.store, signal, ownsChunks: true, maxBytes: this.config.maxImageBytes, slowWindowMs: timingsOf(this.config).slowWindowMs,
         onHead: (head) => { judged = judge(formats, head); },
+        // What was announced was reserved at the beginning, and no more than that comes.
+        ...(expectedBytes === undefined && { admit: (bytes: number) => this.patiently(() => this.uploads.admit(image, uploadId, bytes)) }),
       });
       if (judged === undefined || sizeBytes === 0) throw badRequest('The upload is empty.');
       if (expectedBytes !== undefined && sizeBytes !== expectedBytes) throw badRequest(`The upload has ${sizeBytes} bytes; ${expectedBytes} were announced.`);
@@ -66,24 +69,30 @@ export class UploadImage {
       const digests = await hash.digest();
       await file.keep();
       kept = true;
-      await this.finish(imageId, uploadId, file, { sizeBytes, virtualSizeBytes: virtualSize(formats.disk, formats.container, judged, sizeBytes), ...digests });
+      await this.finish(caller, image.id, uploadId, file, { sizeBytes, virtualSizeBytes: virtualSize(formats.disk, formats.container, judged, sizeBytes), ...digests });
     } finally {
       hash.end();
       if (!kept) await file.discard();
     }
   }
 
-  /** The bytes are safe; a database that is away for a moment must not cost the client its upload. */
-  private async finish(imageId: string, uploadId: string, file: IncomingFile, facts: { sizeBytes: number; virtualSizeBytes: number | null; md5: string; sha512: string }): Promise<void> {
+  private finish(caller: Caller, imageId: string, uploadId: string, file: IncomingFile, facts: { sizeBytes: number; virtualSizeBytes: number | null; md5: string; sha512: string }): Promise<void> {
+    // After the last try the file stays: the statement may have been done although its answer was lost. The sweep knows.
+    return this.patiently(async () => {
+      if (await this.uploads.finish(imageId, uploadId, { location: file.location, ...facts }, caller)) return;
+      await this.store.remove(file.location);
+      throw new HttpError(410, `Image ${imageId} could not be found after the upload: it was deleted meanwhile, or another upload took its place.`);
+    });
+  }
+
+  /** What has come is safe; a database that is away for a moment must not cost the client its upload. */
+  private async patiently<T>(work: () => Promise<T>): Promise<T> {
     const end = performance.now() + timingsOf(this.config).finishPatienceMs;
     for (;;) {
       try {
-        if (await this.uploads.finish(imageId, uploadId, { location: file.location, ...facts })) return;
-        await this.store.remove(file.location);
-        throw new HttpError(410, `Image ${imageId} could not be found after the upload: it was deleted meanwhile, or another upload took its place.`);
+        return await work();
       } catch (error) {
-        // After the last try the file stays: the statement may have been done although its answer was lost. The sweep knows.
-        if (error instanceof HttpError || performance.now() > end) throw error;
+        if (error instanceof HttpError || (error instanceof SkyError && error.kind === 'over-quota') || performance.now() > end) throw error;
         await sleep(200);
       }
     }

@@ -4,11 +4,14 @@ import { ConfigError, loadCommandConfig } from '#libs/config';
 import { ApiClient, credentialsFrom } from '../client.js';
 import { baseUrlOf, Home, repository } from '../up/home.js';
 import { UpError } from '../up/progress.js';
+import { auditTrail } from './audit.js';
 import { doctor } from './doctor.js';
 import { adoptServer, clean, drift } from './drift.js';
 import { hostEnroll, hostList } from './host.js';
 import { inspectServer } from './inspect.js';
 import { hostEvacuate, hostFence, hostPowerSet, hostRestart, hostShow, hostUnfence } from './lost-hosts.js';
+import { policyExplain, policyRules } from './policy.js';
+import { keysList, keysRotate } from './keys.js';
 import { adopt, restored } from './restore.js';
 
 const HELP = `usage: skylite COMMAND
@@ -36,6 +39,16 @@ const HELP = `usage: skylite COMMAND
   inspect server ID|NAME [--full]
                                  intent, step, what it waits for, last error, and the host's own view
                                  (--full: its ledger and the domain's XML too)
+  audit [--user U] [--project P] [--action users:create|users:] [--outcome denied] [--target ID] [--since TIME] [--before TIME] …
+        [--limit N] [--jsonl] [--follow]
+                                 who did what, on what, from where, with what outcome
+  policy explain --user U [--project P | --domain D | --system] --rule R
+        [--of-project ID] [--of-user ID] [--of-domain ID] [--role NAME]
+                                 may they, and why (not); of something that is not theirs: --of-…
+  policy rules [PART]            every rule, and who may by it
+  keys list                      the keys that sign tokens
+  keys rotate [--drop-old --confirm "why all tokens must end now"]
+                                 a new one, published before it signs; the old one verifies until its last token has ended
   doctor                         checks every part of this machine's Skylite; says what is wrong and the cure
 
 State is looked for in .skylite/ or $SKYLITE_HOME.
@@ -54,6 +67,11 @@ async function run(args: string[]): Promise<number> {
   if (!settings) throw new UpError(`there is no Skylite in ${home.dir}.`, 'Start one with `npm run up`, or set SKYLITE_HOME.');
   const api = new ApiClient(baseUrlOf(settings), () => credentialsFrom(home.openrc));
   if (first === 'restored' && second === undefined) return restored(home, settings, config.path);
+  if (first === 'keys' && second === 'list' && rest.length === 0) return keysList(api);
+  if (first === 'keys' && second === 'rotate') return keysRotate(api, rest);
+  if (first === 'audit') return auditTrail(api, args.slice(1));
+  if (first === 'policy' && second === 'explain') return policyExplain(api, rest);
+  if (first === 'policy' && second === 'rules') return policyRules(api, rest);
   if (first === 'drift') return drift(api, args.slice(1));
   if (first === 'clean') return clean(api, args.slice(1));
   if (first === 'adopt-server') return adoptServer(api, args.slice(1));

@@ -25,10 +25,10 @@ describe('secrets of a home', () => {
 
   it('of an earlier version get what it did not have yet, and keep the rest', async () => {
     const made = await ensure();
-    const { idempotencySecret: _gone, databasePasswords: { api: _too, ...passwords }, ...rest } = made;
+    const { idempotencySecret: _gone, credentialKey: _not, databasePasswords: { api: _too, ...passwords }, ...rest } = made;
     writeFileSync(home.secretsFile, JSON.stringify({ ...rest, databasePasswords: passwords }), { mode: 0o600 });
     const upgraded = await ensure();
-    expect(upgraded).toEqual({ ...made, idempotencySecret: expect.stringMatching(/^[0-9a-f]{64}$/), databasePasswords: { ...passwords, api: expect.stringMatching(/^.{16,}$/) } });
+    expect(upgraded).toEqual({ ...made, idempotencySecret: expect.stringMatching(/^[0-9a-f]{64}$/), credentialKey: expect.stringMatching(/^[0-9a-f]{64}$/), databasePasswords: { ...passwords, api: expect.stringMatching(/^.{16,}$/) } });
     expect(await ensure()).toEqual(upgraded);
   });
 });

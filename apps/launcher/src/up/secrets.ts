@@ -19,7 +19,7 @@ export async function ensureSecrets(home: Home, settings: Settings, databaseUrl:
       databaseUrl: databaseUrl(databasePassword),
       databasePasswords: { identity: secret(), image: secret(), scheduler: secret(), compute: secret(), api: secret() },
       adminPassword: secret(18), demoPassword: secret(18),
-      imageUrlSecret: randomBytes(32).toString('hex'), idempotencySecret: randomBytes(32).toString('hex'),
+      imageUrlSecret: randomBytes(32).toString('hex'), idempotencySecret: randomBytes(32).toString('hex'), credentialKey: randomBytes(32).toString('hex'),
       natsAccountPublicKey: authority.accountPublicKey, natsSigningSeed: authority.signingSeed,
     };
     writeAtomically(home.secretsFile, JSON.stringify(made, null, 1));
@@ -30,6 +30,7 @@ export async function ensureSecrets(home: Home, settings: Settings, databaseUrl:
     // What a home of an earlier version does not have yet.
     databasePasswords: { ...kept.databasePasswords, api: kept.databasePasswords?.api ?? secret() },
     idempotencySecret: kept.idempotencySecret ?? randomBytes(32).toString('hex'),
+    credentialKey: kept.credentialKey ?? randomBytes(32).toString('hex'),
   });
   if (JSON.stringify(secrets) !== JSON.stringify(kept)) writeAtomically(home.secretsFile, JSON.stringify(secrets, null, 1));
   if (!existsSync(home.natsCreds)) {

@@ -3,7 +3,7 @@ import type { Aggregate, AggregateChange } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import { changeOf, tooMany, zoneOf, type AggregateOutcome, type AggregateState, type AggregateTotals, type MemberHost } from '../decide/aggregate-change.js';
 import type { AggregateRow } from '../decide/host-row.js';
-import { book } from '../hosts/hosts.repository.js';
+import { book, type By } from '../hosts/hosts.repository.js';
 import { LIMITS } from '../limits.js';
 
 interface Raw { id: number; uuid: string; name: string; metadata: Record<string, string>; hosts: string[]; created_at: Date; updated_at: Date | null }
@@ -16,8 +16,6 @@ const HOST = `SELECT h.id, h.name, c.used_instances AS instances, h.home_zone AS
     (SELECT a.metadata ->> 'availability_zone' FROM scheduler.aggregate_hosts m JOIN scheduler.aggregates a ON a.id = m.aggregate_id
      WHERE m.host_id = h.id AND a.id <> $1 AND a.metadata ? 'availability_zone' LIMIT 1) AS "otherZone"
   FROM scheduler.hosts h JOIN scheduler.host_capacity c ON c.host_id = h.id`;
-
-export interface By { requestId: string; userId: string }
 
 /** scheduler.aggregates, and the zones that they give to hosts. */
 @Injectable()

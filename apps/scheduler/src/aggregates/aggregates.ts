@@ -4,6 +4,7 @@ import { badRequest, conflict, forbidden, notFound, overQuota } from '#libs/erro
 import { ZONE } from '../decide/aggregate-change.js';
 import { Snapshot } from '../snapshot/snapshot.js';
 import { AggregatesRepository } from './aggregates.repository.js';
+import { byOf } from '../hosts/hosts.repository.js';
 
 const REFUSALS = { 'bad-request': badRequest, conflict, 'not-found': notFound, 'over-quota': overQuota };
 
@@ -24,7 +25,7 @@ export class Aggregates {
 
   async create({ caller, uuid, name, availabilityZone }: ReceivedBy<typeof createAggregate>): Promise<Aggregate> {
     if (!caller.isAdmin) throw forbidden('Only an admin may make aggregates.');
-    const made = await this.aggregates.create(uuid, name, availabilityZone === null ? {} : { [ZONE]: availabilityZone }, { requestId: caller.requestId, userId: caller.userId });
+    const made = await this.aggregates.create(uuid, name, availabilityZone === null ? {} : { [ZONE]: availabilityZone }, byOf(caller));
     if (made === 'taken') throw taken(name);
     if ('tooMany' in made) throw overQuota(made.tooMany);
     return made;
@@ -32,7 +33,7 @@ export class Aggregates {
 
   async change({ caller, id, change }: ReceivedBy<typeof changeAggregate>): Promise<OutputOf<typeof changeAggregate>> {
     if (!caller.isAdmin) throw forbidden('Only an admin may change aggregates.');
-    const outcome = await this.aggregates.change(id, change, { requestId: caller.requestId, userId: caller.userId });
+    const outcome = await this.aggregates.change(id, change, byOf(caller));
     if (outcome === undefined) throw missing(id);
     if ('problem' in outcome) throw 'kind' in outcome ? REFUSALS[outcome.kind](outcome.problem) : taken(change.do === 'update' ? change.name ?? '' : '');
     this.snapshot.wake();

@@ -17,7 +17,7 @@ export class CreateEnrolToken {
     // `zone:host` names a host in a zone, so neither half may hold a colon.
     if (!/^[^\s:][^:]*$/.test(availabilityZone)) throw badRequest("An availability zone's name is not empty, does not start with a space and has no colon.");
     const tokens = Array.from({ length: count }, newToken);
-    const expiresAt = await this.enrolment.createTokens({ hashes: tokens.map(hashToken), availabilityZone, onlyWhenAsked, simulated, ttlS, createdBy: caller.userId, requestId: caller.requestId });
+    const expiresAt = await this.enrolment.createTokens({ hashes: tokens.map(hashToken), availabilityZone, onlyWhenAsked, simulated, ttlS, createdBy: caller.userId, requestId: caller.requestId, userName: caller.userName, address: caller.address });
     return { tokens, expiresAt: expiresAt.toISOString() };
   }
 }

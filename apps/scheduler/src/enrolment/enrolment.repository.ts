@@ -5,7 +5,7 @@ import type { HostFacts, Joining, TokenFacts } from '../decide/enrolment.js';
 import { book } from '../hosts/hosts.repository.js';
 import { LIMITS } from '../limits.js';
 
-export interface NewTokens { hashes: string[]; availabilityZone: string; onlyWhenAsked: boolean; simulated: boolean; ttlS: number; createdBy: string; requestId: string }
+export interface NewTokens { hashes: string[]; availabilityZone: string; onlyWhenAsked: boolean; simulated: boolean; ttlS: number; createdBy: string; requestId: string; userName?: string | undefined; address?: string | undefined }
 
 /** Enrolment tokens (their hashes only) and the rows of hosts that enter with them. */
 @Injectable()
@@ -19,9 +19,9 @@ export class EnrolmentRepository {
         INSERT INTO scheduler.enrol_tokens (token_hash, availability_zone, only_when_asked, simulated, created_by, expires_at)
         SELECT hash, $2, $3, $4, $5, now() + make_interval(secs => $6) FROM unnest($1::text[]) AS t(hash) RETURNING expires_at
       ), booked AS (
-        INSERT INTO scheduler.host_events (kind, message, request_id, user_id) VALUES ('tokens-created', $7, $8, $5)
+        INSERT INTO scheduler.host_events (kind, message, request_id, user_id, user_name, address) VALUES ('tokens-created', $7, $8, $5, $9, $10)
       ) SELECT min(expires_at) AS expires_at FROM made`,
-      [tokens.hashes, tokens.availabilityZone, tokens.onlyWhenAsked, tokens.simulated, tokens.createdBy, tokens.ttlS, `${tokens.hashes.length} for zone ${tokens.availabilityZone}`, tokens.requestId],
+      [tokens.hashes, tokens.availabilityZone, tokens.onlyWhenAsked, tokens.simulated, tokens.createdBy, tokens.ttlS, `${tokens.hashes.length} for zone ${tokens.availabilityZone}`, tokens.requestId, tokens.userName ?? null, tokens.address ?? null],
     );
     return rows[0]!.expires_at;
   }

@@ -12,7 +12,7 @@ import { Liveness } from '../snapshot/liveness.js';
 import { Snapshot } from '../snapshot/snapshot.js';
 import { FenceReconciler } from './fence.reconciler.js';
 import { FencesRepository, fenceView } from './fences.repository.js';
-import { HostsRepository, type HostRecord } from './hosts.repository.js';
+import { byOf, HostsRepository, type HostRecord } from './hosts.repository.js';
 import { hostView } from './hosts.view.js';
 
 const REFUSALS = { conflict, unavailable, 'bad-request': badRequest };
@@ -41,11 +41,11 @@ export class FenceHost {
     });
     if (!verdict.may) throw REFUSALS[verdict.kind](verdict.why);
     if (open) {
-      await this.fences.again(open, { statement, userId: caller.userId, requestId: caller.requestId });
+      await this.fences.again(open, { statement, ...byOf(caller) });
       this.loop.wake();
       return fenceView(open);
     }
-    const fence = await this.fences.begin(hostId, { method, statement, userId: caller.userId, requestId: caller.requestId });
+    const fence = await this.fences.begin(hostId, { method, statement, ...byOf(caller) });
     if (!fence) throw notFound(`No host has the id ${hostId}.`);
     this.snapshot.wake();
     this.loop.wake();
@@ -56,7 +56,7 @@ export class FenceHost {
     if (!caller.isAdmin) throw forbidden('Only an admin may take a fenced host back.');
     const record = await this.#find(hostId);
     if (record.fenced_at !== null) {
-      const fence = await this.fences.askReadmission(hostId, { userId: caller.userId, requestId: caller.requestId });
+      const fence = await this.fences.askReadmission(hostId, byOf(caller));
       if (fence && fence.phase !== 'readmit') throw conflict(`The fence of ${record.name} is still under way (${fence.phase}${fence.last_error === null ? '' : `: ${fence.last_error}`}); take the host back when it is done.`);
       this.loop.wake();
     }

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FenceView } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import { LIMITS } from '../limits.js';
-import { book, openOrShut } from './hosts.repository.js';
+import { book, openOrShut, type By } from './hosts.repository.js';
 
 export interface FenceRow {
   id: string; host_id: string; epoch: number; method: 'statement' | 'machine'; phase: 'power-off' | 'tell' | 'done' | 'readmit' | 'over' | 'failed';
@@ -34,7 +34,7 @@ export class FencesRepository {
   }
 
   /** Begins a fence: from this commit on the host takes nothing new. One is open already: that one. */
-  async begin(hostId: string, by: { method: FenceRow['method']; statement: string; userId: string; requestId: string }): Promise<FenceRow | undefined> {
+  async begin(hostId: string, by: By & { method: FenceRow['method']; statement: string }): Promise<FenceRow | undefined> {
     return this.db.transaction(async (client) => {
       const host = await client.query<{ epoch: number }>('SELECT epoch FROM scheduler.hosts WHERE id = $1 FOR NO KEY UPDATE', [hostId]);
       if (!host.rows[0]) return undefined;
@@ -45,21 +45,21 @@ export class FencesRepository {
         [randomUUID(), hostId, host.rows[0].epoch, by.method, by.method === 'machine' ? 'power-off' : 'tell', by.statement, by.userId, by.requestId]);
       await client.query('UPDATE scheduler.hosts SET fenced_at = now() WHERE id = $1', [hostId]);
       await openOrShut(client, hostId, this.db.incarnation);
-      await book(client, { hostId, kind: 'fence', message: `by ${by.method}: ${by.statement}`, userId: by.userId, requestId: by.requestId });
+      await book(client, { hostId, kind: 'fence', message: `by ${by.method}: ${by.statement}`, userId: by.userId, requestId: by.requestId, userName: by.userName, address: by.address });
       return rows[0];
     });
   }
 
   /** The host was heard again while it was fenced, and is off once more: the fence is told anew. */
-  async again(fence: FenceRow, by: { statement: string; userId: string; requestId: string }): Promise<void> {
+  async again(fence: FenceRow, by: By & { statement: string }): Promise<void> {
     await this.db.transaction(async (client) => {
       const { rowCount } = await client.query("UPDATE scheduler.fences SET phase = 'tell', told = told + 1, attempts = 0, next_at = now() WHERE id = $1 AND phase = 'done'", [fence.id]);
-      if (rowCount === 1) await book(client, { hostId: fence.host_id, kind: 'fence', message: `once more: ${by.statement}`, userId: by.userId, requestId: by.requestId });
+      if (rowCount === 1) await book(client, { hostId: fence.host_id, kind: 'fence', message: `once more: ${by.statement}`, userId: by.userId, requestId: by.requestId, userName: by.userName, address: by.address });
     });
   }
 
   /** Asks for the host to be taken back. Answers the fence, undefined when none is open. */
-  async askReadmission(hostId: string, by: { userId: string; requestId: string }): Promise<FenceRow | undefined> {
+  async askReadmission(hostId: string, by: By): Promise<FenceRow | undefined> {
     return this.db.transaction(async (client) => {
       await client.query('SELECT FROM scheduler.hosts WHERE id = $1 FOR NO KEY UPDATE', [hostId]);
       const { rows } = await client.query<FenceRow>(`UPDATE scheduler.fences SET phase = 'readmit', attempts = 0, last_error = NULL, next_at = now() WHERE host_id = $1 AND phase = 'done' RETURNING *`, [hostId]);

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { HostInventory } from '#libs/contracts';
+import type { Caller, HostInventory } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import type { Limits, Ratios } from '../decide/capacity.js';
 import { setLimits } from './host-limits.repository.js';
@@ -28,7 +28,10 @@ export interface SessionReport {
   limits: Limits; knows: Knows | null;
 }
 
-export interface HostEvent { hostId: string | null; kind: string; message: string; requestId?: string | undefined; userId?: string | undefined }
+/** Who asked: a caller, or as much of one. With a user it is in the audit trail too (by a trigger). */
+export interface By { requestId: string; userId: string; userName?: string | undefined; address?: string | undefined }
+export const byOf = ({ requestId, userId, userName, address }: Caller): By => ({ requestId, userId, userName, address });
+export interface HostEvent extends Partial<{ [K in keyof By]: By[K] | undefined }> { hostId: string | null; kind: string; message: string }
 
 const SELECT_HOST = `SELECT h.id, h.number, h.name, h.availability_zone, h.only_when_asked, h.simulated, h.open AS enabled, h.disabled_reason, h.epoch, h.boot_id,
     h.agent_version, h.capabilities, h.inventory, c.used_vcpus, c.used_memory_mib, c.used_disk_gib, c.used_instances,
@@ -95,7 +98,7 @@ export class HostsRepository {
     return rows.map(({ at, kind, message, user_id: userId, request_id: requestId }) => ({ at: at.toISOString(), kind, message, userId, requestId }));
   }
 
-  async setRestart(hostId: string, restart: string, by: { requestId: string; userId: string }): Promise<HostRecord | null> {
+  async setRestart(hostId: string, restart: string, by: By): Promise<HostRecord | null> {
     return this.db.transaction(async (client) => {
       const known = await client.query('UPDATE scheduler.hosts SET restart = $2 WHERE id = $1', [hostId, restart]);
       if (known.rowCount === 0) return null;
@@ -105,7 +108,7 @@ export class HostsRepository {
   }
 
   /** Opens or closes a host to new claims; what it runs stays. Answers null when there is no such host. */
-  async setEnabled(hostId: string, enabled: boolean, reason: string | null, by: { requestId: string; userId: string }): Promise<HostRecord | null> {
+  async setEnabled(hostId: string, enabled: boolean, reason: string | null, by: By): Promise<HostRecord | null> {
     return this.db.transaction(async (client) => {
       const known = await client.query('UPDATE scheduler.hosts SET disabled_reason = $2, open = $3 WHERE id = $1', [hostId, enabled ? null : reason, enabled]);
       if (known.rowCount === 0) return null;
@@ -126,7 +129,7 @@ export async function openOrShut(client: PoolClient, hostId: string, incarnation
 
 /** Books what happened in the transaction in which it happens. */
 export async function book(client: PoolClient, event: HostEvent): Promise<void> {
-  await client.query('INSERT INTO scheduler.host_events (host_id, kind, message, request_id, user_id) VALUES ($1, $2, $3, $4, $5)', [
-    event.hostId, event.kind, event.message, event.requestId ?? null, event.userId ?? null,
+  await client.query('INSERT INTO scheduler.host_events (host_id, kind, message, request_id, user_id, user_name, address) VALUES ($1, $2, $3, $4, $5, $6, $7)', [
+    event.hostId, event.kind, event.message, event.requestId ?? null, event.userId ?? null, event.userName ?? null, event.address ?? null,
   ]);
 }

@@ -7,7 +7,7 @@ import { LIMITS } from '../limits.js';
 import { PowerRepository } from '../power/power.repository.js';
 import { Liveness } from '../snapshot/liveness.js';
 import { FencesRepository, fenceView } from './fences.repository.js';
-import { HostsRepository, type HostRecord } from './hosts.repository.js';
+import { byOf, HostsRepository, type HostRecord } from './hosts.repository.js';
 import { hostView } from './hosts.view.js';
 
 @Injectable()
@@ -29,7 +29,7 @@ export class InspectHost {
 
   async setRestart({ caller, hostId, restart }: ReceivedBy<typeof setHostRestart>): Promise<HostView> {
     if (!caller.isAdmin) throw forbidden('Only an admin may say how a host starts its servers.');
-    const record = await this.hosts.setRestart(hostId, restart, { userId: caller.userId, requestId: caller.requestId });
+    const record = await this.hosts.setRestart(hostId, restart, byOf(caller));
     if (!record) throw notFound(`No host has the id ${hostId}.`);
     return hostView(record, this.liveness.of(hostId));
   }

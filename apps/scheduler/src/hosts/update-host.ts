@@ -9,7 +9,7 @@ import { badRequest, forbidden, notFound } from '#libs/errors';
 import { Liveness } from '../snapshot/liveness.js';
 import { Snapshot } from '../snapshot/snapshot.js';
 import { FenceHost } from './fence-host.js';
-import { HostsRepository } from './hosts.repository.js';
+import { byOf, HostsRepository } from './hosts.repository.js';
 import { hostView } from './hosts.view.js';
 
 @Injectable()
@@ -22,7 +22,7 @@ export class UpdateHost {
     if (forcedDown === true) await this.fences.fence({ caller, hostId, method: 'statement', statement: `forced down through the compute API by ${caller.userName}, who states that it is off`, force: false });
     if (forcedDown === false) await this.fences.unfence({ caller, hostId });
     const record = enabled === undefined ? (await this.hosts.list({ id: hostId }))[0]
-      : await this.hosts.setEnabled(hostId, enabled, disabledReason, { requestId: caller.requestId, userId: caller.userId });
+      : await this.hosts.setEnabled(hostId, enabled, disabledReason, byOf(caller));
     if (!record) throw notFound(`No host has the id ${hostId}.`);
     this.snapshot.wake();
     return hostView(record, this.liveness.of(hostId));

@@ -11,6 +11,7 @@ import { IpmiAgent } from './ipmi.agent.js';
 import { PowerRepository } from './power.repository.js';
 import { RedfishAgent } from './redfish.agent.js';
 import { seal, unseal } from './sealing.js';
+import { byOf } from '../hosts/hosts.repository.js';
 
 /** Never looks like an option, a path or a user's part. */
 const ADDRESS = /^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::\d{1,5})?$/;
@@ -28,7 +29,7 @@ export class PowerSwitches {
     if (power !== null && !ADDRESS.test(power.address)) throw badRequest("The address of a host's power switch is a name or an IP address, with :port if need be.");
     if (power?.systemPath !== undefined && !power.systemPath.startsWith('/redfish/')) throw badRequest('A system path begins with /redfish/.');
     const sealed = power && { kind: power.kind, address: power.address, username: power.username, options: { systemPath: power.systemPath, certificateSha256: power.certificateSha256 }, sealedPassword: seal(this.#key, hostId, power.password) };
-    if (!(await this.repository.set(hostId, sealed, { userId: caller.userId, requestId: caller.requestId }))) throw notFound(`No host has the id ${hostId}.`);
+    if (!(await this.repository.set(hostId, sealed, byOf(caller)))) throw notFound(`No host has the id ${hostId}.`);
     return {};
   }
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database } from '#libs/db';
-import { book } from '../hosts/hosts.repository.js';
+import { book, type By } from '../hosts/hosts.repository.js';
 import type { PowerSettings } from './fence-agent.js';
 
 export interface SealedPower extends Omit<PowerSettings, 'password'> { sealedPassword: Buffer }
@@ -17,7 +17,7 @@ export class PowerRepository {
   }
 
   /** null takes the settings away. Answers false when there is no such host. */
-  async set(hostId: string, power: SealedPower | null, by: { userId: string; requestId: string }): Promise<boolean> {
+  async set(hostId: string, power: SealedPower | null, by: By): Promise<boolean> {
     return this.db.transaction(async (client) => {
       const host = await client.query('SELECT FROM scheduler.hosts WHERE id = $1 FOR KEY SHARE', [hostId]);
       if (host.rowCount === 0) return false;

@@ -10,7 +10,9 @@ const invalid = (projectId: string) => badRequest(`Project ID ${projectId.slice(
 export async function projectLimits(bus: Bus, { requestId }: Caller, projectId: string): Promise<ProjectLimits> {
   if (!IdentityId.safeParse(projectId).success) throw invalid(projectId);
   try {
-    return (await bus.ask(getProjectLimits, { projectId }, { requestId })).limits;
+    const { limits, known } = await bus.ask(getProjectLimits, { projectId }, { requestId });
+    if (known === false) throw invalid(projectId);
+    return limits;
   } catch (error) {
     if (error instanceof SkyError && error.kind === 'not-found') throw invalid(projectId);
     throw error;

@@ -2,7 +2,7 @@
  * POST /servers/{id}/action: one body key names the action. Those that are offered are asked of the owner; those that
  * Nova knows and this cloud does not are refused as not implemented (501: the one 5xx that clients do not retry).
  */
-import { enforce } from '#libs/auth';
+import { enforce, ownOf } from '#libs/auth';
 import type { InstanceId } from '#libs/contracts';
 import { badRequest, unsupported } from '#libs/errors';
 import type { Bus } from '#libs/messaging';
@@ -30,7 +30,7 @@ export async function performAction(deps: { bus: Bus; contexts: ServerContexts }
   const name = actionName(body);
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action === undefined) throw refusal(call, name);
-  enforce(action.rule, call.caller);
+  enforce(action.rule, call.caller, ownOf(call.caller));
   return action.perform({ ...deps, call, instanceIdOf, body });
 }
 

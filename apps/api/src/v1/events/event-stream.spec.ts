@@ -26,12 +26,12 @@ class HandFeed {
 
 const sinks: PassThrough[] = [];
 afterEach(() => { for (const sink of sinks.splice(0)) sink.destroy(); });
-const streamOf = (feed: HandFeed, from: Place): { told: () => string[] } => {
+const streamOf = (feed: HandFeed, from: Place, mayGoOn?: () => boolean): { told: () => string[] } => {
   const sink = new PassThrough();
   sinks.push(sink);
   let text = '';
   sink.on('data', (data: Buffer) => { text += data.toString(); });
-  new EventStream(sink as unknown as ServerResponse, feed as unknown as ChangeFeed, { wants: () => true, from, lifeMs: 60_000 }).start(() => undefined);
+  new EventStream(sink as unknown as ServerResponse, feed as unknown as ChangeFeed, { wants: () => true, from, lifeMs: 60_000, ...(mayGoOn !== undefined && { mayGoOn }) }).start(() => undefined);
   return { told: () => [...text.matchAll(/"what":"([^"]+)"|event: (ready|reset|cut)/g)].map((match) => match[1] ?? match[2] ?? '') };
 };
 const until = async (holds: () => boolean): Promise<void> => {
@@ -65,4 +65,14 @@ describe('a stream that goes on where its client was', () => {
     await until(() => stream.told().includes('ready'));
     expect(stream.told()).toEqual(['w-10', 'w-11', 'ready']);
   });
+});
+
+it('a stream ends soon after its token does', async () => {
+  let good = true;
+  const { told } = streamOf(new HandFeed(), place(10), () => good);
+  await new Promise((done) => setTimeout(done, 700));
+  expect(told()).not.toContain('cut');
+  good = false;
+  await until(() => told().includes('cut'));
+  expect(told()).toContain('cut');
 });

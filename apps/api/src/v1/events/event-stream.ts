@@ -17,6 +17,8 @@ export interface StreamOptions {
   from: Place | undefined;
   /** The stream ends by then, with a hint to come back (a token ends, balancing). Milliseconds. */
   lifeMs: number;
+  /** Asked every second: no more, once its token is revoked, or cannot be checked. Default: always. */
+  mayGoOn?: () => boolean;
 }
 
 export class EventStream implements Listener {
@@ -32,6 +34,7 @@ export class EventStream implements Listener {
   #leave: () => void = () => undefined;
   #beat: NodeJS.Timeout | undefined;
   #end: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
   #over = false;
 
   constructor(private readonly raw: ServerResponse, private readonly feed: ChangeFeed, private readonly options: StreamOptions) {}
@@ -43,6 +46,8 @@ export class EventStream implements Listener {
     this.#write(`: welcome\nretry: ${LIMITS.streamRetryMs}\n\n`);
     this.#beat = setInterval(() => this.#write(`: beat\n${this.#told === undefined ? '' : `id: ${placeText(this.#told)}\n`}\n`), LIMITS.streamBeatMs);
     this.#end = setTimeout(() => this.#cut('expired', 'The stream ends here; come back, with a fresh token if need be.'), this.options.lifeMs);
+    const { mayGoOn } = this.options;
+    if (mayGoOn !== undefined) this.#watch = setInterval(() => { if (!mayGoOn()) this.#cut('expired', 'The stream ends here; come back, with a fresh token if need be.'); }, LIMITS.streamWatchMs);
     if (this.options.from === undefined) this.#waiting = undefined;
     this.#leave = this.feed.listen(this);
     if (this.options.from !== undefined) void this.#catchUp(this.options.from);
@@ -141,6 +146,7 @@ export class EventStream implements Listener {
     this.#waiting = undefined;
     clearInterval(this.#beat);
     clearTimeout(this.#end);
+    clearInterval(this.#watch);
     this.#wake();
     this.#leave();
   }

@@ -1,6 +1,6 @@
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CallerParam, enforce, Policy, TokenParam, type VerifiedToken } from '#libs/auth';
+import { CallerParam, enforce, Policy, TokenParam, TokenVerifier, type VerifiedToken } from '#libs/auth';
 import type { Caller, Change } from '#libs/contracts';
 import { badRequest } from '#libs/errors';
 import { projectOf, queryOf } from '../../http/call.js';
@@ -16,7 +16,7 @@ import { readPlace } from './place.js';
 /** What changes, as it changes: that it did, not how it is now; for that there is the API. */
 @Controller('v1/events')
 export class EventsController {
-  constructor(private readonly feed: ChangeFeed, private readonly streams: OpenStreams) {}
+  constructor(private readonly feed: ChangeFeed, private readonly streams: OpenStreams, private readonly verifier: TokenVerifier) {}
 
   @Get()
   @Policy('skylite:events:list')
@@ -37,6 +37,6 @@ export class EventsController {
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close', 'x-openstack-request-id': request.id });
-    new EventStream(raw, this.feed, { wants, from, lifeMs }).start(ended);
+    new EventStream(raw, this.feed, { wants, from, lifeMs, mayGoOn: () => this.verifier.isGood(token) }).start(ended);
   }
 }

@@ -26,7 +26,7 @@ export class DriftController {
   @Handles(cleanOrphan)
   async clean(@Payload() { caller, hostId, id, statement }: ReceivedBy<typeof cleanOrphan>): Promise<Record<string, never>> {
     if (!caller.isAdmin) throw forbidden('Only an admin may have orphans removed.');
-    const outcome = await this.drift.clean(hostId, id, removalOf(id));
+    const outcome = await this.drift.clean(hostId, id, removalOf(id), caller, statement);
     if (outcome === 'ours') throw conflict(`${id} is a server of this cloud and is, or may be, on that host: delete the server instead.`);
     if (outcome === 'not-adopted') throw conflict("That host is not adopted since the database was restored, and what looks like an orphan may be a server that was made after the backup. Run 'skylite adopt' first.");
     if (outcome === 'unknown') throw notFound(`That host does not say that it has an orphan ${id}.`);

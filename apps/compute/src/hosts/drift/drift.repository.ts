@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { DesiredInstance, DriftEntry } from '#libs/contracts';
+import { auditPart } from '#libs/audit';
+import type { Caller, DesiredInstance, DriftEntry } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 
 export interface DriftRow { host_id: string; host_name: string | null; kind: string; subject_id: string; what: string; since: Date; first_seen_at: Date; orphan: boolean }
@@ -34,7 +35,8 @@ export class DriftRepository {
    * Tells the host `deleted` for an id that is nobody's there, in one statement. Gives why not: what of ours is there, that the
    * host is not adopted since a restore, or that it never said it has it.
    */
-  async clean(hostId: string, id: string, entry: DesiredInstance): Promise<'told' | 'ours' | 'not-adopted' | 'unknown'> {
+  async clean(hostId: string, id: string, entry: DesiredInstance, by: Caller, statement: string): Promise<'told' | 'ours' | 'not-adopted' | 'unknown'> {
+    const record = auditPart(by, { service: 'compute', action: 'drift:clean', target: { kind: 'orphan', id }, detail: { hostId, statement } }, 'told', 6);
     const { rows } = await this.db.pool.query<{ ours: boolean; foreign: boolean; told: boolean }>(`
       WITH alien AS (SELECT 1 FROM compute.host_feeds WHERE host_id = $1 AND adopted_incarnation <> $6),
       ours AS (
@@ -48,9 +50,10 @@ export class DriftRepository {
         ON CONFLICT (host_id) DO UPDATE SET sequence = f.sequence + 1 RETURNING f.sequence),
       told AS (
         INSERT INTO compute.departures AS d (host_id, instance_id, sequence, generation, desired) SELECT $1, $2, feed.sequence, $5, $3 FROM feed
-        ON CONFLICT (host_id, instance_id) DO UPDATE SET sequence = excluded.sequence RETURNING 1)
+        ON CONFLICT (host_id, instance_id) DO UPDATE SET sequence = excluded.sequence RETURNING 1),
+      audited AS (${record.text})
       SELECT EXISTS (SELECT 1 FROM ours) AS ours, EXISTS (SELECT 1 FROM alien) AS "foreign", EXISTS (SELECT 1 FROM told) AS told`,
-    [hostId, id, JSON.stringify(entry), ORPHANS, entry.generation, this.db.incarnation]);
+    [hostId, id, JSON.stringify(entry), ORPHANS, entry.generation, this.db.incarnation, ...record.values]);
     const answer = rows[0];
     if (answer?.told) return 'told';
     if (answer?.ours) return 'ours';

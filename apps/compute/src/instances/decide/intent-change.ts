@@ -7,7 +7,7 @@ import type { InstanceView } from '#libs/contracts';
 import type { Change, ChangeEvent } from '../change.js';
 import type { InstanceRow } from '../instance-row.js';
 
-export interface Who { requestId: string; userId: string }
+export interface Who { requestId: string; userId: string; userName?: string; address?: string | undefined }
 
 /** The level that is wanted now. */
 export interface Wish {
@@ -24,7 +24,7 @@ export function intentChange(row: InstanceRow, wish: Wish, event: Pick<ChangeEve
     generation: Number(row.generation) + 1,
     attempts: 0, waited_ms: 0, last_error: null, last_request_id: who.requestId,
   };
-  const events = [{ ...event, requestId: who.requestId, userId: who.userId }];
+  const events = [{ ...event, requestId: who.requestId, userId: who.userId, by: who }];
   // A deletion keeps the fault it may have: it tells afterwards why the server was deleted.
   const fault = wish.intent === 'deleted' ? {} : { fault: null };
   if (row.host_id !== null) {

@@ -2,18 +2,18 @@ import type { Strategy } from 'passport';
 import CustomStrategy from 'passport-custom';
 import { REAUTHENTICATE } from '#libs/auth';
 import { unauthorized } from '#libs/errors';
-import type { ParentToken } from '../../decide/grant-token.js';
+import type { ParentToken, UsedCredential } from '../../decide/grant-token.js';
 import type { Account } from '../accounts.repository.js';
 
 /** What a way of proving oneself gets to see: the whole body (each method has its own part in it) and where it came from. */
-export interface Attempt { body: unknown; address: string; headers: Record<string, string | string[] | undefined> }
+export interface Attempt { body: unknown; address: string; requestId: string; headers: Record<string, string | string[] | undefined> }
 
-/** Who it turned out to be. `parent`: the token that it was proved with. */
-export interface Proven { account: Account; parent: ParentToken | null }
+/** Who it turned out to be. `parent`: the token that it was proved with; `credential`: the application credential, and its one project. */
+export interface Proven { account: Account; parent: ParentToken | null; credential?: UsedCredential & { projectId: string } }
 
 /**
  * One way to authenticate: a Passport strategy under the name that `auth.identity.methods` calls it by.
- * This is where OpenID Connect, LDAP and application credentials plug in: one more entry in AUTH_METHODS.
+ * This is where OpenID Connect and LDAP plug in: one more entry in AUTH_METHODS.
  */
 export interface AuthMethod { readonly method: string; readonly strategy: Strategy }
 

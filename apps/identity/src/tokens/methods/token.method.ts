@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { TOKEN_LIMITS, TokenVerifier } from '#libs/auth';
+import { forbidden } from '#libs/errors';
 import { parseInput } from '#libs/http';
 import { AccountsRepository } from '../accounts.repository.js';
 import { strategyOf, type Attempt, type AuthMethod, type Proven } from './auth-method.js';
@@ -16,9 +17,14 @@ export class TokenMethod implements AuthMethod {
   constructor(private readonly accounts: AccountsRepository, private readonly verifier: TokenVerifier) {}
 
   private async prove({ body }: Attempt): Promise<Proven | null> {
-    const { claims } = await this.verifier.verify(parseInput(Body, body).auth.identity.token.id);
+    const { id } = parseInput(Body, body).auth.identity.token;
+    const { claims } = await this.verifier.verify(id);
+    // Its scope, roles and rules are the credential's: any other token would be more than its owner gave away.
+    if (claims.applicationCredential !== undefined) throw forbidden('A token of an application credential cannot be used to get another token.');
     const account = await this.accounts.findUser({ id: claims.user.id });
     if (account === null || !account.enabled) return null;
+    // What was revoked before the user was read must not live on in the new token; what is revoked from now on ends that too.
+    await this.verifier.verifyNow(id);
     const { auditId, parentAuditId, expiresAt, methods } = claims;
     return { account, parent: { auditId, parentAuditId, expiresAt, methods } };
   }

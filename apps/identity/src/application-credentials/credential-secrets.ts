@@ -1,0 +1,33 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { Ids } from '#libs/http';
+import { PasswordHasher } from '../passwords/password-hasher.js';
+
+const MADE_HERE = 'sha512$';
+const digest = (secret: string): Buffer => createHash('sha512').update(secret).digest();
+const NOBODY = digest('');
+
+/**
+ * Secrets of application credentials, stored as hashes. One that is made here has 256 random bits: nobody finds it by
+ * trying, so a fast hash is as good as a slow one, and machines log in by thousands a second. One that a client chose may
+ * be a word: it is hashed as passwords are.
+ */
+@Injectable()
+export class CredentialSecrets {
+  constructor(private readonly hasher: PasswordHasher) {}
+
+  /** @param chosen the client's own; absent: one is made. */
+  async make(chosen: string | null | undefined, ids: Ids): Promise<{ secret: string; hash: string }> {
+    if (chosen !== null && chosen !== undefined && chosen !== '') return { secret: chosen, hash: await this.hasher.hash(chosen) };
+    const secret = ids.bytes('secret', 32).toString('base64url');
+    return { secret, hash: `${MADE_HERE}${digest(secret).toString('base64url')}` };
+  }
+
+  /** @param stored null: there is no such credential. */
+  async matches(stored: string | null, secret: string): Promise<boolean> {
+    if (stored !== null && !stored.startsWith(MADE_HERE)) return this.hasher.matches(stored, secret);
+    const expected = stored === null ? NOBODY : Buffer.from(stored.slice(MADE_HERE.length), 'base64url');
+    const given = digest(secret);
+    return expected.length === given.length && timingSafeEqual(expected, given) && stored !== null;
+  }
+}

@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+
+const root = resolve(import.meta.dirname, '../..');
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'apps'], { cwd: root, encoding: 'utf8' }).split('\n')
+  .filter((path) => path.endsWith('.ts') && !path.endsWith('.spec.ts') && existsSync(join(root, path)));
+const text = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** Transactions that nobody asked for, or whose record somebody else writes in them. */
+const WITHOUT_RECORD: Readonly<Record<string, string>> = {
+  'apps/compute/src/moves/migrations.repository.ts': 'the event in the change that it is given',
+  'apps/compute/src/hosts/fenced-hosts.ts': "the scheduler's fence, which has its own record",
+  'apps/compute/src/instances/reads/servers-list.repository.ts': 'reads only',
+  'apps/identity/src/seed/seed.repository.ts': 'the first start: nobody is there yet',
+  'apps/scheduler/src/claims/claims.repository.ts': "what servers' loops claim",
+  'apps/scheduler/src/enrolment/join-host.ts': "the event 'joined', in enrolment.repository",
+};
+
+describe('the audit trail', () => {
+  it('has a record of every transaction, or a reason why not', () => {
+    const writes = files.filter((path) => /\.transaction\(/.test(text(path)));
+    const bare = writes.filter((path) => !/\baudit(ed|Part)?\(|\bbook\(|INSERT INTO (compute\.instance|scheduler\.host)_events/.test(text(path)));
+    expect(writes.length).toBeGreaterThan(30);
+    expect(bare.sort()).toEqual(Object.keys(WITHOUT_RECORD).sort());
+  });
+
+  it('is written by nobody but libs/audit and the triggers', () => {
+    expect(files.filter((path) => /audit\.records/.test(text(path)) && path !== 'apps/identity/src/audit/audit-records.repository.ts')).toEqual([]);
+  });
+});
