@@ -15,6 +15,7 @@ const WITHOUT_RECORD: Readonly<Record<string, string>> = {
   'apps/compute/src/instances/reads/servers-list.repository.ts': 'reads only',
   'apps/identity/src/seed/seed.repository.ts': 'the first start: nobody is there yet',
   'apps/scheduler/src/claims/claims.repository.ts': "what servers' loops claim",
+  'apps/scheduler/src/snapshot/snapshot.repository.ts': 'reads only',
   'apps/scheduler/src/enrolment/join-host.ts': "the event 'joined', in enrolment.repository",
 };
 
