@@ -123,6 +123,8 @@ describe('issuing a token', () => {
 
   it('takes as long for an unknown user as for a wrong password', async () => {
     const time = async (name: string): Promise<number> => {
+      // Whoever fails so often has to wait otherwise.
+      await identity.database.admin.query('DELETE FROM identity.login_failures');
       const started = performance.now();
       await identity.login(byName(name, 'wrong'), project('admin'));
       return performance.now() - started;
