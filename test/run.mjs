@@ -14,7 +14,8 @@ const STAGES = {
   types: () => command(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--noEmit']),
   unit: () => jest('unit', ['--maxWorkers=2']),
   architecture: () => jest('architecture', ['--runInBand']),
-  integration: () => jest('integration', ['--runInBand']),
+  // They mostly wait: two at a time take two thirds of the time.
+  integration: () => jest('integration', ['--maxWorkers=2']),
   // About half a second of CPU each; `npm run soak simulation` runs thousands.
   simulation: () => command(['test/simulation/run.mjs', '--seeds', '300']),
   e2e: () => jest('e2e', ['--runInBand']),

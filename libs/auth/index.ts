@@ -18,8 +18,8 @@ export { REAUTHENTICATE, TokenGuard } from './token.guard.js';
 export { AccessRuleBook } from './access-rule-book.js';
 export { isAllowedByRules, matchesPath } from './access-rules.js';
 export { RevocationList } from './revocation-list.js';
-export { callerOf, TokenVerifier, type AskTrust, type VerifiedToken } from './token-verifier.js';
+export { callerOf, TokenVerifier, type AskTrust, type Login, type VerifiedToken } from './token-verifier.js';
 export {
   importPublicKey, isKeyOf, makeSigningKey, signToken, signingKeyFromJwk, verifyToken,
-  type PublicTokenKey, type SigningJwk, type SigningKey, type TokenClaims, type TokenKeyLookup, type TokenRefusal,
+  type PublicTokenKey, type RevocableClaims, type SigningJwk, type SigningKey, type TokenClaims, type TokenKeyLookup, type TokenRefusal,
 } from './token.js';

@@ -110,6 +110,14 @@ describe('the list', () => {
     expect([list.revokes(claims()), list.revokes(claims({ user: { id: 'v', name: 'v', domain: { id: 'home', name: '' }, passwordExpiresAt: null } }))]).toEqual([false, true]);
   });
 
+  it('keeps single tokens of a user no longer than until all of theirs have ended, but for the latest', () => {
+    const single = (auditId: string, issuedBefore: number, userId = 'u'): RevocationRow => row({ userId, auditId, issuedBefore });
+    const list = listOf(single('a', 900), single('b', 910), single('c', 995), single('d', 900, 'v'), row({ userId: 'u', projectId: 'p', issuedBefore: 900 }));
+    expect([list.size, list.revokes(claims()), list.revokes(claims({ auditId: 'x', project: null }))]).toEqual([5, true, false]);
+    list.add(row({ userId: 'u', issuedBefore: 1_000 }));
+    expect([list.size, list.revokes(claims()), list.revokes(claims({ auditId: 'x', project: null }))]).toEqual([4, true, true]);
+  });
+
   it('that grows beyond all bounds refuses every token of before', () => {
     const list = new RevocationList(100);
     for (let n = 0; n <= 100; n += 1) list.add(row({ userId: `u${n}`, issuedBefore: 1_000 }));

@@ -7,12 +7,10 @@
  */
 import type { RevocationRow } from '#libs/contracts';
 import { TOKEN_LIMITS } from './limits.js';
-import type { TokenClaims } from './token.js';
+import type { RevocableClaims as Claims } from './token.js';
 
 type Columns = Pick<RevocationRow, 'auditId' | 'auditChainId' | 'userId' | 'projectId' | 'domainId' | 'roleId' | 'applicationCredentialId'>;
 interface Entry { columns: Columns; issuedBefore: number; expiresAt: number; xids: number[] }
-
-type Claims = Omit<TokenClaims, 'issuer'>;
 
 export class RevocationList {
   /** By the first column that is set, then by all of them. */
@@ -39,6 +37,7 @@ export class RevocationList {
     if (known === undefined) {
       bucket.set(key, { columns: row, issuedBefore: row.issuedBefore, expiresAt: row.expiresAt, xids: [xid] });
       this.#size += 1;
+      if (isWholeUser(row)) this.#dropCovered(bucket, row.issuedBefore);
       this.#version += 1;
       if (this.#size > this.most) this.#refuseAllBefore(row.issuedBefore);
       return;
@@ -47,6 +46,7 @@ export class RevocationList {
     known.issuedBefore = Math.max(known.issuedBefore, row.issuedBefore);
     known.expiresAt = Math.max(known.expiresAt, row.expiresAt);
     if (!known.xids.includes(xid)) known.xids = [...known.xids, xid].slice(-TOKEN_LIMITS.revocationXids);
+    if (isWholeUser(row)) this.#dropCovered(bucket, row.issuedBefore);
     this.#version += 1;
   }
 
@@ -78,6 +78,15 @@ export class RevocationList {
     }
   }
 
+  /** Single tokens and credentials of a user, of whom all tokens have ended since; not the latest, whose transactions may have been longer. */
+  #dropCovered(bucket: Map<string, Entry>, issuedBefore: number): void {
+    for (const [key, { columns, issuedBefore: earlier }] of bucket) {
+      if ((columns.auditId === null && columns.applicationCredentialId === null) || earlier >= issuedBefore - TOKEN_LIMITS.clockSkewS) continue;
+      bucket.delete(key);
+      this.#size -= 1;
+    }
+  }
+
   #refuseAllBefore(issuedBefore: number): void {
     this.#allBefore = Math.max(this.#allBefore, issuedBefore);
     this.#buckets.clear();
@@ -85,12 +94,12 @@ export class RevocationList {
   }
 }
 
-/** From the one that matches fewest tokens to the one that matches most. */
+/** A user's together, whatever else they name (one has at most some thousand); then from what matches fewest tokens to what matches most. */
 function bucketOf(row: Columns): string | undefined {
+  if (row.userId !== null) return `u:${row.userId}`;
   if (row.auditId !== null) return `a:${row.auditId}`;
   if (row.auditChainId !== null) return `c:${row.auditChainId}`;
   if (row.applicationCredentialId !== null) return `p:${row.applicationCredentialId}`;
-  if (row.userId !== null) return `u:${row.userId}`;
   if (row.projectId !== null) return `j:${row.projectId}`;
   if (row.roleId !== null) return `r:${row.roleId}`;
   return row.domainId === null ? undefined : `d:${row.domainId}`;
@@ -118,6 +127,9 @@ const concerns = (row: Columns, claims: Claims): boolean =>
   && (row.projectId === null || row.projectId === claims.project?.id)
   && (row.roleId === null || claims.roles.some((role) => role.id === row.roleId))
   && (row.domainId === null || domainsOf(claims).has(row.domainId));
+
+const isWholeUser = (row: Columns): boolean =>
+  row.userId !== null && row.auditId === null && row.auditChainId === null && row.applicationCredentialId === null && row.projectId === null && row.roleId === null && row.domainId === null;
 
 const fullKey = (row: Columns): string =>
   JSON.stringify([row.auditId, row.auditChainId, row.userId, row.projectId, row.domainId, row.roleId, row.applicationCredentialId]);

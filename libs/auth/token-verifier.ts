@@ -3,10 +3,13 @@ import { SkyError, unauthorized, unavailable } from '#libs/errors';
 import { TOKEN_LIMITS } from './limits.js';
 import { REAUTHENTICATE } from './messages.js';
 import { RevocationList } from './revocation-list.js';
-import { importPublicKey, verifyToken, type ImportedKey, type TokenClaims } from './token.js';
+import { importPublicKey, verifyToken, type ImportedKey, type RevocableClaims, type TokenClaims } from './token.js';
 
 /** A token whose signature and times were checked. Shared between requests: never change it. */
 export interface VerifiedToken { readonly claims: Readonly<TokenClaims>; readonly kid: string }
+
+/** What is left of a verified token where it is only asked about again: no way to act with it. */
+export interface Login { readonly claims: Readonly<RevocableClaims>; readonly kid: string }
 
 /** Asks identity for keys and revocations (listTokenKeys). */
 export type AskTrust = (question: InputOf<typeof listTokenKeys>) => Promise<OutputOf<typeof listTokenKeys>>;
@@ -83,8 +86,18 @@ export class TokenVerifier {
   }
 
   /** Is it still good, as far as is known? For what goes on after its request, as a stream does. */
-  isGood({ claims, kid }: VerifiedToken): boolean {
-    return this.now() - this.refreshedAt <= TOKEN_LIMITS.goesOnMs && claims.expiresAt * 1_000 > this.now() && this.keys.has(kid) && !this.revocations.revokes(claims);
+  isGood(login: Login): boolean {
+    return this.now() - this.refreshedAt <= TOKEN_LIMITS.goesOnMs && this.counts(login);
+  }
+
+  /** The same before something begins by it: as certain as with a request. @throws SkyError `unavailable` */
+  async isGoodNow(login: Login): Promise<boolean> {
+    await this.ensureTrusted();
+    return this.counts(login);
+  }
+
+  private counts({ claims, kid }: Login): boolean {
+    return claims.expiresAt * 1_000 > this.now() && this.keys.has(kid) && !this.revocations.revokes(claims);
   }
 
   private check(token: string) {

@@ -35,6 +35,16 @@ export interface TokenClaims {
   applicationCredential?: { id: string; name: string; restricted: boolean; ruled: boolean };
 }
 
+/** Of a token's claims those by which a revocation knows it: for what is kept when the token itself is not. */
+export interface RevocableClaims extends Pick<TokenClaims, 'auditId' | 'parentAuditId' | 'issuedAt' | 'expiresAt'> {
+  user: { id: string; domain: { id: string } };
+  project: { id: string; domain: { id: string } } | null;
+  roles: readonly { id: string }[];
+  scopeDomain?: { id: string } | undefined;
+  snapshot?: string | undefined;
+  applicationCredential?: { id: string } | undefined;
+}
+
 /** What may be published of a key. `x` is the raw public key in base64url. */
 export interface PublicTokenKey { kid: string; x: string }
 

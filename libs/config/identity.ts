@@ -6,8 +6,10 @@ const count = (max: number) => z.coerce.number().int().min(0).max(max);
 
 /** How identity treats logins and passwords. */
 const shape = {
-  /** Failed logins of one account before it has to wait; 0: it never has to. */
+  /** Failed logins of one account from one address before that address has to wait; 0: accounts never have to. */
   SKYLITE_IDENTITY_LOCKOUT_FAILURES: count(1_000).default(5),
+  /** Failed logins of one account from all addresses before those where it is not known have to wait; 0: they never have to. */
+  SKYLITE_IDENTITY_LOCKOUT_EVERYWHERE_FAILURES: count(1_000_000).default(100),
   /** The same of one address (IPv6: one /64), whatever the accounts: more of them where many people come from one address. */
   SKYLITE_IDENTITY_LOCKOUT_ADDRESS_FAILURES: count(1_000_000).default(50),
   /** The first wait, doubled by each further failure, and the longest one. */
@@ -34,7 +36,7 @@ export function loadIdentityConfig(env: Env = process.env) {
   const values = readEnv(shape, env);
   return {
     logins: {
-      accountFailures: values.SKYLITE_IDENTITY_LOCKOUT_FAILURES, addressFailures: values.SKYLITE_IDENTITY_LOCKOUT_ADDRESS_FAILURES,
+      accountFailures: values.SKYLITE_IDENTITY_LOCKOUT_FAILURES, everywhereFailures: values.SKYLITE_IDENTITY_LOCKOUT_EVERYWHERE_FAILURES, addressFailures: values.SKYLITE_IDENTITY_LOCKOUT_ADDRESS_FAILURES,
       delayS: values.SKYLITE_IDENTITY_LOCKOUT_DELAY_S, longestDelayS: values.SKYLITE_IDENTITY_LOCKOUT_LONGEST_S, forgetS: values.SKYLITE_IDENTITY_LOCKOUT_FORGET_S,
     },
     passwords: {

@@ -13,6 +13,7 @@ export const LauncherSecrets = z.object({
   imageUrlSecret: z.string().regex(/^[0-9a-f]{64}$/),
   idempotencySecret: z.string().regex(/^[0-9a-f]{64}$/).describe('seals the answers that are kept for repeats of a request'),
   credentialKey: z.string().regex(/^[0-9a-f]{64}$/).describe('seals the credentials that users keep in identity'),
+  oldCredentialKeys: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(16).optional().describe('what did so before: opens what is still sealed with them'),
   natsAccountPublicKey: z.string(),
   natsSigningSeed: z.string(),
 });
@@ -74,7 +75,7 @@ const shape = {
 /** What an operator may say to `up` for the launcher; the others `up` knows by itself. */
 const TUNABLES = [
   'SKYLITE_TOKEN_TTL_S', 'SKYLITE_HOST_ALIVE_TIMEOUT_MS', 'SKYLITE_EVENTS_KEEP_DAYS', 'SKYLITE_AUDIT_KEEP_DAYS', 'SKYLITE_PROJECT_REQUESTS_PER_S', 'SKYLITE_PROJECT_REQUESTS_BURST',
-  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_PROJECT_READS_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_SCHEDULER_WEIGHTS', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_RESIZE_CONFIRM_AFTER_S', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS',
+  'SKYLITE_PROJECT_CREATES_IN_FLIGHT', 'SKYLITE_PROJECT_READS_IN_FLIGHT', 'SKYLITE_SCHEDULER_WEIGHER', 'SKYLITE_SCHEDULER_WEIGHTS', 'SKYLITE_RESIZE_IN_PLACE', 'SKYLITE_RESIZE_CONFIRM_AFTER_S', 'SKYLITE_CONSOLE_TICKET_TTL_S', 'SKYLITE_CONSOLE_ALLOWED_ORIGINS', 'SKYLITE_TRUSTED_PROXIES',
 ] as const satisfies readonly (keyof typeof shape)[];
 
 /** Those that are set, as they are; a wrong one is named here already, not in a log. */

@@ -14,6 +14,19 @@ export type ConsoleKind = z.output<typeof ConsoleKind>;
 /** SHA-256 of a ticket, hex. */
 const TicketHash = z.string().regex(/^[0-9a-f]{64}$/);
 
+const Id = z.string().max(255);
+const InDomain = z.object({ id: Id, domain: z.object({ id: Id }) });
+/** Of the login that asked for a ticket what a revocation goes by, and the key that signed it: never the token itself. */
+export const ConsoleLogin = z.object({
+  kid: Id,
+  claims: z.object({
+    auditId: Id, parentAuditId: Id.nullable(), /** Seconds since the epoch, both. */ issuedAt: z.number(), expiresAt: z.number(), snapshot: z.string().max(16_384).optional(),
+    user: InDomain, project: InDomain.nullable(), scopeDomain: z.object({ id: Id }).optional(), roles: z.array(z.object({ id: Id })).max(1_000),
+    applicationCredential: z.object({ id: Id }).optional(),
+  }),
+});
+export type ConsoleLogin = z.output<typeof ConsoleLogin>;
+
 /** Where on the door hosts dial; the session's id follows. */
 export const CONSOLE_DIAL_PATH = '/v1/console-hosts/';
 
@@ -27,6 +40,8 @@ export const createConsoleTicket = defineContract({
     caller: Caller, instanceId: InstanceId, kind: ConsoleKind, ticketHash: TicketHash,
     /** When the asker's own login ends: no console outlives it. */
     sessionEndsAt: Timestamp,
+    /** With it the console ends as soon as the login is revoked. */
+    login: ConsoleLogin.optional(),
   }),
   output: z.object({ expiresAt: Timestamp }),
   timeoutMs: 5_000,
@@ -36,7 +51,7 @@ export const createConsoleTicket = defineContract({
 export const redeemConsoleTicket = defineContract({
   subject: 'svc.compute.consoles.redeem-ticket',
   input: z.object({ ticketHash: TicketHash, sessionId: z.uuid(), requestId: z.string(), /** The client's address, for the record. */ from: z.string().max(64) }),
-  output: z.object({ instanceId: InstanceId, projectId: z.string(), hostId: HostId, kind: ConsoleKind, sessionEndsAt: Timestamp }),
+  output: z.object({ instanceId: InstanceId, projectId: z.string(), hostId: HostId, kind: ConsoleKind, sessionEndsAt: Timestamp, /** As the ticket was made with. */ login: ConsoleLogin.optional() }),
   timeoutMs: 5_000,
 });
 

@@ -95,6 +95,11 @@ describe('the door', () => {
     expect((await ask('/image', { headers: { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' } })).body).toEqual({ href: `${base}/image/v2/` });
   });
 
+  it('says once that a proxy is not named', async () => {
+    for (let n = 0; n < 2; n += 1) await ask('/image', { headers: { 'x-forwarded-for': '192.0.2.1' } });
+    expect(logged.filter(({ msg }) => String(msg).includes('SKYLITE_TRUSTED_PROXIES'))).toEqual([expect.objectContaining({ level: 40, address: '127.0.0.1' })]);
+  });
+
   it('checks bodies: schema, JSON, type, size', async () => {
     expect((await post('/compute/v2.1/things', '{"name":"ok"}')).body).toEqual({ thing: { name: 'ok' } });
     expect((await post('/compute/v2.1/things', '{"name":1}')).body).toEqual({ badRequest: { code: 400, message: "Invalid input for field/attribute name. Value: 1. 1 is not of type 'string'" } });

@@ -107,13 +107,25 @@ function stamp(request: FastifyRequest, reply: FastifyReply): void {
   if (serviceOf(request.raw.url ?? '') === 'compute') void reply.header('x-compute-request-id', request.id);
 }
 
+/** A proxy that nobody has named makes all clients one: what is bounded per address is not, or binds all of them. Said once. */
+function proxyWatch({ trustedProxies = [], logger }: DoorOptions): (request: FastifyRequest) => void {
+  let said = trustedProxies.length > 0;
+  return ({ headers, ip }) => {
+    if (said || (headers['x-forwarded-for'] === undefined && headers['forwarded'] === undefined)) return;
+    said = true;
+    logger.warn({ address: ip }, 'requests seem to come by a proxy that SKYLITE_TRUSTED_PROXIES does not name: every client has its address, and failed logins are not counted per address if that is this machine');
+  };
+}
+
 function addHooks(instance: FastifyInstance, options: DoorOptions): void {
   let closing = false;
+  const watchProxies = proxyWatch(options);
   const deadlines = new WeakMap<FastifyRequest, NodeJS.Timeout>();
   const settle = (request: FastifyRequest): void => clearTimeout(deadlines.get(request));
 
   instance.addHook('onRequest', (request, reply, done) => {
     stamp(request, reply);
+    watchProxies(request);
     if (closing) {
       void reply.header('connection', 'close');
       return done(unavailable('The service is shutting down; try again.', { retryAfterS: 1 }));

@@ -13,7 +13,7 @@ import type { Caller } from '#libs/contracts';
 import { SkyError } from '#libs/errors';
 import type { Logger } from '#libs/observability';
 import { HttpError } from './http-error.js';
-import { ClientKey, giveIds, keyOf, RecordedAnswer, type IdempotencyOptions, type SealedAnswer } from './idempotency.js';
+import { ClientKey, giveIds, keyOf, kindOfToken, RecordedAnswer, type IdempotencyOptions, type SealedAnswer } from './idempotency.js';
 import { LIMITS } from './limits.js';
 import { IDEMPOTENCY } from './tokens.js';
 
@@ -33,7 +33,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     // Public routes have no caller to whom a key could belong; they prove themselves by what they carry.
     if (header === undefined || request.method !== 'POST' || request.caller === undefined) return next.handle();
     const { caller } = request;
-    const key = new ClientKey(this.options.secret, caller.projectId ?? `user:${caller.userId}`, caller.userId, keyOf(header));
+    const key = new ClientKey(this.options.secret, caller.projectId ?? `user:${caller.userId}`, caller.userId, keyOf(header), kindOfToken(caller));
     const fingerprint = key.fingerprint({ method: request.method, url: request.raw.url ?? request.url, headers: request.headers, body: isStream(request.body) ? null : request.body });
     const begun = await this.options.store.begin({ id: key.id, scope: key.scope, fingerprint, requestId: caller.requestId });
     switch (begun.state) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { conflict } from '#libs/errors';
-import { ClientKey, idsOfSeed, keyOf, randomIds, unlessRepeated } from './idempotency.js';
+import { ClientKey, idsOfSeed, keyOf, kindOfToken, randomIds, unlessRepeated } from './idempotency.js';
 
 const secret = Buffer.alloc(32, 7);
 const request = (body: unknown, change: object = {}) => ({ method: 'POST', url: '/compute/v2.1/servers', headers: {}, body, ...change });
@@ -23,6 +23,14 @@ describe('an Idempotency-Key', () => {
     expect(new Set(ids).size).toBe(5);
     // No two ways of writing the same parts together.
     expect(new ClientKey(secret, 'p', '1u', 'k').id.equals(new ClientKey(secret, 'p1', 'u', 'k').id)).toBe(false);
+  });
+
+  it('belongs to one kind of token: what one was answered, another is not', () => {
+    const callers = [{}, { applicationCredentialId: 'a' }, { applicationCredentialId: 'b' }, { scopeDomainId: 'a' }, { isSystem: true }];
+    const keys = callers.map((caller) => new ClientKey(secret, 'p', 'u', 'k', kindOfToken(caller)));
+    expect(new Set(keys.map(({ id }) => id.toString('hex'))).size).toBe(callers.length);
+    // Answers that were recorded before tokens had kinds are found again.
+    expect(keys[0]?.id.equals(new ClientKey(secret, 'p', 'u', 'k').id)).toBe(true);
   });
 
   it('compares requests by what they mean', () => {

@@ -6,6 +6,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import type { Caller } from '#libs/contracts';
 import { asSkyError, badRequest } from '#libs/errors';
 import { LIMITS } from './limits.js';
 
@@ -99,8 +100,9 @@ export function keyOf(header: string | string[]): string {
 /** One client's key: what it is stored under, what the request is compared by, and the lock of its answer. */
 export class ClientKey {
   readonly id: Buffer;
-  constructor(private readonly secret: Buffer, readonly scope: string, userId: string, private readonly key: string) {
-    this.id = this.#hmac('id', JSON.stringify([scope, userId, key]));
+  /** @param kind of token, where it is another than one for a project by its user's own proof: an answer may hold what only that token may see. */
+  constructor(private readonly secret: Buffer, readonly scope: string, userId: string, private readonly key: string, kind: readonly string[] = []) {
+    this.id = this.#hmac('id', JSON.stringify([scope, userId, key, ...kind]));
   }
 
   /** Keyed and with the key in it: bodies may hold passwords, and a plain hash of one can be guessed. */
@@ -138,6 +140,12 @@ export class ClientKey {
 }
 
 export interface SealedAnswer { status: number; headers: Record<string, string>; body: string }
+
+/** Nothing for a token for a project by its user's own proof; the rest of what makes one token see other things than another of the same user. */
+export const kindOfToken = ({ applicationCredentialId, scopeDomainId, isSystem }: Pick<Caller, 'applicationCredentialId' | 'scopeDomainId' | 'isSystem'>): string[] => [
+  ...(typeof applicationCredentialId === 'string' ? [`application-credential ${applicationCredentialId}`] : []),
+  ...(typeof scopeDomainId === 'string' ? [`domain ${scopeDomainId}`] : []), ...(isSystem === true ? ['system'] : []),
+];
 
 /** A recorded answer on its way out again; the filter sends it as it is. */
 export class RecordedAnswer extends Error {

@@ -103,6 +103,16 @@ describe('two joined WebSockets', () => {
     expect(await a.closed).toEqual({ code: 4409, reason: 'opened elsewhere' });
   });
 
+  it('end when they may not go on', async () => {
+    let mayGoOn = true;
+    await begin({ mayGoOn: () => mayGoOn, watchMs: 5 });
+    const [a, b] = await both();
+    a.socket.send('still');
+    await b.hears('still');
+    mayGoOn = false;
+    expect(await a.closed).toEqual({ code: 4401, reason: 'over' });
+  });
+
   it('end when the other side breaks', async () => {
     const [a, b] = await both();
     await sleep(20);

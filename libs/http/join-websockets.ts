@@ -11,6 +11,9 @@ export interface JoinOptions {
   /** The end, whatever happens. */
   readonly maxMs: number;
   readonly maxReason: string;
+  /** Asked every `watchMs` (default: with every ping): false is the end, for `maxReason`. */
+  readonly mayGoOn?: () => boolean;
+  readonly watchMs?: number;
   /** The first side wants text: base64. */
   readonly base64: boolean;
   readonly pingMs?: number;
@@ -42,6 +45,7 @@ export function joinWebSockets(first: WebSocket, second: WebSocket, options: Joi
       ended = reason;
       clearInterval(heart);
       clearTimeout(limit);
+      clearInterval(watch);
       for (const side of sides) {
         if (side === except) continue;
         side.resume();
@@ -82,6 +86,9 @@ export function joinWebSockets(first: WebSocket, second: WebSocket, options: Joi
       }
     }, options.pingMs ?? LIMITS.webSocketPingMs);
     const limit = setTimeout(() => end(options.maxReason, 4401), Math.min(options.maxMs, 2 ** 31 - 1));
+
+    const { mayGoOn } = options;
+    const watch = mayGoOn === undefined ? undefined : setInterval(() => { if (!mayGoOn()) end(options.maxReason, 4401); }, options.watchMs ?? options.pingMs ?? LIMITS.webSocketPingMs);
 
     let open = 0;
     for (const side of sides) {

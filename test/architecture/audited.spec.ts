@@ -13,6 +13,8 @@ const WITHOUT_RECORD: Readonly<Record<string, string>> = {
   'apps/compute/src/moves/migrations.repository.ts': 'the event in the change that it is given',
   'apps/compute/src/hosts/fenced-hosts.ts': "the scheduler's fence, which has its own record",
   'apps/compute/src/instances/reads/servers-list.repository.ts': 'reads only',
+  'apps/identity/src/logins/logins.repository.ts': 'counts of failures, which are taken back; failed-logins.ts writes each of them',
+  'apps/identity/src/revocations/renewing.ts': "others' transactions, which it hands on",
   'apps/identity/src/seed/seed.repository.ts': 'the first start: nobody is there yet',
   'apps/scheduler/src/claims/claims.repository.ts': "what servers' loops claim",
   'apps/scheduler/src/snapshot/snapshot.repository.ts': 'reads only',

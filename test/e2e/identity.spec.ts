@@ -26,6 +26,11 @@ function has(found: unknown, wanted: unknown): boolean {
 
 async function run(command: Command, kept: Record<string, string>): Promise<void> {
   const filled = (text: string): string => text.replace(/\{(\w+)\}/g, (whole, name: string) => kept[name] ?? whole);
+  const fill = (wanted: unknown): unknown => {
+    if (typeof wanted === 'string') return filled(wanted);
+    if (wanted instanceof RegExp || typeof wanted !== 'object' || wanted === null) return wanted;
+    return Array.isArray(wanted) ? wanted.map(fill) : Object.fromEntries(Object.entries(wanted).map(([key, value]) => [filled(key), fill(value)]));
+  };
   const asJson = command.json !== undefined || command.without !== undefined || command.keep !== undefined;
   const words = [...command.words.map(filled), ...(asJson ? ['-f', 'json'] : [])];
   const env: Record<string, string> = credentials(home, 'openrc');
@@ -33,6 +38,9 @@ async function run(command: Command, kept: Record<string, string>): Promise<void
     if (value === null) delete env[name];
     else env[name] = filled(value);
   }
+  // A domain is named one way.
+  for (const side of ['USER', 'PROJECT']) if (typeof command.env?.[`OS_${side}_DOMAIN_NAME`] === 'string') delete env[`OS_${side}_DOMAIN_ID`];
+  if (env.OS_PROJECT_NAME === undefined) delete env.OS_PROJECT_DOMAIN_ID;
   const { code, stdout, stderr } = await runOpenstack(words, env, 60_000);
   const said = `openstack ${words.join(' ')}\nexit code ${code}\n${stdout}${stderr}`;
   if (command.fails !== undefined) {
@@ -43,8 +51,8 @@ async function run(command: Command, kept: Record<string, string>): Promise<void
   if (command.text !== undefined && !command.text.test(stdout)) throw new Error(`should have said ${String(command.text)}: ${said}`);
   if (!asJson) return;
   const found = JSON.parse(stdout) as unknown;
-  if (command.json !== undefined && !has(found, command.json)) throw new Error(`should have had ${JSON.stringify(command.json, (_key, value: unknown) => (value instanceof RegExp ? String(value) : value))}: ${said}`);
-  if (command.without !== undefined && has(found, command.without)) throw new Error(`should not have had ${JSON.stringify(command.without)}: ${said}`);
+  if (command.json !== undefined && !has(found, fill(command.json))) throw new Error(`should have had ${JSON.stringify(command.json, (_key, value: unknown) => (value instanceof RegExp ? String(value) : value))}: ${said}`);
+  if (command.without !== undefined && has(found, fill(command.without))) throw new Error(`should not have had ${JSON.stringify(command.without)}: ${said}`);
   for (const [name, member] of Object.entries(command.keep ?? {})) kept[name] = String((found as Record<string, unknown>)[member]);
 }
 

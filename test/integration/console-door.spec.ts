@@ -195,3 +195,15 @@ it('closes consoles when the door does', async () => {
   await other.stop();
   expect(client.readyState).not.toBe(WebSocket.OPEN);
 });
+
+// At the end: what was revoked stays so for every token of this file.
+it('a console ends with the login when that is revoked, and its unused ticket too', async () => {
+  const unused = await door.consoleUrl('serial');
+  const client = await ConsoleClient.open(await door.consoleUrl('serial'));
+  await client.hears('login: ');
+  const nowS = Date.now() / 1000;
+  door.revoked.push({ xid: '7', id: '1', auditId: null, auditChainId: null, userId: 'b'.repeat(32), projectId: null, domainId: null, roleId: null, applicationCredentialId: null, issuedBefore: nowS, expiresAt: nowS + 3_600 });
+  expect(await client.closed).toEqual({ code: 4401, reason: 'The login that opened this console has ended.' });
+  await expect(ConsoleClient.open(unused)).rejects.toThrow('403');
+  expect(door.connects.at(-1)?.sessionId).toBe(door.ended.at(-2)?.sessionId);
+});

@@ -83,6 +83,14 @@ describe('a ticket', () => {
     expect(rows[0]?.dump).not.toContain(text);
   });
 
+  it('keeps what a revocation of its login goes by', async () => {
+    const id = await server();
+    const login = { kid: 'k', claims: { auditId: 'a', parentAuditId: null, issuedAt: 1.5, expiresAt: 2, snapshot: '1:2:', user: { id: 'u1', domain: { id: 'default' } }, project: null, roles: [{ id: 'r' }] } };
+    await consoles.createTicket({ caller: caller(), instanceId: id, kind: 'serial', ticketHash: hash('with-login'), sessionEndsAt: soon(), login });
+    expect((await redeem('with-login')).login).toEqual(login);
+    expect(await redeem(await ticket(id))).not.toHaveProperty('login');
+  });
+
   it('is good on the host it was made for, and for what is not deleted', async () => {
     const [moved, gone] = [await server(), await server()];
     const [a, b] = [await ticket(moved), await ticket(gone)];

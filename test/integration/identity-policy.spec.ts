@@ -78,6 +78,19 @@ describe('an explanation', () => {
     expect((await explain({ rule: 'no:such:rule', user: { name: 'admin' }, scope: { system: true } })).because).toContain('no such rule');
   });
 
+  it('says so of roles on domains and on the system too', async () => {
+    const { rows: [demo] } = await identity.database.admin.query("SELECT id FROM identity.users WHERE name = 'demo'");
+    const give = (where: string) => `INSERT INTO identity.role_assignments (user_id, ${where === 'system' ? 'system' : 'domain_id'}, role_id) SELECT '${demo.id}', ${where === 'system' ? 'true' : "'default'"}, id FROM identity.roles WHERE name = 'manager'`;
+    await identity.with(`${give('domain')}; ${give('system')}`, `DELETE FROM identity.role_assignments WHERE user_id = '${demo.id}' AND project_id IS NULL`, async () => {
+      for (const [scope, place] of [[{ domain: { id: 'default' } }, 'the domain Default'], [{ system: true }, 'the system']] as const) {
+        expect((await explain({ rule: 'identity:users:list', user: { name: 'demo' }, scope })).roles).toEqual([
+          { name: 'manager', through: `assigned to the user on ${place}` }, { name: 'member', through: `implied: manager → member; the first assigned to the user on ${place}` },
+          { name: 'reader', through: `implied: manager → member → reader; the first assigned to the user on ${place}` },
+        ]);
+      }
+    });
+  });
+
   it('knows where there would be no token at all', async () => {
     expect(await explain({ rule: 'compute:servers:list', user: { name: 'demo' }, scope: { project: { name: 'admin' } } })).toMatchObject({ allowed: false, because: expect.stringContaining('no role on this project') });
     await identity.with("UPDATE identity.users SET enabled = false WHERE name = 'demo'", "UPDATE identity.users SET enabled = true WHERE name = 'demo'", async () => {
@@ -89,6 +102,10 @@ describe('an explanation', () => {
     const demo = (await identity.login(byName('demo', DEMO), project('demo'))).body.token.user.id as string;
     const self: Caller = { ...admin, userId: demo, roles: ['member'], isAdmin: false };
     expect((await explain({ rule: 'compute:servers:list', user: { id: demo }, scope: { project: { name: 'demo' } } }, self)).allowed).toBe(true);
+    // What they have no part in is as if it were not there.
+    for (const scope of [{ project: { name: 'admin' } }, { project: { name: 'none' } }, { domain: { id: 'default' } }, { domain: { id: 'none' } }]) {
+      await expect(explain({ rule: 'compute:servers:list', user: { id: demo }, scope }, self)).rejects.toMatchObject({ kind: 'not-found', message: `There is no such ${'project' in scope ? 'project' : 'domain'}.` });
+    }
     for (const user of [{ name: 'admin' }, { name: 'nobody-at-all' }]) await expect(explain({ rule: 'compute:servers:list', user, scope: {} }, self)).rejects.toMatchObject({ kind: 'forbidden' });
     await expect(explain({ rule: 'x', user: { name: 'nobody-at-all' }, scope: {} })).rejects.toMatchObject({ kind: 'not-found' });
     await expect(explain({ rule: 'x', user: {}, scope: {} })).rejects.toMatchObject({ kind: 'bad-request' });

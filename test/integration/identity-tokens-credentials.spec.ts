@@ -132,7 +132,7 @@ describe('an application credential', () => {
     expect((await identity.call('GET', '/v3/auth/projects', { token })).status).toBe(200);
 
     const other = await made({ name: 'mortal too' });
-    await identity.database.db.transaction((client) => deleteApplicationCredentials(client, { userIds: [userId], projectId }));
+    await identity.database.db.transaction((client) => deleteApplicationCredentials(client, { userIds: [userId], places: [{ roleId: 'any', projectId, domainId: null, inherited: false, projectDomainId: 'default' }] }));
     expect((await login(other)).status).toBe(401);
   });
 });

@@ -6,12 +6,12 @@ import { SigningKeysRepository } from '../../apps/identity/src/keys/signing-keys
 import { LoginsRepository } from '../../apps/identity/src/logins/logins.repository.js';
 import { Logins } from '../../apps/identity/src/logins/logins.js';
 import { RevocationFeedRepository } from '../../apps/identity/src/revocations/revocation-feed.repository.js';
-import { ADMIN, byName, DEMO, IdentityUnderTest, project, type Answer } from '../support/identity.js';
+import { ADMIN, byName, DEMO, IdentityUnderTest, project, tokenOf, type Answer } from '../support/identity.js';
 
 let identity: IdentityUnderTest;
 beforeAll(async () => {
   identity = await IdentityUnderTest.start({
-    logins: { accountFailures: 3, addressFailures: 6, delayS: 10, longestDelayS: 60, forgetS: 900 },
+    logins: { accountFailures: 3, everywhereFailures: 8, addressFailures: 6, delayS: 10, longestDelayS: 60, forgetS: 900 },
     passwords: { minLength: 8, minKinds: 2, history: 3, expiryDays: 90, minAgeDays: 0, changeAtFirstUse: true },
   });
 }, 60_000);
@@ -25,36 +25,67 @@ const later = (): Promise<unknown> => identity.database.admin.query("UPDATE iden
 
 describe('failed logins', () => {
   it.each([['a user', 'demo'], ['nobody', 'no-such-user']])('make %s wait, longer with every one', async (_, name) => {
-    for (let n = 0; n < 3; n += 1) expect((await tryAs(name, 'wrong', `10.0.0.${n}`)).status).toBe(401);
+    for (let n = 0; n < 3; n += 1) expect((await tryAs(name, 'wrong', '10.0.1.1')).status).toBe(401);
     const first = await tryAs(name, DEMO, '10.0.1.1');
     expect(waitOf(first)).toEqual([429, 10]);
     expect(first.body.error).toEqual({ code: 429, title: 'Too Many Requests', message: 'Too many failed logins. Wait before the next one.' });
     await later();
-    expect((await tryAs(name, 'wrong', '10.0.1.2')).status).toBe(401);
-    expect(waitOf(await tryAs(name, 'wrong', '10.0.1.3'))).toEqual([429, 20]);
-    for (const wait of [40, 60, 60]) {
+    expect((await tryAs(name, 'wrong', '10.0.1.1')).status).toBe(401);
+    expect(waitOf(await tryAs(name, 'wrong', '10.0.1.1'))).toEqual([429, 20]);
+    // The address' own count would make it wait too.
+    await identity.database.admin.query("DELETE FROM identity.login_failures WHERE subject LIKE 'address/%'");
+    for (const wait of [40, 60]) {
       await later();
-      expect((await tryAs(name, 'wrong', '10.0.1.4')).status).toBe(401);
-      expect(waitOf(await tryAs(name, 'wrong', '10.0.1.5'))).toEqual([429, wait]);
+      expect((await tryAs(name, 'wrong', '10.0.1.1')).status).toBe(401);
+      expect(waitOf(await tryAs(name, 'wrong', '10.0.1.1'))).toEqual([429, wait]);
     }
+    // Nobody else has to wait for it.
+    expect((await tryAs(name, 'wrong', '10.0.1.2')).status).toBe(401);
+  });
+
+  const guess = (user: object, address: string): Promise<Answer> => identity.login({ methods: ['password'], password: { user: { ...user, password: 'wrong' } } }, undefined, '', address);
+  it('do not tell who exists: a nobody waits by every way of writing its name, as somebody does', async () => {
+    const { id } = (await tryAs('demo', DEMO, '10.5.9.9')).body.token.user;
+    const waysOf = (name: string) => [{ name, domain: { id: 'default' } }, { name, domain: { name: 'Default' } }, { name, domain: { id: 'default', name: 'x' } }];
+    for (const [at, users] of [waysOf('demo'), waysOf('no-such-user'), [{ id, name: 'n1' }, { id, name: 'n2' }, { id, domain: { id: 'x' } }], ['1', '2', '3'].map((name) => ({ id: 'f'.repeat(32), name }))].entries()) {
+      const statuses: number[] = [];
+      for (const user of [...users, ...users]) statuses.push((await guess(user, `10.5.0.${at}`)).status);
+      expect([at, statuses]).toEqual([at, [401, 401, 401, 429, 429, 429]]);
+    }
+    const credential = (user: object) => identity.login({ methods: ['application_credential'], application_credential: { name: 'none', user, secret: 'x' } }, undefined, '', '10.5.1.1');
+    for (const user of [{ id }, ...waysOf('demo').slice(1)]) expect((await credential(user)).status).toBe(401);
+    expect((await credential({ id })).status).toBe(429);
+  });
+
+  it('of strangers do not keep the owner out, where they have logged in lately', async () => {
+    expect((await tryAs('demo', DEMO, '10.6.0.1')).status).toBe(201);
+    for (let n = 0; n < 8; n += 1) expect((await tryAs('demo', 'wrong', `10.6.1.${n}`)).status).toBe(401);
+    expect((await tryAs('demo', DEMO, '10.6.2.1')).status).toBe(429);
+    expect((await tryAs('demo', DEMO, '10.6.0.1')).status).toBe(201);
+    // There, too, guesses are bounded.
+    for (let n = 0; n < 3; n += 1) expect((await tryAs('demo', 'wrong', '10.6.0.1')).status).toBe(401);
+    expect((await tryAs('demo', DEMO, '10.6.0.1')).status).toBe(429);
+    await identity.database.admin.query("UPDATE identity.login_failures SET last_at = now() - interval '31 days' WHERE failures = 0");
+    await identity.database.admin.query("DELETE FROM identity.login_failures WHERE subject LIKE 'pair/%'");
+    expect((await tryAs('demo', DEMO, '10.6.0.1')).status).toBe(429);
   });
 
   it('are one account\'s by whatever name it is called', async () => {
     const { id } = (await tryAs('demo', DEMO, '10.0.0.1')).body.token.user;
     await tryAs('demo', 'wrong', '10.0.0.1');
-    await identity.login({ methods: ['password'], password: { user: { id, password: 'wrong' } } }, undefined, '', '10.0.0.2');
-    await identity.login({ methods: ['password'], password: { user: { name: 'demo', domain: { name: 'Default' }, password: 'wrong' } } }, undefined, '', '10.0.0.3');
-    expect((await tryAs('demo', DEMO, '10.0.0.4')).status).toBe(429);
-    expect((await tryAs('admin', ADMIN, '10.0.0.4')).status).toBe(201);
+    await guess({ id }, '10.0.0.1');
+    await guess({ name: 'demo', domain: { name: 'Default' } }, '10.0.0.1');
+    expect((await tryAs('demo', DEMO, '10.0.0.1')).status).toBe(429);
+    expect((await tryAs('admin', ADMIN, '10.0.0.1')).status).toBe(201);
   });
 
   it('are forgotten by a good one, and after a while', async () => {
     for (let n = 0; n < 2; n += 1) await tryAs('demo', 'wrong', '10.0.0.1');
     expect((await tryAs('demo', DEMO, '10.0.0.1')).status).toBe(201);
-    for (let n = 0; n < 2; n += 1) expect((await tryAs('demo', 'wrong', '10.0.0.2')).status).toBe(401);
+    for (let n = 0; n < 2; n += 1) expect((await tryAs('demo', 'wrong', '10.0.0.1')).status).toBe(401);
     await identity.database.admin.query("UPDATE identity.login_failures SET last_at = now() - interval '901 s'");
-    for (let n = 0; n < 2; n += 1) expect((await tryAs('demo', 'wrong', '10.0.0.3')).status).toBe(401);
-    expect((await tryAs('demo', DEMO, '10.0.0.3')).status).toBe(201);
+    for (let n = 0; n < 2; n += 1) expect((await tryAs('demo', 'wrong', '10.0.0.1')).status).toBe(401);
+    expect((await tryAs('demo', DEMO, '10.0.0.1')).status).toBe(201);
   });
 
   it('of one address make it wait, whoever it says it is; its network too, when that is IPv6', async () => {
@@ -78,7 +109,7 @@ describe('failed logins', () => {
     const config = { region: 'r', tokenTtlS: 60 };
     await new Housekeeping(new RevocationFeedRepository(db), new Logins(new LoginsRepository(db), config), new SigningKeysRepository(db), pino({ enabled: false })).run();
     const left = async (query: string): Promise<unknown[]> => (await admin.query<{ it: unknown }>(query)).rows.map(({ it }) => it);
-    expect(await left('SELECT count(*)::int AS it FROM identity.login_failures')).toEqual([2]);
+    expect(await left('SELECT count(*)::int AS it FROM identity.login_failures')).toEqual([3]);
     expect(await left("SELECT user_id AS it FROM identity.revocations WHERE user_id IN ('over', 'alive')")).toEqual(['alive']);
     expect(await left("SELECT kid AS it FROM identity.signing_keys WHERE kid IN ('old', 'recent')")).toEqual(['recent']);
     await admin.query("DELETE FROM identity.signing_keys WHERE kid = 'recent'");
@@ -87,15 +118,17 @@ describe('failed logins', () => {
   it('that come all at once tell no more than the first few', async () => {
     const answers = await Promise.all(Array.from({ length: 24 }, (_, n) => tryAs('demo', 'wrong', `10.1.0.${n}`)));
     const told = answers.filter(({ status }) => status === 401).length;
-    expect(told).toBe(3);
-    expect(answers.filter(({ status }) => status === 429)).toHaveLength(21);
+    expect(told).toBe(8);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(16);
     expect((await tryAs('demo', DEMO, '10.1.1.1')).status).toBe(429);
+    const alike = await Promise.all(Array.from({ length: 24 }, () => tryAs('admin', 'wrong', '10.1.2.1')));
+    expect(alike.filter(({ status }) => status === 401)).toHaveLength(3);
   });
 
   it('of application credentials count as well', async () => {
     const proof = { methods: ['application_credential'], application_credential: { id: '0'.repeat(32), secret: 'x' } };
-    for (let n = 0; n < 3; n += 1) expect((await identity.login(proof, undefined, '', `10.2.0.${n}`)).status).toBe(401);
-    expect((await identity.login(proof, undefined, '', '10.2.0.9')).status).toBe(429);
+    for (let n = 0; n < 3; n += 1) expect((await identity.login(proof, undefined, '', '10.2.0.1')).status).toBe(401);
+    expect((await identity.login(proof, undefined, '', '10.2.0.1')).status).toBe(429);
   });
 
   it('are written down, without what was tried', async () => {
@@ -105,6 +138,39 @@ describe('failed logins', () => {
     expect(row).toMatchObject({ user_name: 'demo', address: '10.3.0.1', outcome: 'failure', request_id: expect.stringMatching(/^req-/), detail: expect.stringContaining('wrong password') });
     expect(JSON.stringify(row)).not.toContain('not-the-password');
     expect(identity.log.join()).not.toContain('not-the-password');
+  });
+
+  it('are written down once each, whatever they failed for', async () => {
+    const { admin } = identity.database;
+    const at = '10.7.0.1';
+    const whys = async (): Promise<string[]> => (await admin.query("DELETE FROM audit.records WHERE action = 'auth:login' RETURNING detail ->> 'why' AS why")).rows.map(({ why }: { why: string }) => why);
+    const token = tokenOf(await identity.login(byName('demo', DEMO), project('demo'), '', at));
+    const { user: { id: userId } } = (await identity.call('GET', '/v3/auth/tokens', { token, subject: token })).body.token;
+    const made = (await identity.call('POST', `/v3/users/${userId}/application_credentials`, { token, body: { application_credential: { name: 'audited' } } })).body.application_credential;
+    const byCredential = () => identity.login({ methods: ['application_credential'], application_credential: { id: made.id, secret: made.secret } }, undefined, '', at);
+    const byToken = (id: string, address = at) => identity.login({ methods: ['token'], token: { id } }, undefined, '', address);
+    const cases: [string, () => Promise<Answer>, [string, string]?][] = [
+      ['scope refused', () => identity.login(byName('demo', DEMO), project('admin'), '', at)],
+      ['token refused', () => byToken('abc.def.ghi')],
+      ['gone or disabled', () => byToken(token), ["UPDATE identity.users SET enabled = false WHERE name = 'demo'", 'UPDATE identity.users SET enabled = true']],
+      ['must be changed', () => tryAs('demo', DEMO, at), ["UPDATE identity.users SET must_change_password = true WHERE name = 'demo'", 'UPDATE identity.users SET must_change_password = false']],
+      ['credential has expired', byCredential, ["UPDATE identity.application_credentials SET expires_at = now()", 'UPDATE identity.application_credentials SET expires_at = NULL']],
+      ['lost a role', byCredential, ["UPDATE identity.application_credential_roles SET role_id = (SELECT id FROM identity.roles WHERE name = 'service') WHERE role_id = (SELECT id FROM identity.roles WHERE name = 'member')",
+        "UPDATE identity.application_credential_roles SET role_id = (SELECT id FROM identity.roles WHERE name = 'member') WHERE role_id = (SELECT id FROM identity.roles WHERE name = 'service')"]],
+      ['more methods', () => tryAs('demo', DEMO, at), [`UPDATE identity.users SET options = '{"multi_factor_auth_enabled": true, "multi_factor_auth_rules": [["password", "token"]]}' WHERE name = 'demo'`, "UPDATE identity.users SET options = '{}'"]],
+      ['no such user', () => tryAs('nobody', 'x', at)],
+      ['a token of an application credential', async () => byToken(tokenOf(await byCredential()))],
+      ['wrong secret', () => identity.login({ methods: ['application_credential'], application_credential: { id: made.id, secret: 'x' } }, undefined, '', at)],
+    ];
+    await whys();
+    for (const [why, login, [change, undo] = ['SELECT 1', 'SELECT 1']] of cases) {
+      await identity.with(change, undo, async () => { expect([401, 403]).toContain((await login()).status); });
+      expect(await whys()).toEqual([expect.stringContaining(why)]);
+    }
+    for (let n = 0; n < 3; n += 1) await tryAs('demo', 'wrong', '10.7.0.2');
+    await whys();
+    for (let n = 0; n < 5; n += 1) expect((await tryAs('demo', 'wrong', '10.7.0.2')).status).toBe(429);
+    expect(await whys()).toEqual(['password: too many failed logins']);
   });
 });
 

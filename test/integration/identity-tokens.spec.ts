@@ -35,6 +35,18 @@ async function refusedElsewhereAfter(token: string): Promise<number> {
 }
 
 describe('scopes', () => {
+  it('with more roles than a token can name are refused with words', async () => {
+    await identity.with(
+      `INSERT INTO identity.roles (id, name) SELECT md5(n::text), rpad('long-' || n, 250, 'x') FROM generate_series(1, 40) AS n;
+       INSERT INTO identity.role_assignments (user_id, project_id, role_id) SELECT '${demoId}', '${demoProject}', id FROM identity.roles WHERE name LIKE 'long-%'`,
+      "DELETE FROM identity.role_assignments WHERE role_id IN (SELECT id FROM identity.roles WHERE name LIKE 'long-%'); DELETE FROM identity.roles WHERE name LIKE 'long-%'",
+      async () => {
+        const answer = await identity.login(byName('demo', DEMO), project('demo'));
+        expect([answer.status, answer.headers['x-subject-token'], answer.body.error.message]).toEqual([403, undefined, expect.stringContaining('no service takes more than 8192: it names 42 roles')]);
+      });
+    expect((await identity.login(byName('demo', DEMO), project('demo'))).status).toBe(201);
+  });
+
   it('are a project, a domain, the system, or none', async () => {
     const onDomain = { domain: { name: 'Default' } };
     expect((await identity.login(byName('demo', DEMO), onDomain)).status).toBe(401);

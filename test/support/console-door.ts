@@ -5,7 +5,7 @@ import { WebSocket } from 'ws';
 import { makeSigningKey, signToken } from '#libs/auth';
 import {
   connectConsole, consoleEnded, createConsoleTicket, getServerDiagnostics, listTokenKeys, openConsole, redeemConsoleTicket,
-  type HostId, type InstanceId, type OutputOf, type ReceivedBy,
+  type HostId, type InstanceId, type OutputOf, type ReceivedBy, type RevocationRow,
 } from '#libs/contracts';
 import { notFound, unsupported } from '#libs/errors';
 import { createDoor } from '#libs/http';
@@ -22,6 +22,8 @@ export class ConsoleDoorUnderTest {
   readonly tickets = new Map<string, Ticket>();
   readonly ended: ReceivedBy<typeof consoleEnded>[] = [];
   readonly connects: ReceivedBy<typeof connectConsole>[] = [];
+  /** What identity says was revoked. */
+  readonly revoked: RevocationRow[] = [];
   readonly #key = makeSigningKey('c0ffee00-0000-4000-8000-000000000000').key;
   readonly #consoles = { dialUrl: '', allowedOrigins: ['panel.example'] };
   ttlMs = 60_000;
@@ -77,7 +79,7 @@ export class ConsoleDoorUnderTest {
 
   #compute(): void {
     const serve = { group: 'compute' };
-    this.bus.handle(listTokenKeys, async () => ({ keys: [{ kid: this.#key.kid, x: this.#key.x }] }), serve);
+    this.bus.handle(listTokenKeys, async () => ({ keys: [{ kid: this.#key.kid, x: this.#key.x }], revocations: { rows: this.revoked, more: false, horizon: '1' } }), serve);
     this.bus.handle(createConsoleTicket, async (input) => {
       if (input.instanceId !== this.serverId) throw notFound(`Instance ${input.instanceId} could not be found.`);
       if (this.unavailable !== undefined) throw unsupported(this.unavailable);
@@ -89,7 +91,7 @@ export class ConsoleDoorUnderTest {
       const ticket = this.tickets.get(ticketHash);
       if (ticket === undefined || ticket.sessionId !== null || ticket.expiresAt < Date.now()) throw notFound('no');
       ticket.sessionId = sessionId;
-      return { instanceId: ticket.input.instanceId, projectId: PROJECT, hostId: this.hostId, kind: ticket.input.kind, sessionEndsAt: ticket.input.sessionEndsAt };
+      return { instanceId: ticket.input.instanceId, projectId: PROJECT, hostId: this.hostId, kind: ticket.input.kind, sessionEndsAt: ticket.input.sessionEndsAt, login: ticket.input.login };
     }, serve);
     this.bus.handle(connectConsole, async (input) => {
       this.connects.push(input);

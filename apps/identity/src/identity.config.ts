@@ -13,6 +13,8 @@ export interface IdentityConfig {
   auditKeepDays?: number;
   /** 32 bytes in hex that seal stored credentials; whoever loses it loses them. Absent: none can be kept. */
   credentialKey?: string;
+  /** Keys that did so before: what was sealed with one is still opened, and sealed anew when it is changed. */
+  oldCredentialKeys?: readonly string[] | undefined;
   /** Absent: DEFAULT_LOGIN_RULES. */
   logins?: LoginRules;
   /** Absent: DEFAULT_PASSWORD_RULES. */
@@ -21,8 +23,10 @@ export interface IdentityConfig {
 
 /** How failed logins make one wait. The wait doubles with every further failure. */
 export interface LoginRules {
-  /** Failures of one account before it has to wait; 0: never. */
+  /** Failures of one account from one address (IPv6: one /64) before that address has to wait for it; 0: accounts never have to wait. */
   accountFailures: number;
+  /** Failures of one account from all addresses, before those from which it did not log in lately have to wait; 0: never. */
+  everywhereFailures: number;
   /** Failures from one address (IPv6: one /64), whatever the accounts; 0: never. */
   addressFailures: number;
   /** The first wait and the longest, in seconds. */
@@ -47,7 +51,7 @@ export interface PasswordRules {
   changeAtFirstUse: boolean;
 }
 
-export const DEFAULT_LOGIN_RULES: LoginRules = { accountFailures: 5, addressFailures: 50, delayS: 1, longestDelayS: 300, forgetS: 900 };
+export const DEFAULT_LOGIN_RULES: LoginRules = { accountFailures: 5, everywhereFailures: 100, addressFailures: 50, delayS: 1, longestDelayS: 300, forgetS: 900 };
 export const DEFAULT_PASSWORD_RULES: PasswordRules = { minLength: 8, minKinds: 0, history: 0, expiryDays: 0, minAgeDays: 0, changeAtFirstUse: false };
 
 /** What the process gives to identity's applications; the HTTP and the bus application share it. */

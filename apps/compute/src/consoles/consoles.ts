@@ -20,14 +20,14 @@ export class Consoles {
     @Inject(BUS) private readonly bus: Bus, @Inject(TEMPO) private readonly tempo: Tempo,
   ) {}
 
-  async createTicket({ caller, instanceId, kind, ticketHash, sessionEndsAt }: ReceivedBy<typeof createConsoleTicket>): Promise<OutputOf<typeof createConsoleTicket>> {
+  async createTicket({ caller, instanceId, kind, ticketHash, sessionEndsAt, login }: ReceivedBy<typeof createConsoleTicket>): Promise<OutputOf<typeof createConsoleTicket>> {
     const row = visible(await this.instances.find(instanceId), caller, instanceId);
     const frozen = row.observed?.frozen ?? {};
     const answer = consoleAvailable(kind, { id: row.id, hostId: row.host_id, observedState: row.observed_state, frozen });
     if (!answer.ok) throw new SkyError(answer.kind, answer.message);
     const expiresAt = await this.tickets.create({
       hash: ticketHash, instanceId, projectId: row.project_id, userId: caller.userId, requestId: caller.requestId, kind, hostId: row.host_id as string,
-      ttlMs: this.tempo.consoleTicketTtlMs, sessionEndsAt,
+      ttlMs: this.tempo.consoleTicketTtlMs, sessionEndsAt, login,
     });
     if (expiresAt === undefined) throw new SkyError('too-many-requests', `Instance ${instanceId} has ${LIMITS.consoleTicketsUnused} consoles waiting to be opened already.`, { retryAfterS: Math.ceil(this.tempo.consoleTicketTtlMs / 1000) });
     return { expiresAt: expiresAt.toISOString() };
@@ -37,7 +37,7 @@ export class Consoles {
   async redeem({ ticketHash, sessionId, requestId, from }: ReceivedBy<typeof redeemConsoleTicket>): Promise<OutputOf<typeof redeemConsoleTicket>> {
     const used = await this.tickets.redeem(ticketHash, sessionId, requestId, from);
     if (used === undefined) throw notFound('This console ticket is unknown, used or expired; ask for a new one.');
-    return { instanceId: used.instance_id as InstanceId, projectId: used.project_id, hostId: used.host_id as HostId, kind: used.kind, sessionEndsAt: used.session_ends_at.toISOString() };
+    return { instanceId: used.instance_id as InstanceId, projectId: used.project_id, hostId: used.host_id as HostId, kind: used.kind, sessionEndsAt: used.session_ends_at.toISOString(), ...(used.login !== null && { login: used.login }) };
   }
 
   async connect({ sessionId, url, key }: ReceivedBy<typeof connectConsole>): Promise<Record<string, never>> {

@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Post, Req, UseGuards, UseInterceptors } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { CallerParam, enforce, Policy, TokenParam, type VerifiedToken } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
@@ -7,6 +7,7 @@ import { BaseUrl } from '../http/base-url.js';
 import { found } from '../http/found.js';
 import { PathId } from '../http/text.js';
 import { VaryInterceptor } from '../http/vary.interceptor.js';
+import { FreshTokenGuard } from '../tokens/fresh-token.guard.js';
 import { AccessRulesRepository } from './access-rules.repository.js';
 import { ApplicationCredentialsRepository, type CredentialRow } from './application-credentials.repository.js';
 import { AccessRulesQuery, CreateCredentialBody, CredentialsQuery } from './application-credentials.schema.js';
@@ -33,6 +34,7 @@ export class ApplicationCredentialsController {
 
   @Post('application_credentials')
   @Policy('identity:application-credentials:create')
+  @UseGuards(FreshTokenGuard)
   async create(
     @CallerParam() caller: Caller, @TokenParam() token: VerifiedToken, @PathId('userId') userId: string,
     @ZodBody(CreateCredentialBody) body: CreateCredentialBody, @IdsParam() ids: Ids, @Req() request: FastifyRequest,

@@ -82,6 +82,11 @@ export class ApplicationCredentialsRepository {
     return row?.n ?? 0;
   }
 
+  /** When it ends; null: never, undefined: there is no such one. */
+  async endOf(client: PoolClient, id: string): Promise<Date | null | undefined> {
+    return (await client.query<{ expires_at: Date | null }>('SELECT expires_at FROM identity.application_credentials WHERE id = $1', [id])).rows[0]?.expires_at;
+  }
+
   async insert(client: PoolClient, row: Omit<CredentialRow, 'roles' | 'accessRules'>, secretHash: string, roleIds: readonly string[], ruleIds: readonly string[]): Promise<void> {
     await client.query(
       'INSERT INTO identity.application_credentials (id, user_id, project_id, name, description, secret_hash, expires_at, unrestricted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)',

@@ -1,13 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { audit } from '#libs/audit';
-import type { VerifiedToken } from '#libs/auth';
+import { REAUTHENTICATE, type VerifiedToken } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
-import { badRequest, forbidden, internalError, overQuota } from '#libs/errors';
+import { badRequest, forbidden, internalError, overQuota, unauthorized } from '#libs/errors';
 import { unlessRepeated, type Ids } from '#libs/http';
 import { newId } from '../http/new-id.js';
 import { duplicateName, unlessAbsent, unlessTaken } from '../http/unless-taken.js';
 import { LIMITS } from '../limits.js';
+import { isRevoked } from '../revocations/revoked-tokens.repository.js';
 import { AccessRulesRepository } from './access-rules.repository.js';
 import { ApplicationCredentialsRepository, type CredentialRow } from './application-credentials.repository.js';
 import type { CreateCredentialBody, RuleRef } from './application-credentials.schema.js';
@@ -36,6 +37,9 @@ export class CreateApplicationCredential {
     const made = this.db.transaction(async (client) => {
       // One lock per user, so that two at once do not both become the last that is allowed.
       await client.query('SELECT 1 FROM identity.users WHERE id = $1 FOR NO KEY UPDATE', [caller.userId]);
+      // Whoever takes something from the user either did it before, and it is seen here, or waits and takes this away too.
+      if (await isRevoked(client, token)) throw unauthorized(REAUTHENTICATE, { internal: 'the token was revoked meanwhile' });
+      row.expiresAt = await this.endOf(client, token, row.expiresAt);
       if (await this.credentials.count(client, caller.userId) >= LIMITS.applicationCredentials) throw overQuota(`A user has at most ${LIMITS.applicationCredentials} application credentials.`);
       const ruleIds = await this.rulesOf(client, caller.userId, wanted.access_rules ?? [], ids);
       const inserted = unlessTaken(this.credentials.insert(client, row, hash, roleIds, ruleIds), () => duplicateName('application_credential', row.name));
@@ -49,6 +53,15 @@ export class CreateApplicationCredential {
     const stored = await unlessRepeated(ids, made.then(find), find, (mine) => mine?.userId === caller.userId);
     if (stored === undefined) throw internalError('an application credential went while it was made');
     return { row: stored, secret };
+  }
+
+  /** One that is made by another never outlives it. */
+  private async endOf(client: PoolClient, { claims }: VerifiedToken, wanted: Date | null): Promise<Date | null> {
+    if (claims.applicationCredential === undefined) return wanted;
+    const parent = await this.credentials.endOf(client, claims.applicationCredential.id);
+    if (parent === undefined) throw unauthorized(REAUTHENTICATE, { internal: 'the application credential is gone' });
+    if (parent !== null && wanted !== null && wanted > parent) throw badRequest(`Invalid application credential: it cannot outlive the one by which it is made, which ends at ${parent.toISOString()}.`);
+    return wanted ?? parent;
   }
 
   private async rulesOf(client: PoolClient, userId: string, refs: readonly RuleRef[], ids: Ids): Promise<string[]> {

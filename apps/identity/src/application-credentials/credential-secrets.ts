@@ -5,12 +5,12 @@ import { PasswordHasher } from '../passwords/password-hasher.js';
 
 const MADE_HERE = 'sha512$';
 const digest = (secret: string): Buffer => createHash('sha512').update(secret).digest();
-const NOBODY = digest('');
 
 /**
  * Secrets of application credentials, stored as hashes. One that is made here has 256 random bits: nobody finds it by
  * trying, so a fast hash is as good as a slow one, and machines log in by thousands a second. One that a client chose may
- * be a word: it is hashed as passwords are.
+ * be a word: it is hashed as passwords are. A wrong secret always costs what a password does, so that time does not tell
+ * which credentials there are and whose secret is a word.
  */
 @Injectable()
 export class CredentialSecrets {
@@ -25,9 +25,9 @@ export class CredentialSecrets {
 
   /** @param stored null: there is no such credential. */
   async matches(stored: string | null, secret: string): Promise<boolean> {
-    if (stored !== null && !stored.startsWith(MADE_HERE)) return this.hasher.matches(stored, secret);
-    const expected = stored === null ? NOBODY : Buffer.from(stored.slice(MADE_HERE.length), 'base64url');
+    if (stored?.startsWith(MADE_HERE) !== true) return this.hasher.matches(stored, secret);
+    const expected = Buffer.from(stored.slice(MADE_HERE.length), 'base64url');
     const given = digest(secret);
-    return expected.length === given.length && timingSafeEqual(expected, given) && stored !== null;
+    return (expected.length === given.length && timingSafeEqual(expected, given)) || this.hasher.matches(null, secret);
   }
 }

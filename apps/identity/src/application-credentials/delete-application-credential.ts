@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { audit } from '#libs/audit';
-import { TokenVerifier, type VerifiedToken } from '#libs/auth';
+import type { VerifiedToken } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 import { forbidden } from '#libs/errors';
@@ -15,7 +15,7 @@ import { assertMayManage } from './create-application-credential.js';
 export class DeleteApplicationCredential {
   constructor(
     @Inject(DATABASE) private readonly db: Database, private readonly credentials: ApplicationCredentialsRepository,
-    private readonly accessRules: AccessRulesRepository, private readonly verifier: TokenVerifier,
+    private readonly accessRules: AccessRulesRepository,
   ) {}
 
   async credential(caller: Caller, token: VerifiedToken, id: string): Promise<void> {
@@ -25,7 +25,6 @@ export class DeleteApplicationCredential {
       await revoke(client, { applicationCredentialId: id, reason: 'the application credential was deleted' });
       await audit(client, caller, { service: 'identity', action: 'application-credentials:delete', target: { kind: 'application-credential', id } });
     });
-    await this.verifier.renew();
   }
 
   accessRule(caller: Caller, userId: string, id: string): Promise<void> {

@@ -32,8 +32,8 @@ export class ChangeCredentials {
     };
     enforce('identity:credentials:create', caller, { userId: it.userId });
     requireOwnProject(caller, it);
+    requireMayManage(delegation, it.type);
     if (isEc2(it.type)) {
-      if (delegation?.restricted === true) throw forbidden("Using method 'application_credential' is not allowed for managing additional credentials.");
       const blob = ec2Blob(it.blob);
       it.id = createHash('sha256').update(blob.access).digest('hex');
       // What is made by delegation goes on acting by it.
@@ -49,14 +49,16 @@ export class ChangeCredentials {
     return unlessRepeated(ids, made, async () => (await this.credentials.get(it.id)) ?? undefined, (known) => known.blob === it.blob && known.userId === it.userId);
   }
 
-  update({ caller }: CredentialCaller, id: string, { credential: body }: UpdateCredentialBody): Promise<Credential> {
+  update({ caller, delegation }: CredentialCaller, id: string, { credential: body }: UpdateCredentialBody): Promise<Credential> {
     requireSameId(id, body);
     return this.db.transaction(async (client) => {
       const old = allowedOn('update', caller, id, await this.credentials.lock(client, id));
+      requireMayManage(delegation, old.type);
       const it: Credential = {
         id, userId: body.user_id ?? old.userId, projectId: body.project_id === undefined ? old.projectId : body.project_id, type: body.type ?? old.type, blob: body.blob ?? old.blob,
         extra: mergedExtra(old.extra, extraOf(body, CREDENTIAL_KEYS)),
       };
+      requireMayManage(delegation, it.type);
       // Neither given away nor taken over.
       allowedOn('update', caller, id, it);
       if (isEc2(it.type) !== isEc2(old.type)) throw badRequest('A credential does not become one of ec2, nor ceases to be one: its id says what it is.');
@@ -71,9 +73,10 @@ export class ChangeCredentials {
     });
   }
 
-  remove({ caller }: CredentialCaller, id: string): Promise<void> {
+  remove({ caller, delegation }: CredentialCaller, id: string): Promise<void> {
     return this.db.transaction(async (client) => {
       const it = allowedOn('delete', caller, id, await this.credentials.lockSealed(client, id));
+      requireMayManage(delegation, it.type);
       await this.credentials.remove(client, id);
       await audit(client, caller, { service: 'identity', action: 'credentials:delete', target: { kind: 'credential', id }, detail: { type: it.type, ownerId: it.userId } });
     });
@@ -91,6 +94,11 @@ export function allowedOn<T extends Pick<Credential, 'userId' | 'projectId'>>(ve
 /** Somebody to whom a project was delegated reaches what belongs to that project, and no second factor of the user's. */
 function requireOwnProject(caller: Caller, { projectId }: Pick<Credential, 'projectId'>): void {
   if (typeof caller.applicationCredentialId === 'string' && projectId !== caller.projectId) throw forbidden('Credential project does not match the project scope of the delegated token');
+}
+
+/** A key of ec2 is a way to log in: what may not make application credentials has no hand on it, nor what has access rules, which a key would not have. */
+function requireMayManage(delegation: CredentialCaller['delegation'], type: string): void {
+  if (delegation !== undefined && isEc2(type) && (delegation.restricted || delegation.ruled)) throw forbidden("Using method 'application_credential' is not allowed for managing additional credentials.");
 }
 
 const isEc2 = (type: string): boolean => type.toLowerCase() === 'ec2';

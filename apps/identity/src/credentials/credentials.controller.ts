@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Patch, Post, Req, UseInterceptors } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Patch, Post, Req, UseGuards, UseInterceptors } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { allows, CallerParam, Policy, TokenParam, type VerifiedToken } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
@@ -6,8 +6,9 @@ import { IdsParam, ZodBody, ZodQuery, type Ids } from '#libs/http';
 import { BaseUrl } from '../http/base-url.js';
 import { IdParam } from '../http/text.js';
 import { VaryInterceptor } from '../http/vary.interceptor.js';
+import { FreshTokenGuard } from '../tokens/fresh-token.guard.js';
 import { allowedOn, by, ChangeCredentials } from './change-credentials.js';
-import { CredentialsRepository, type Credential } from './credentials.repository.js';
+import { CredentialsRepository, type ListedCredential } from './credentials.repository.js';
 import { CreateCredentialBody, CredentialsQuery, UpdateCredentialBody } from './credentials.schema.js';
 
 /** Users' secrets for other protocols: stored for them, and shown to them and to administrators. */
@@ -28,6 +29,7 @@ export class CredentialsController {
 
   @Post()
   @Policy('identity:credentials:create')
+  @UseGuards(FreshTokenGuard)
   async create(@CallerParam() caller: Caller, @TokenParam() token: VerifiedToken, @ZodBody(CreateCredentialBody) body: CreateCredentialBody, @IdsParam() ids: Ids, @Req() request: FastifyRequest) {
     return { credential: this.view(request, await this.change.create(by(caller, token), body, ids)) };
   }
@@ -40,6 +42,7 @@ export class CredentialsController {
 
   @Patch(':id')
   @Policy('identity:credentials:update')
+  @UseGuards(FreshTokenGuard)
   async update(@CallerParam() caller: Caller, @TokenParam() token: VerifiedToken, @IdParam() id: string, @ZodBody(UpdateCredentialBody) body: UpdateCredentialBody, @Req() request: FastifyRequest) {
     return { credential: this.view(request, await this.change.update(by(caller, token), id, body)) };
   }
@@ -51,7 +54,8 @@ export class CredentialsController {
     return this.change.remove(by(caller, token), id);
   }
 
-  private view(request: FastifyRequest, { extra, id, userId, projectId, type, blob }: Credential) {
-    return { ...extra, id, user_id: userId, project_id: projectId, type, blob, links: { self: `${this.base.v3(request)}/credentials/${id}` } };
+  private view(request: FastifyRequest, { extra, id, userId, projectId, type, blob }: ListedCredential) {
+    const note = blob === undefined && { unreadable: 'This cloud does not have the key with which it was stored.' };
+    return { ...extra, ...note, id, user_id: userId, project_id: projectId, type, blob, links: { self: `${this.base.v3(request)}/credentials/${id}` } };
   }
 }

@@ -2,13 +2,16 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import { unavailable } from '#libs/errors';
 import type { Extra } from '../http/body.js';
-import { cutPage, pageSize, type Paged } from '../http/links.js';
+import { cutPage, type Paged } from '../http/links.js';
 import { ListSql } from '../http/list-sql.js';
+import { LIMITS } from '../limits.js';
 import { IDENTITY_CONFIG, type IdentityConfig } from '../identity.config.js';
 import type { CredentialsQuery } from './credentials.schema.js';
 import { keyHash, seal, unseal } from './seal.js';
 
 export interface Credential { id: string; userId: string; projectId: string | null; type: string; blob: string; extra: Extra }
+/** One in a list; without a blob when it was stored with a key that this cloud does not have. */
+export type ListedCredential = Omit<Credential, 'blob'> & { blob: string | undefined };
 interface SealedRow extends Omit<Credential, 'blob'> { sealed: Buffer; keyHash: string }
 
 const COLUMNS = 'c.id, c.user_id AS "userId", c.project_id AS "projectId", c.type, c.extra, c.sealed_blob AS sealed, c.key_hash AS "keyHash"';
@@ -17,16 +20,22 @@ const COLUMNS = 'c.id, c.user_id AS "userId", c.project_id AS "projectId", c.typ
 @Injectable()
 export class CredentialsRepository {
   readonly #key: Buffer | undefined;
+  /** By their hashes: the key that seals, and those that did. */
+  readonly #keys: ReadonlyMap<string, Buffer>;
 
-  constructor(@Inject(DATABASE) private readonly db: Database, @Inject(IDENTITY_CONFIG) { credentialKey }: IdentityConfig) {
+  constructor(@Inject(DATABASE) private readonly db: Database, @Inject(IDENTITY_CONFIG) { credentialKey, oldCredentialKeys = [] }: IdentityConfig) {
     this.#key = credentialKey === undefined ? undefined : Buffer.from(credentialKey, 'hex');
+    const known = [...oldCredentialKeys.map((key) => Buffer.from(key, 'hex')), ...(this.#key === undefined ? [] : [this.#key])];
+    this.#keys = new Map(known.map((key) => [keyHash(key), key]));
   }
 
   /** @param within only this user's (and of them only this project's), whatever the query says. */
-  async list(query: CredentialsQuery, within: { userId?: string | undefined; projectId?: string | undefined }): Promise<Paged<Credential>> {
+  async list(query: CredentialsQuery, within: { userId?: string | undefined; projectId?: string | undefined }): Promise<Paged<ListedCredential>> {
     const sql = new ListSql().equals('c.user_id', query.user_id).equals('c.type', query.type).equals('c.user_id', within.userId).equals('c.project_id', within.projectId);
-    const { rows } = await this.db.pool.query<SealedRow>(`SELECT ${COLUMNS} FROM identity.credentials c ${sql.end(query, 'c', 'identity.credentials', {})}`, sql.values);
-    return cutPage(rows.map((row) => this.open(row)), pageSize(query.limit), (row) => row.id);
+    const limit = Math.min(query.limit ?? LIMITS.credentialsPage, LIMITS.credentialsPage);
+    const { rows } = await this.db.pool.query<SealedRow>(`SELECT ${COLUMNS} FROM identity.credentials c ${sql.end({ ...query, limit }, 'c', 'identity.credentials', {})}`, sql.values);
+    const { rows: page, next } = cutPage(rows, Math.min(limit, fitting(rows)), (row) => row.id);
+    return { rows: page.map(({ sealed, ...row }) => (this.#keys.has(row.keyHash) ? this.open({ sealed, ...row }) : { ...row, blob: undefined })), next };
   }
 
   async get(id: string): Promise<Credential | null> {
@@ -75,8 +84,8 @@ export class CredentialsRepository {
   }
 
   private open({ sealed, keyHash: by, ...row }: SealedRow): Credential {
-    const key = this.key();
-    if (by !== keyHash(key)) throw unavailable('Credentials cannot be read: this cloud does not have the key with which they were stored.', { internal: `credential ${row.id} was sealed with key ${by}` });
+    const key = this.#keys.get(by);
+    if (key === undefined) throw unavailable('Credentials cannot be read: this cloud does not have the key with which they were stored.', { internal: `credential ${row.id} was sealed with key ${by}` });
     return { ...row, blob: unseal(key, row.id, sealed) };
   }
 
@@ -84,4 +93,11 @@ export class CredentialsRepository {
     if (this.#key === undefined) throw unavailable('Credentials cannot be kept: this cloud has no key for them.');
     return this.#key;
   }
+}
+
+/** How many of the first stay within the bytes of a page; one at least. */
+function fitting(rows: readonly SealedRow[]): number {
+  let bytes = 0;
+  const over = rows.findIndex(({ sealed }) => (bytes += sealed.length) > LIMITS.credentialsPageBytes);
+  return over === -1 ? rows.length : Math.max(over, 1);
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Controller, Delete, Get, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Post, Req, UseGuards, UseInterceptors } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { CallerParam, enforce, Policy, TokenParam, type VerifiedToken } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
@@ -8,6 +8,7 @@ import { BaseUrl } from '../http/base-url.js';
 import { found } from '../http/found.js';
 import { PathId } from '../http/text.js';
 import { VaryInterceptor } from '../http/vary.interceptor.js';
+import { FreshTokenGuard } from '../tokens/fresh-token.guard.js';
 import { allowedOn, by, ChangeCredentials } from './change-credentials.js';
 import { CredentialsRepository, type Credential } from './credentials.repository.js';
 import { CreateEc2Body } from './credentials.schema.js';
@@ -24,11 +25,14 @@ export class Ec2CredentialsController {
     enforce('identity:credentials:list', caller, { userId });
     const projectId = typeof caller.applicationCredentialId === 'string' ? (caller.projectId ?? undefined) : undefined;
     const { rows } = await this.credentials.list({ user_id: userId, type: 'ec2' }, { projectId });
-    return { credentials: rows.map((row) => this.view(request, row)), links: this.base.links(request, `/users/${userId}/credentials/OS-EC2`) };
+    // One that nobody can open has no access key to be known by; /credentials lists it.
+    const readable = rows.filter((row): row is Credential => row.blob !== undefined);
+    return { credentials: readable.map((row) => this.view(request, row)), links: this.base.links(request, `/users/${userId}/credentials/OS-EC2`) };
   }
 
   @Post()
   @Policy('identity:credentials:create')
+  @UseGuards(FreshTokenGuard)
   async create(@CallerParam() caller: Caller, @TokenParam() token: VerifiedToken, @PathId('user') userId: string, @ZodBody(CreateEc2Body) { tenant_id: projectId }: CreateEc2Body, @IdsParam() ids: Ids, @Req() request: FastifyRequest) {
     enforce('identity:credentials:create', caller, { userId });
     found('project', projectId, await this.credentials.hasProject(projectId) || null);

@@ -13,7 +13,15 @@ describe('granting a token', () => {
 
   it('says by what it was made, in fractions of a second', () => {
     expect(grantToken({ ...facts, now: 1_000.25 })).toMatchObject({ issuedAt: 1_000.25, expiresAt: 4_600, snapshot: '7:9:8' });
-    expect(grantToken({ ...facts, snapshot: `7:999:${'8,'.repeat(200)}` }).snapshot).toBe('7:7:');
+  });
+
+  it('knows of the transactions that ran, of as many as it can carry', () => {
+    const snapshotOf = (running: number): string => `987654321:${987654321 + running}:${Array.from({ length: running }, (_, n) => 987654321 + n).join()}`;
+    for (const running of [0, 11, 60]) expect(grantToken({ ...facts, snapshot: snapshotOf(running) }).snapshot).toBe(snapshotOf(running));
+    const [oldest, next, kept = ''] = grantToken({ ...facts, snapshot: snapshotOf(500) }).snapshot?.split(':') ?? [];
+    // Everything from the first that does not fit counts as not seen.
+    expect([oldest, Number(next)]).toEqual(['987654321', 987654321 + kept.split(',').length]);
+    expect(kept.split(',').length).toBeGreaterThan(60);
   });
 
   it('is for a domain or the system', () => {

@@ -56,8 +56,8 @@ export interface GrantFacts {
   auditId: string;
 }
 
-/** What a token can carry: a longer list of transactions counts as if none after the first had been seen. */
-const LONGEST_SNAPSHOT = 120;
+/** Characters of running transactions that a token can carry (it takes 256), as it carries them: counted from the oldest one. */
+const LONGEST_RUNNING = 240;
 
 /** @param facts `standing` must have passed refuseScope, or be null for an unscoped token; `credential` must have passed refuseCredential. */
 export function grantToken({ user, methods, parent, standing, credential, now, snapshot, ttlS, auditId }: GrantFacts): Grant {
@@ -78,8 +78,15 @@ export function grantToken({ user, methods, parent, standing, credential, now, s
   };
 }
 
+/** A longer list ends with what fits: what began later counts as not seen, which refuses a token rather than trusting one. */
 function shortened(snapshot: string): string {
-  if (snapshot.length <= LONGEST_SNAPSHOT) return snapshot;
-  const oldest = snapshot.split(':', 1)[0] ?? '';
-  return `${oldest}:${oldest}:`;
+  const [oldest = '', , running = ''] = snapshot.split(':');
+  const kept: string[] = [];
+  let length = 0;
+  for (const xid of running.split(',').filter(Boolean)) {
+    length += (BigInt(xid) - BigInt(oldest)).toString().length + 1;
+    if (length > LONGEST_RUNNING) return `${oldest}:${xid}:${kept.join()}`;
+    kept.push(xid);
+  }
+  return snapshot;
 }

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { audit } from '#libs/audit';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
-import { badRequest } from '#libs/errors';
+import { badRequest, conflict } from '#libs/errors';
 import { unlessRepeated, type Ids } from '#libs/http';
 import { mergedOptions } from '../http/body.js';
 import { newId } from '../http/new-id.js';
@@ -24,6 +24,7 @@ export class CreateDomain {
       tags: domain.tags ?? [], options: mergedOptions({}, domain.options),
     };
     const made = this.db.transaction(async (client) => {
+      if (await this.domains.isProject(client, row.id)) throw conflict(`Conflict occurred attempting to store domain - ${row.id} is the id of a project.`);
       await unlessTaken(this.domains.insert(client, row), () => duplicateName('domain', row.name));
       await audit(client, caller, { service: 'identity', action: 'domains:create', target: { kind: 'domain', id: row.id }, detail: { name: row.name } });
       return row;

@@ -43,6 +43,11 @@ export class DomainsRepository {
     return rows[0] ?? null;
   }
 
+  /** A project's id is no domain's: in the tree, in limits and in tokens' scopes one stands for the other. */
+  async isProject(client: PoolClient, id: string): Promise<boolean> {
+    return (await client.query('SELECT 1 FROM identity.projects WHERE id = $1', [id])).rows.length > 0;
+  }
+
   async insert(client: PoolClient, { id, name, description, enabled, tags, options }: DomainRow): Promise<void> {
     await client.query('INSERT INTO identity.domains (id, name, description, enabled, tags, options) VALUES ($1, $2, $3, $4, $5, $6)', [id, name, description, enabled, tags, options]);
   }
@@ -51,26 +56,52 @@ export class DomainsRepository {
     await client.query('UPDATE identity.domains SET name = $2, description = $3, enabled = $4, tags = $5, options = $6, generation = generation + 1 WHERE id = $1', [id, name, description, enabled, tags, options]);
   }
 
-  /** The domain and everything in it: groups, users with what is theirs, projects with what is theirs, its own roles. */
-  async remove(client: PoolClient, id: string): Promise<{ users: number; projects: number; groups: number }> {
-    // Whoever adds something to the domain waits for this lock, and finds no domain then.
+  /**
+   * Of what is in the domain at most `most` users and `most` projects, after its groups, with what is theirs; the domain with its
+   * own roles once nothing else is left, which `rest` says it is not.
+   * `credentials`: ids of the application credentials that went. Projects go from the leaves on: what is left is a tree.
+   */
+  async removeSome(client: PoolClient, id: string, most: number): Promise<{ users: number; projects: number; groups: number; credentials: string[]; rest: boolean }> {
+    // Whoever adds something to the domain waits for this lock, and finds no domain then, or a disabled one.
     await client.query('SELECT 1 FROM identity.domains WHERE id = $1 FOR UPDATE', [id]);
-    const groups = await client.query('DELETE FROM identity.groups WHERE domain_id = $1', [id]);
-    await client.query('DELETE FROM identity.application_credentials WHERE user_id IN (SELECT id FROM identity.users WHERE domain_id = $1)', [id]);
-    const users = await client.query('DELETE FROM identity.users WHERE domain_id = $1', [id]);
-    await client.query('DELETE FROM identity.credentials WHERE project_id IN (SELECT id FROM identity.projects WHERE domain_id = $1)', [id]);
-    await client.query('UPDATE identity.users SET default_project_id = NULL WHERE default_project_id IN (SELECT id FROM identity.projects WHERE domain_id = $1)', [id]);
-    const projects = await client.query('DELETE FROM identity.projects WHERE domain_id = $1', [id]);
-    await client.query('DELETE FROM identity.domains WHERE id = $1', [id]);
-    return { users: users.rowCount ?? 0, projects: projects.rowCount ?? 0, groups: groups.rowCount ?? 0 };
+    const groups = (await client.query('DELETE FROM identity.groups WHERE domain_id = $1', [id])).rowCount ?? 0;
+    const credentials: string[] = [];
+    const users = await this.removeUsers(client, id, most, credentials);
+    let projects = 0;
+    for (let some = -1; some !== 0 && projects < most; projects += some) some = await this.removeLeaves(client, id, most - projects, credentials);
+    const { rows } = await client.query('SELECT 1 FROM identity.users WHERE domain_id = $1 UNION ALL SELECT 1 FROM identity.projects WHERE domain_id = $1 LIMIT 1', [id]);
+    const rest = rows.length > 0;
+    if (!rest) await client.query('DELETE FROM identity.domains WHERE id = $1', [id]);
+    return { users, projects, groups, credentials, rest };
   }
 
-  /** Users of other domains who have roles through groups of this one; `projectId` where the group itself has one. */
-  async lentRoles(client: PoolClient, id: string): Promise<{ userId: string; projectId: string | null }[]> {
-    const { rows } = await client.query<{ userId: string; projectId: string | null }>(
-      `SELECT DISTINCT m.user_id AS "userId", CASE WHEN a.inherited THEN NULL ELSE a.project_id END AS "projectId"
-         FROM identity.groups g JOIN identity.group_members m ON m.group_id = g.id JOIN identity.users u ON u.id = m.user_id JOIN identity.role_assignments a ON a.group_id = g.id
-        WHERE g.domain_id = $1 AND u.domain_id <> $1`, [id]);
+  private async removeUsers(client: PoolClient, id: string, most: number, credentials: string[]): Promise<number> {
+    const { rows } = await client.query<{ id: string }>('SELECT id FROM identity.users WHERE domain_id = $1 LIMIT $2', [id, most]);
+    const ids = idsOf({ rows });
+    // Before their access rules, which they hold.
+    credentials.push(...idsOf(await client.query('DELETE FROM identity.application_credentials WHERE user_id = ANY($1) RETURNING id', [ids])));
+    return (await client.query('DELETE FROM identity.users WHERE id = ANY($1)', [ids])).rowCount ?? 0;
+  }
+
+  /** Projects with none below them. */
+  private async removeLeaves(client: PoolClient, id: string, most: number, credentials: string[]): Promise<number> {
+    const { rows } = await client.query<{ id: string }>(
+      'SELECT p.id FROM identity.projects p WHERE p.domain_id = $1 AND NOT EXISTS (SELECT 1 FROM identity.projects b WHERE b.parent_id = p.id AND b.domain_id = $1) LIMIT $2', [id, most]);
+    const ids = idsOf({ rows });
+    if (ids.length === 0) return 0;
+    credentials.push(...idsOf(await client.query('DELETE FROM identity.application_credentials WHERE project_id = ANY($1) RETURNING id', [ids])));
+    await client.query('DELETE FROM identity.credentials WHERE project_id = ANY($1)', [ids]);
+    await client.query('UPDATE identity.users SET default_project_id = NULL WHERE default_project_id = ANY($1)', [ids]);
+    return (await client.query('DELETE FROM identity.projects WHERE id = ANY($1)', [ids])).rowCount ?? 0;
+  }
+
+  /** Groups of the domain that have roles and members of other domains: these. Nobody joins or leaves them meanwhile. */
+  async lendingGroups(client: PoolClient, id: string): Promise<{ groupId: string; userIds: string[] }[]> {
+    await client.query('SELECT 1 FROM identity.groups WHERE domain_id = $1 ORDER BY id FOR UPDATE', [id]);
+    const { rows } = await client.query<{ groupId: string; userIds: string[] }>(
+      `SELECT g.id AS "groupId", array_agg(u.id) AS "userIds"
+         FROM identity.groups g JOIN identity.group_members m ON m.group_id = g.id JOIN identity.users u ON u.id = m.user_id
+        WHERE g.domain_id = $1 AND u.domain_id <> $1 AND EXISTS (SELECT 1 FROM identity.role_assignments a WHERE a.group_id = g.id) GROUP BY g.id`, [id]);
     return rows;
   }
 
@@ -79,3 +110,5 @@ export class DomainsRepository {
     return (await client.query<{ domain_id: string }>('SELECT domain_id FROM identity.users WHERE id = $1', [userId])).rows[0]?.domain_id;
   }
 }
+
+const idsOf = ({ rows }: { rows: { id: string }[] }): string[] => rows.map(({ id }) => id);

@@ -4,7 +4,7 @@ import { enforce, type PolicyRule } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import { forbidden, notFound } from '#libs/errors';
-import { deleteApplicationCredentials } from '../application-credentials/dead-credentials.repository.js';
+import { deleteApplicationCredentials, goneCredentials } from '../application-credentials/dead-credentials.repository.js';
 import { found } from '../http/found.js';
 import { revoke } from '../revocations/revocations.repository.js';
 import { groupOutranksManagers, keepingAnAdmin } from '../users/admins.repository.js';
@@ -38,8 +38,8 @@ export class GroupMembers {
       await this.change(client, caller, id);
       if (!(await this.groups.removeMember(client, id, userId))) throw noMember(id, userId);
       await revoke(client, { userId, reason: 'the user left a group' });
-      for (const projectId of await this.groups.projectIds(client, id)) await deleteApplicationCredentials(client, { userIds: [userId], projectId });
-      await audit(client, caller, { service: 'identity', action: 'group-members:remove', target: { kind: 'group', id }, detail: { userId } });
+      const gone = await deleteApplicationCredentials(client, { userIds: [userId], places: await this.groups.places(client, id) });
+      await audit(client, caller, { service: 'identity', action: 'group-members:remove', target: { kind: 'group', id }, detail: { userId, ...goneCredentials(gone) } });
     }));
   }
 

@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import type { LostPlace } from '../application-credentials/dead-credentials.repository.js';
 import type { Extra } from '../http/body.js';
+import { cutBounded, withinBytes, type Counted } from '../http/bounded-page.js';
 import { ListSql } from '../http/list-sql.js';
-import { cutPage, pageSize, type Paged } from '../http/links.js';
+import { pageSize, type Paged } from '../http/links.js';
 import type { GroupsQuery } from './groups.schema.js';
 
 export interface GroupRow { id: string; name: string; domainId: string; description: string; extra: Extra }
@@ -19,8 +21,8 @@ export class GroupsRepository {
     const sql = new ListSql().equals('g.domain_id', only).text('g.name', query, 'name').equals('g.domain_id', query.domain_id);
     if (userId !== undefined) sql.and(`g.id IN (SELECT group_id FROM identity.group_members WHERE user_id = ${sql.value(userId)})`);
     const end = sql.end(query, 'g', 'identity.groups', SORT);
-    const { rows } = await this.db.pool.query<GroupRow>(`SELECT ${COLUMNS} FROM identity.groups g ${end}`, sql.values);
-    return cutPage(rows, pageSize(query.limit), (row) => row.id);
+    const { rows } = await this.db.pool.query<GroupRow & Counted>(withinBytes(`SELECT ${COLUMNS} FROM identity.groups g ${end}`), sql.values);
+    return cutBounded<GroupRow>(rows, pageSize(query.limit));
   }
 
   async get(id: string): Promise<GroupRow | null> {
@@ -63,13 +65,11 @@ export class GroupsRepository {
     return (await client.query('DELETE FROM identity.group_members WHERE group_id = $1 AND user_id = $2', [id, userId])).rowCount === 1;
   }
 
-  /** The projects on which the group itself has a role. */
-  async projectIds(client: PoolClient, id: string): Promise<string[]> {
-    return (await client.query<{ project_id: string }>('SELECT DISTINCT project_id FROM identity.role_assignments WHERE group_id = $1 AND project_id IS NOT NULL AND NOT inherited', [id])).rows.map((row) => row.project_id);
-  }
-
-  /** Has the group any role anywhere? */
-  async hasRoles(client: PoolClient, id: string): Promise<boolean> {
-    return (await client.query('SELECT 1 FROM identity.role_assignments WHERE group_id = $1 LIMIT 1', [id])).rows.length > 0;
+  /** Everything that was given to the group. */
+  async places(client: PoolClient, id: string): Promise<LostPlace[]> {
+    const { rows } = await client.query<LostPlace>(
+      `SELECT a.role_id AS "roleId", a.project_id AS "projectId", a.domain_id AS "domainId", a.inherited, p.domain_id AS "projectDomainId"
+         FROM identity.role_assignments a LEFT JOIN identity.projects p ON p.id = a.project_id WHERE a.group_id = $1`, [id]);
+    return rows;
   }
 }

@@ -1,20 +1,25 @@
 /**
- * Makes whoever fails to log in wait, longer with every failure: per account, and per address whatever the accounts. An
- * account that does not exist waits as one that does. Nobody is locked out for good: the longest wait is bounded, and what is
- * tried while it lasts is neither looked at nor counted. Counts live in the database, so that all processes share them.
+ * Makes whoever fails to log in wait, longer with every failure: per account and address, per address whatever the accounts,
+ * and, after many more, per account whatever the addresses. That last wait does not hold for addresses from which the account
+ * logged in lately: strangers who guess cannot keep its owner out. An account that does not exist waits as one that does.
+ * Nobody is locked out for good: the longest wait is bounded, and what is tried while it lasts is neither looked at nor
+ * counted. Counts live in the database, so that all processes share them.
  */
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
-import type { AuditActor } from '#libs/audit';
 import { SkyError } from '#libs/errors';
 import { DEFAULT_LOGIN_RULES, IDENTITY_CONFIG, type IdentityConfig, type LoginRules } from '../identity.config.js';
+import { LIMITS } from '../limits.js';
 import { LoginsRepository } from './logins.repository.js';
 
 /** The account that somebody says they are. */
-export interface LoginSubject { readonly key: string; readonly exempt: boolean }
+export interface LoginSubject { readonly text: string; readonly exempt: boolean }
 
-interface SubjectRef { id?: string | undefined; name?: string | undefined; domain?: { id?: string | undefined; name?: string | undefined } | undefined }
+interface UserRef { id?: string | undefined; name?: string | undefined; domain?: { id?: string | undefined; name?: string | undefined } | undefined }
+
+/** What is remembered when a login is let through. */
+export interface Admission { failures: number; /** Days since the account logged in from this address; null: it did not lately. */ knownForDays: number | null }
 
 @Injectable()
 export class Logins {
@@ -25,63 +30,86 @@ export class Logins {
   }
 
   /**
-   * @param id of the account that was found, by whatever name; null: there is none, and what was given stands for it.
+   * @param id of the user who was found, by whatever name; null: there is none, and what was given stands for it.
+   * @param domainId of the domain that was named: a nobody is the same by its domain's id and name, as somebody is.
    * @param exempt Keystone's option ignore_lockout_failure_attempts.
    */
-  static subjectOf(id: string | null, ref: SubjectRef, exempt = false): LoginSubject {
-    const text = id === null ? `?${JSON.stringify([ref.id ?? null, ref.name ?? null, ref.domain?.id ?? null, ref.domain?.name ?? null])}` : `=${id}`;
-    return { key: `account/${createHash('sha256').update(text).digest('base64url')}`, exempt };
+  static subjectOf(id: string | null, ref: UserRef, domainId: string | null, exempt = false): LoginSubject {
+    if (id !== null) return { text: `=${id}`, exempt };
+    // An id decides alone, whatever name stands beside it.
+    if (ref.id !== undefined) return { text: `=${ref.id}`, exempt };
+    return { text: `?${JSON.stringify([domainId, domainId === null ? (ref.domain?.id ?? null) : null, domainId === null && ref.domain?.id === undefined ? (ref.domain?.name ?? null) : null, ref.name ?? null])}`, exempt };
+  }
+
+  /** @param id of the credential that was found or named; null: none was found by the owner and the name. */
+  static subjectOfCredential(id: string | null, owner: LoginSubject | null, name: string | undefined): LoginSubject {
+    return { text: `application-credential/${id ?? JSON.stringify([owner?.text ?? null, name ?? null])}`, exempt: false };
   }
 
   /**
    * Before a password is looked at, and again before its result is told.
-   * @returns failures of this account that are remembered. @throws SkyError `too-many-requests` with how long to wait.
+   * @throws SkyError `too-many-requests` with how long to wait.
    */
-  async admit(subject: LoginSubject, address: string): Promise<number> {
-    const known = await this.repository.look(keysOf(subject, address), this.rules.forgetS);
-    const waits = [...known].filter(([key]) => this.freeOf(key, subject) > 0).map(([, { waitS }]) => waitS);
+  async admit(subject: LoginSubject, address: string): Promise<Admission> {
+    const keys = keysOf(subject, address);
+    const remembered = await this.repository.look(Object.values(keys), this.rules.forgetS);
+    const known = remembered.get(keys.known);
+    const waits = this.counted(keys, subject, known !== undefined).map((it) => remembered.get(it.subject)?.waitS ?? 0);
     const waitS = Math.max(0, ...waits);
     if (waitS > 0) {
-      throw new SkyError('too-many-requests', 'Too many failed logins. Wait before the next one.', { retryAfterS: Math.ceil(waitS), internal: `logins of ${subject.key} from ${address} wait` });
+      throw new SkyError('too-many-requests', 'Too many failed logins. Wait before the next one.', { retryAfterS: Math.ceil(waitS), internal: 'too many failed logins' });
     }
-    return known.get(subject.key)?.failures ?? 0;
+    return { failures: remembered.get(keys.pair)?.failures ?? 0, knownForDays: known === undefined ? null : known.ageS / 86_400 };
+  }
+
+  /** Counts it. @throws SkyError `too-many-requests` when so many failed at once that this one is not to hear that it did. */
+  async failed(subject: LoginSubject, address: string, { knownForDays }: Admission): Promise<void> {
+    const counted = this.counted(keysOf(subject, address), subject, knownForDays !== null);
+    if (counted.length > 0 && !await this.repository.count(counted, this.rules)) await this.admit(subject, address);
   }
 
   /**
-   * Counts it and writes it down.
-   * @param why for operators only. @throws SkyError `too-many-requests` when so many failed at once that this one is not to hear that it did.
+   * The account's failures from this address are forgotten, and the address is one from which it logs in; the address' own
+   * are not, or one good account would buy guesses at all others.
    */
-  async failed(subject: LoginSubject, actor: AuditActor, why: string): Promise<void> {
-    const counted = keysOf(subject, actor.address ?? '').map((key) => ({ subject: key, free: this.freeOf(key, subject) })).filter(({ free }) => free > 0);
-    if (!await this.repository.count(counted, this.rules, actor, why)) await this.admit(subject, actor.address ?? '');
-  }
-
-  /** The account's failures are forgotten; its address' are not, or one good account would buy guesses at all others. */
-  async succeeded(subject: LoginSubject): Promise<void> {
-    await this.repository.forget(subject.key);
+  async succeeded(subject: LoginSubject, address: string, { failures, knownForDays }: Admission): Promise<void> {
+    const keys = keysOf(subject, address);
+    if (failures > 0) await this.repository.forget(keys.pair);
+    if (knownForDays === null || knownForDays > LIMITS.knownAddressRenewDays) await this.repository.know(keys.known);
   }
 
   purge(): Promise<void> { return this.repository.purge(this.rules.forgetS); }
 
-  private freeOf(key: string, subject: LoginSubject): number {
-    if (key.startsWith('address/')) return this.rules.addressFailures;
-    return subject.exempt ? 0 : this.rules.accountFailures;
+  /** What this login's failure counts for, with the failures that are free. */
+  private counted(keys: Keys, { exempt }: LoginSubject, known: boolean): { subject: string; free: number }[] {
+    const { accountFailures, everywhereFailures, addressFailures } = this.rules;
+    return [
+      { subject: keys.pair, free: exempt ? 0 : accountFailures },
+      { subject: keys.account, free: exempt || known || accountFailures === 0 ? 0 : everywhereFailures },
+      ...(keys.address === undefined ? [] : [{ subject: keys.address, free: addressFailures }]),
+    ].filter(({ free }) => free > 0);
   }
 }
 
-/** A loopback address says nothing of who it is: a proxy on this machine, or the operator. */
+/** `address` is left out for loopback, which says nothing of who it is: a proxy on this machine, or the operator. */
+interface Keys { pair: string; account: string; known: string; address?: string }
+
 const LOOPBACK = /^(127\.|::1$)/;
-const keysOf = (subject: LoginSubject, address: string): string[] => {
+function keysOf({ text }: LoginSubject, address: string): Keys {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').split('%', 1)[0] ?? '';
-  return LOOPBACK.test(plain) || plain === '' ? [subject.key] : [subject.key, addressKey(plain)];
-};
+  const from = LOOPBACK.test(plain) || plain === '' ? 'loopback' : networkOf(plain);
+  const [account, pair] = [hashOf(text), hashOf(`${text}\n${from}`)];
+  return { pair: `pair/${pair}`, account: `account/${account}`, known: `known/${pair}`, ...(from !== 'loopback' && { address: `address/${from}` }) };
+}
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
 /** One network of one customer: whoever has an IPv6 address has 2^64 of them. */
-function addressKey(plain: string): string {
-  if (!isIPv6(plain)) return `address/${plain.slice(0, 64)}`;
+function networkOf(plain: string): string {
+  if (!isIPv6(plain)) return plain.slice(0, 64);
   const [head = '', tail] = plain.split('::', 2);
   const groups = head.split(':').filter(Boolean);
   const rest = (tail ?? '').split(':').filter(Boolean);
   const full = tail === undefined ? groups : [...groups, ...Array<string>(Math.max(0, 8 - groups.length - rest.length)).fill('0'), ...rest];
-  return `address/${full.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(':')}::/64`;
+  return `${full.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(':')}::/64`;
 }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { enforce, explainRule, ownOf } from '#libs/auth';
+import { allows, enforce, explainRule, ownOf } from '#libs/auth';
 import { explainPolicy, type Caller, type OutputOf, type ReceivedBy } from '#libs/contracts';
 import { badRequest, notFound } from '#libs/errors';
-import { effectiveRoles, type EffectiveRole } from '../decide/effective-roles.js';
+import { effectiveRoles, type EffectiveRole, type Holder } from '../decide/effective-roles.js';
 import { StandingRepository, type ScopeRef } from '../role-assignments/standing.repository.js';
 import { ExplainPolicyRepository, type ExplainedUser } from './explain-policy.repository.js';
 
@@ -18,6 +18,8 @@ export class ExplainPolicy {
   async run({ caller, rule, user: ref, scope: asked, target }: Input): Promise<Output> {
     const user = await this.userOf(caller, ref);
     const { scope, domainId, roles, enabled } = await this.standingOf(user, asked);
+    // Whoever may ask about themselves alone hears nothing of what they have no part in, not even that it is there.
+    if ((scope.kind === 'project' || scope.kind === 'domain') && roles.length === 0 && !allows('skylite:policy:explain', caller, {})) throw notFound(`There is no such ${scope.kind}.`);
     const subject: Caller = {
       userId: user.id, userName: user.name, projectId: scope.kind === 'project' ? scope.id : null, projectName: scope.kind === 'project' ? scope.name : null, domainId,
       ...(scope.kind === 'domain' && { scopeDomainId: scope.id }), ...(scope.kind === 'system' && { isSystem: true }),
@@ -44,22 +46,21 @@ export class ExplainPolicy {
     if (project !== undefined) {
       const found = await this.standing.onProject(user.id, project.id !== undefined || project.domain !== undefined ? project : { ...project, domain: { id: user.domainId } });
       if (found === null) throw notFound('There is no such project.');
-      return { scope: { kind: 'project', id: found.id, name: found.name }, domainId: found.domain.id, roles: await this.onProject(user.id, found.id), enabled: found.enabled && found.domainEnabled };
+      return { scope: { kind: 'project', id: found.id, name: found.name }, domainId: found.domain.id, roles: await this.rolesOn(user.id, { kind: 'project', id: found.id }), enabled: found.enabled && found.domainEnabled };
     }
     if (domain !== undefined) {
       const found = await this.standing.onDomain(user.id, domain);
       if (found === null) throw notFound('There is no such domain.');
-      return { scope: { kind: 'domain', id: found.id, name: found.name }, domainId: user.domainId, roles: found.roles.map(({ name }) => ({ name, through: 'assigned on the domain, or implied by what is' })), enabled: found.enabled };
+      return { scope: { kind: 'domain', id: found.id, name: found.name }, domainId: user.domainId, roles: await this.rolesOn(user.id, { kind: 'domain', id: found.id }), enabled: found.enabled };
     }
     if (system === true) {
-      const roles = await this.standing.onSystem(user.id);
-      return { scope: { kind: 'system', id: 'all', name: null }, domainId: user.domainId, roles: roles.map(({ name }) => ({ name, through: 'assigned on the system, or implied by what is' })), enabled: true };
+      return { scope: { kind: 'system', id: 'all', name: null }, domainId: user.domainId, roles: await this.rolesOn(user.id, { kind: 'system' }), enabled: true };
     }
     return { scope: { kind: 'none', id: null, name: null }, domainId: user.domainId, roles: [], enabled: true };
   }
 
-  private async onProject(userId: string, projectId: string): Promise<Output['roles']> {
-    const known = await this.standing.factsOnProject(userId, projectId);
+  private async rolesOn(userId: string, on: Holder): Promise<Output['roles']> {
+    const known = await this.standing.factsOn(userId, on);
     if (known === null) return [];
     const effective = effectiveRoles(known.facts, known.scope);
     const names = await this.people.names(effective.flatMap(({ because: { groupId, on } }) => [...(groupId === null ? [] : [groupId]), ...('id' in on ? [on.id] : [])]));

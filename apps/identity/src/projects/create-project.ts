@@ -3,7 +3,7 @@ import { audit } from '#libs/audit';
 import { enforce } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
-import { badRequest, SkyError } from '#libs/errors';
+import { badRequest, conflict, SkyError } from '#libs/errors';
 import { unlessRepeated, type Ids } from '#libs/http';
 import { DomainsRepository } from '../domains/domains.repository.js';
 import { extraOf, mergedExtra, mergedOptions } from '../http/body.js';
@@ -35,6 +35,7 @@ export class CreateProject {
       if (row.parentId !== domainId && above.length === 0) throw badRequest(`Could not find project: ${row.parentId}.`);
       const refusal = whyNotThere({ domain, parentId: row.parentId, above, maxDepth: LIMITS.projectDepth });
       if (refusal !== undefined) throw new SkyError(refusal.kind, refusal.message);
+      if (await this.projects.isDomain(client, row.id)) throw conflict(duplicateProject(row));
       await unlessTaken(this.projects.insert(client, row), () => duplicateProject(row));
       await audit(client, caller, { service: 'identity', action: 'projects:create', target: { kind: 'project', id: row.id }, detail: { name: row.name, domainId, parentId: row.parentId } });
       return row as ProjectRow;

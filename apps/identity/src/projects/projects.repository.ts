@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import type { Extra } from '../http/body.js';
+import { cutBounded, withinBytes, type Counted } from '../http/bounded-page.js';
 import { ListSql } from '../http/list-sql.js';
-import { cutPage, pageSize, type Paged } from '../http/links.js';
+import { pageSize, type Paged } from '../http/links.js';
 import { LIMITS } from '../limits.js';
 import { PROJECT_IDS_OF_USER } from '../role-assignments/user-scopes.repository.js';
 import type { Ancestor, TreeNode } from './decide/project-tree.js';
@@ -30,17 +31,17 @@ export class ProjectsRepository {
     return this.page(filtered(new ListSql(), query).equals('p.domain_id', only), query, query.is_domain === true ? DOMAINS : 'identity.projects');
   }
 
-  /** Enabled projects for which the user could have a token. */
-  listOfUser(userId: string, query: ProjectsQuery): Promise<Paged<ProjectRow>> {
+  /** Enabled projects for which the user could have a token. @param only the domain whose projects the caller may see; undefined: all. */
+  listOfUser(userId: string, query: ProjectsQuery, only?: string): Promise<Paged<ProjectRow>> {
     const sql = new ListSql();
     sql.value(userId);
-    filtered(sql, query).and(`p.id IN (${PROJECT_IDS_OF_USER})`).and('p.enabled').and('EXISTS (SELECT 1 FROM identity.domains d WHERE d.id = p.domain_id AND d.enabled)');
+    filtered(sql, query).equals('p.domain_id', only).and(`p.id IN (${PROJECT_IDS_OF_USER})`).and('p.enabled').and('EXISTS (SELECT 1 FROM identity.domains d WHERE d.id = p.domain_id AND d.enabled)');
     return this.page(sql, query, 'identity.projects');
   }
 
   private async page(sql: ListSql, query: ProjectsQuery, table: string): Promise<Paged<ProjectRow>> {
-    const { rows } = await this.db.pool.query<ProjectRow>(`SELECT ${COLUMNS} FROM ${table} p ${sql.end(query, 'p', table, SORT)}`, sql.values);
-    return cutPage(rows, pageSize(query.limit), (row) => row.id);
+    const { rows } = await this.db.pool.query<ProjectRow & Counted>(withinBytes(`SELECT ${COLUMNS} FROM ${table} p ${sql.end(query, 'p', table, SORT)}`), sql.values);
+    return cutBounded<ProjectRow>(rows, pageSize(query.limit));
   }
 
   async get(id: string): Promise<ProjectRow | null> {
@@ -66,7 +67,7 @@ export class ProjectsRepository {
     const { rows } = await by.query<Ancestor>(
       `WITH RECURSIVE up AS (
          SELECT id, domain_id, enabled, parent_id, 0 AS steps FROM identity.projects WHERE id = $1
-         UNION ALL SELECT p.id, p.domain_id, p.enabled, p.parent_id, up.steps + 1 FROM up JOIN identity.projects p ON p.id = up.parent_id WHERE up.steps < ${DEEPEST})
+         UNION ALL SELECT p.id, p.domain_id, p.enabled, p.parent_id, up.steps + 1 FROM up JOIN identity.projects p ON p.id = up.parent_id AND p.domain_id = up.domain_id WHERE up.steps < ${DEEPEST})
        SELECT id, domain_id AS "domainId", enabled FROM up ORDER BY steps`, [id]);
     return rows;
   }
@@ -75,8 +76,9 @@ export class ProjectsRepository {
   async below(by: PoolClient | Database['pool'], id: string): Promise<(TreeNode & { enabled: boolean })[]> {
     const { rows } = await by.query<TreeNode & { enabled: boolean }>(
       `WITH RECURSIVE down AS (
-         SELECT id, parent_id, enabled, 1 AS steps FROM identity.projects WHERE parent_id = $1
-         UNION ALL SELECT p.id, p.parent_id, p.enabled, down.steps + 1 FROM down JOIN identity.projects p ON p.parent_id = down.id WHERE down.steps < ${DEEPEST})
+         SELECT id, domain_id, parent_id, enabled, 1 AS steps FROM identity.projects
+          WHERE parent_id = $1 AND domain_id = coalesce((SELECT domain_id FROM identity.projects WHERE id = $1), $1)
+         UNION ALL SELECT p.id, p.domain_id, p.parent_id, p.enabled, down.steps + 1 FROM down JOIN identity.projects p ON p.parent_id = down.id AND p.domain_id = down.domain_id WHERE down.steps < ${DEEPEST})
        SELECT id, parent_id AS "parentId", enabled FROM down ORDER BY steps, id`, [id]);
     return rows;
   }
@@ -86,6 +88,11 @@ export class ProjectsRepository {
     const { rows } = await this.db.pool.query<ProjectRow>(
       `SELECT ${COLUMNS} FROM identity.projects p WHERE p.id = ANY($2) AND p.id IN (${PROJECT_IDS_OF_USER}) ORDER BY array_position($2::text[], p.id)`, [userId, ids]);
     return rows;
+  }
+
+  /** No project has a domain's id: each stands for itself in the tree. */
+  async isDomain(client: PoolClient, id: string): Promise<boolean> {
+    return (await client.query('SELECT 1 FROM identity.domains WHERE id = $1', [id])).rows.length > 0;
   }
 
   async insert(client: PoolClient, row: OwnProjectRow): Promise<void> {

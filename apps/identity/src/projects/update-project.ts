@@ -9,7 +9,7 @@ import { found } from '../http/found.js';
 import { refuseImmutableChange } from '../http/immutable.js';
 import { unlessTaken } from '../http/unless-taken.js';
 import { revoke } from '../revocations/revocations.repository.js';
-import { keepingAnAdmin } from '../users/admins.repository.js';
+import { keepingAnAdmin, projectIsAboveManagers } from '../users/admins.repository.js';
 import { duplicateProject } from './create-project.js';
 import { ProjectsRepository, type OwnProjectRow } from './projects.repository.js';
 import { PROJECT_KEYS, type UpdateProjectBody } from './projects.schema.js';
@@ -34,6 +34,7 @@ export class UpdateProject {
       };
       if (!old.enabled && row.enabled) await this.requireEnabledAbove(client, old, domain.enabled);
       const disabled = old.enabled && !row.enabled;
+      if (disabled && !caller.isAdmin && (await projectIsAboveManagers(client, id))) throw forbidden('Only an admin may disable a project on which somebody holds the admin or service role.');
       if (disabled && (await this.projects.below(client, id)).some(({ enabled }) => enabled)) {
         throw forbidden(`Cannot disable project ${id} since its subtree contains enabled projects.`);
       }

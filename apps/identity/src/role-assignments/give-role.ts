@@ -4,12 +4,13 @@ import { enforce, type PolicyRule } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 import { badRequest, forbidden, notFound, type SkyError } from '#libs/errors';
-import { deleteApplicationCredentials } from '../application-credentials/dead-credentials.repository.js';
+import { deleteApplicationCredentials, goneCredentials, type LostPlace } from '../application-credentials/dead-credentials.repository.js';
 import { found } from '../http/found.js';
 import { unlessAbsent } from '../http/unless-taken.js';
 import { revokeUsers } from '../revocations/revocations.repository.js';
 import { keepingAnAdmin } from '../users/admins.repository.js';
 import { GrantsRepository, type GrantParties, type GrantPlace } from './grants.repository.js';
+import { everybodyOn, tokensFrom } from './lost-tokens.js';
 
 type Known = GrantParties & { role: NonNullable<GrantParties['role']> };
 
@@ -34,11 +35,14 @@ export class GiveRole {
     return this.db.transaction(async (client) => {
       const parties = allowed('revoke', caller, place, roleId, await this.grants.parties(place, roleId, client));
       await keepingAnAdmin(client, parties.leadsTo.includes('admin'), `taking role ${roleId} away`, async () => {
+        // Who joins waits, and then joins a group without the role.
+        if (place.groupId !== null) await this.grants.lockGroup(client, place.groupId);
         if (!(await this.grants.remove(client, place, roleId))) throw absent(place, roleId);
         const userIds = place.groupId === null ? [place.userId as string] : await this.grants.members(client, place.groupId);
-        await revokeUsers(client, userIds, { ...endOf(place, parties), reason: 'a role was taken away' });
-        if (place.projectId !== null && !place.inherited) await deleteApplicationCredentials(client, { userIds, projectId: place.projectId });
-        await audit(client, caller, { service: 'identity', action: ruleOf('revoke', place).replace('identity:', ''), target: { kind: 'role', id: roleId }, detail: { role: parties.role.name, ...place } });
+        const lost: LostPlace = { roleId, projectId: place.projectId, domainId: place.domainId, inherited: place.inherited, projectDomainId: place.projectId === null ? null : parties.targetDomain };
+        await revokeUsers(client, userIds, { ...tokensFrom(lost), reason: 'a role was taken away' }, everybodyOn([lost]));
+        const gone = await deleteApplicationCredentials(client, { userIds, places: [lost] });
+        await audit(client, caller, { service: 'identity', action: ruleOf('revoke', place).replace('identity:', ''), target: { kind: 'role', id: roleId }, detail: { role: parties.role.name, ...place, ...goneCredentials(gone) } });
       });
     });
   }
@@ -67,12 +71,3 @@ export function requireParties(place: GrantPlace, { actorDomain, targetDomain }:
 /** Keystone's words for an assignment that there is not. */
 export const absent = (place: GrantPlace, roleId: string): SkyError =>
   notFound(`Could not find role assignment with role: ${roleId}, user or group: ${String(place.userId ?? place.groupId)}, project, domain, or system: ${place.projectId ?? place.domainId ?? 'system'}.`);
-
-/**
- * Which of the holders' tokens end. On a project: those for it. Elsewhere those that the role is in, wherever they are for: a
- * token does not say where its roles came from. A domain's own role stands in no token, so there all of them end.
- */
-function endOf(place: GrantPlace, { role }: Known): { projectId?: string; roleId?: string } {
-  if (place.projectId !== null && !place.inherited) return { projectId: place.projectId };
-  return role.domainId === null ? { roleId: role.id } : {};
-}

@@ -1,10 +1,11 @@
-import { Controller, Delete, Get, HttpCode, Put, Req, UseInterceptors } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Put, Req, UseGuards, UseInterceptors } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { CallerParam, enforce, Policy } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { BaseUrl } from '../http/base-url.js';
 import { PathId } from '../http/text.js';
 import { VaryInterceptor } from '../http/vary.interceptor.js';
+import { FreshTokenGuard } from '../tokens/fresh-token.guard.js';
 import { roleView } from '../roles/roles.view.js';
 import { GiveRole, absent, allowed, requireParties, ruleOf } from './give-role.js';
 import { PlaceParam } from './grant-place.js';
@@ -37,6 +38,7 @@ export class GrantsController {
 
   @Put(ROLES)
   @Policy('identity:grants:create')
+  @UseGuards(FreshTokenGuard)
   @HttpCode(204)
   give(@CallerParam() caller: Caller, @PlaceParam() place: GrantPlace, @PathId('role') roleId: string): Promise<void> {
     return this.giveRole.give(caller, place, roleId);

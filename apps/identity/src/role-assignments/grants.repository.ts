@@ -67,6 +67,11 @@ export class GrantsRepository {
     return (await client.query(`DELETE FROM identity.role_assignments WHERE ${PLACE} AND role_id = $7`, [...valuesOf(place), roleId])).rowCount === 1;
   }
 
+  /** For the rest of the transaction nobody joins it or leaves. */
+  async lockGroup(client: PoolClient, id: string): Promise<void> {
+    await client.query('SELECT 1 FROM identity.groups WHERE id = $1 FOR UPDATE', [id]);
+  }
+
   async members(client: PoolClient, groupId: string): Promise<string[]> {
     return (await client.query<{ id: string }>('SELECT user_id AS id FROM identity.group_members WHERE group_id = $1', [groupId])).rows.map(({ id }) => id);
   }

@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database } from '#libs/db';
+import { badRequest } from '#libs/errors';
 import { cutPage, pageSize, type Paged } from '../http/links.js';
+import { LIMITS } from '../limits.js';
 
 /** What is asked for; undefined: anything. */
 export interface AssignmentsFilter {
@@ -51,26 +53,37 @@ const GIVEN = `${TARGETS},
        AND ($9::text IS NULL OR a.id > CASE WHEN $9 ~ '^[0-9]{1,18}$' THEN $9::bigint ELSE 0 END)
      ORDER BY place LIMIT $10)`;
 
-const EFFECTIVE = `${TARGETS},
+/** Of $1, by themselves and through groups; of everybody. */
+const MINE = `
+  mine AS (SELECT a.* FROM identity.role_assignments a WHERE a.user_id = $1
+           UNION ALL SELECT a.* FROM identity.group_members m JOIN identity.role_assignments a ON a.group_id = m.group_id WHERE m.user_id = $1),
+  reach(project_id, holder_id, depth) AS (
+    SELECT DISTINCT project_id, project_id, 0 FROM mine WHERE project_id IS NOT NULL
+    UNION ALL SELECT p.id, r.holder_id, r.depth + 1 FROM reach r JOIN identity.projects p ON p.parent_id = r.project_id WHERE r.depth < ${DEEPEST})`;
+const EVERYBODYS = `
+  mine AS (SELECT a.* FROM identity.role_assignments a),
   reach(project_id, holder_id, depth) AS (
     SELECT id, id, 0 FROM targets
     UNION ALL SELECT r.project_id, up.id, r.depth + 1 FROM reach r JOIN identity.projects p ON p.id = r.holder_id JOIN identity.projects up ON up.id = p.parent_id
-     WHERE r.depth < ${DEEPEST}),
+     WHERE r.depth < ${DEEPEST})`;
+
+/** @param mine whose assignments, and from where they reach where: down from those of one user, up from the places asked for. */
+const effective = (mine: string): string => `${TARGETS},${mine},
   placed AS (
     SELECT a.user_id, a.group_id, a.role_id, r.project_id, NULL::text AS domain_id, false AS system, a.inherited,
            CASE WHEN a.inherited THEN a.project_id END AS via_project, NULL::text AS via_domain
-      FROM reach r JOIN identity.role_assignments a ON a.project_id = r.holder_id AND a.inherited = (r.depth > 0)
-    UNION ALL SELECT a.user_id, a.group_id, a.role_id, t.id, NULL, false, true, NULL, a.domain_id FROM targets t JOIN identity.role_assignments a ON a.domain_id = t.domain_id AND a.inherited
-    UNION ALL SELECT a.user_id, a.group_id, a.role_id, NULL, a.domain_id, false, false, NULL, NULL FROM identity.role_assignments a
+      FROM reach r JOIN targets t ON t.id = r.project_id JOIN mine a ON a.project_id = r.holder_id AND a.inherited = (r.depth > 0)
+    UNION ALL SELECT a.user_id, a.group_id, a.role_id, t.id, NULL, false, true, NULL, a.domain_id FROM targets t JOIN mine a ON a.domain_id = t.domain_id AND a.inherited
+    UNION ALL SELECT a.user_id, a.group_id, a.role_id, NULL, a.domain_id, false, false, NULL, NULL FROM mine a
                WHERE a.domain_id IS NOT NULL AND NOT a.inherited AND $4::text IS NULL AND NOT $6 AND ($5::text IS NULL OR a.domain_id = $5) AND ($8::text IS NULL OR a.domain_id = $8)
-    UNION ALL SELECT a.user_id, a.group_id, a.role_id, NULL, NULL, true, false, NULL, NULL FROM identity.role_assignments a
+    UNION ALL SELECT a.user_id, a.group_id, a.role_id, NULL, NULL, true, false, NULL, NULL FROM mine a
                WHERE a.system AND NOT a.inherited AND $4::text IS NULL AND $5::text IS NULL AND $8::text IS NULL),
   leads(from_id, role_id) AS (SELECT id, id FROM identity.roles
                         UNION SELECT l.from_id, i.implied_role_id FROM leads l JOIN identity.implied_roles i ON i.prior_role_id = l.role_id),
   held AS (
     SELECT DISTINCT coalesce(p.user_id, m.user_id) AS user_id, NULL::text AS group_id, p.project_id, p.domain_id, p.system, p.inherited, l.role_id,
            p.group_id AS via_group, p.via_project, p.via_domain, nullif(p.role_id, l.role_id) AS via_role
-      FROM placed p LEFT JOIN identity.group_members m ON m.group_id = p.group_id JOIN leads l ON l.from_id = p.role_id JOIN identity.roles r ON r.id = l.role_id
+      FROM placed p LEFT JOIN identity.group_members m ON m.group_id = p.group_id AND ($1::text IS NULL OR m.user_id = $1) JOIN leads l ON l.from_id = p.role_id JOIN identity.roles r ON r.id = l.role_id
      WHERE r.domain_id IS NULL AND coalesce(p.user_id, m.user_id) IS NOT NULL AND ($1::text IS NULL OR coalesce(p.user_id, m.user_id) = $1) AND $2::text IS NULL
        AND ($3::text IS NULL OR l.role_id = $3) AND ($7::boolean IS NULL OR p.inherited = $7)),
   keyed AS (SELECT *, concat_ws('.', user_id, coalesce(project_id, domain_id, '-'), role_id, md5(concat_ws('.', via_group, coalesce(via_project, via_domain), via_role, inherited))) AS key FROM held),
@@ -96,10 +109,21 @@ export class RoleAssignmentsRepository {
 
   async list(filter: AssignmentsFilter): Promise<Paged<AssignmentRow>> {
     const limit = pageSize(filter.limit);
-    const { rows } = await this.db.pool.query<AssignmentRow>(`WITH RECURSIVE ${filter.effective === true ? EFFECTIVE : GIVEN} ${NAMED}`, [
+    if (filter.effective === true) await this.requireBounded(filter);
+    const found = filter.effective !== true ? GIVEN : effective(filter.userId === undefined ? EVERYBODYS : MINE);
+    const { rows } = await this.db.pool.query<AssignmentRow>(`WITH RECURSIVE ${found} ${NAMED}`, [
       filter.userId ?? null, filter.groupId ?? null, filter.roleId ?? null, filter.projectId ?? null, filter.domainId ?? null, filter.system === true,
       filter.inherited ?? null, filter.withinDomain ?? null, filter.marker ?? null, limit + 1, filter.subtree === true,
     ]);
     return cutPage(rows, limit, (row) => row.key);
+  }
+
+  /** All that everybody has everywhere is worked out at once, for every page anew: only a small cloud is asked that. */
+  private async requireBounded({ userId, projectId, domainId, system, withinDomain }: AssignmentsFilter): Promise<void> {
+    if (system === true || [userId, projectId, domainId, withinDomain].some((one) => one !== undefined)) return;
+    const { rowCount } = await this.db.pool.query(
+      `SELECT 1 FROM identity.role_assignments a LEFT JOIN identity.group_members m ON m.group_id = a.group_id LEFT JOIN identity.projects p ON a.inherited AND p.domain_id = a.domain_id
+        LIMIT ${LIMITS.effectiveAssignments + 1}`);
+    if ((rowCount ?? 0) > LIMITS.effectiveAssignments) throw badRequest('There are too many effective assignments to list all of them: name a user, a project, a domain or the system.');
   }
 }

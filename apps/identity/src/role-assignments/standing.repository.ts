@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database } from '#libs/db';
-import { effectiveRoles, type GivenRole, type KnownRole, type RoleFacts, type RoleScope } from '../decide/effective-roles.js';
+import { effectiveRoles, type GivenRole, type Holder, type KnownRole, type RoleFacts, type RoleScope } from '../decide/effective-roles.js';
 
 /** By id, or by name within a domain that is known by id or name. */
 export interface ScopeRef { id?: string | undefined; name?: string | undefined; domain?: { id?: string | undefined; name?: string | undefined } | undefined }
@@ -53,6 +53,11 @@ export class StandingRepository {
   }
 
   async onDomain(userId: string, ref: Omit<ScopeRef, 'domain'>): Promise<OnDomain | null> {
+    const row = await this.domainFacts(userId, ref);
+    return row === undefined ? null : { id: row.id, name: row.name, enabled: row.enabled, roles: named(userId, row, { kind: 'domain', id: row.id }) };
+  }
+
+  private async domainFacts(userId: string, ref: Omit<ScopeRef, 'domain'>): Promise<DomainFacts | undefined> {
     const { rows: [row] } = await this.db.pool.query<DomainFacts>({
       name: 'identity-standing-domain',
       text: `WITH RECURSIVE target AS (SELECT id, name, enabled FROM identity.domains WHERE ($2::text IS NOT NULL AND id = $2) OR ($2::text IS NULL AND name = $3)),
@@ -60,23 +65,32 @@ export class StandingRepository {
              SELECT t.*, ${FACT_COLUMNS} FROM target t`,
       values: [userId, ref.id ?? null, ref.name ?? null],
     });
-    return row === undefined ? null : { id: row.id, name: row.name, enabled: row.enabled, roles: named(userId, row, { kind: 'domain', id: row.id }) };
+    return row;
   }
 
   /** The roles on the system, which is all there is; empty: none. */
   async onSystem(userId: string): Promise<Named[]> {
+    const row = await this.systemFacts(userId);
+    return row === undefined ? [] : named(userId, row, { kind: 'system' });
+  }
+
+  private async systemFacts(userId: string): Promise<FactsRow | undefined> {
     const { rows: [row] } = await this.db.pool.query<FactsRow>({
       name: 'identity-standing-system',
       text: `WITH RECURSIVE target AS (SELECT 1), ${facts('a.system AND NOT a.inherited')} SELECT ${FACT_COLUMNS}`,
       values: [userId],
     });
-    return row === undefined ? [] : named(userId, row, { kind: 'system' });
+    return row;
   }
 
-  /** Everything that decides about a user's roles on a project, for whoever has to say why; null: no such project. */
-  async factsOnProject(userId: string, projectId: string): Promise<{ facts: RoleFacts; scope: RoleScope } | null> {
-    const row = (await this.projectFacts(userId, { id: projectId }))[0];
-    return row === undefined ? null : { facts: factsOf(userId, row), scope: scopeOf(row) };
+  /** Everything that decides about a user's roles there, for whoever has to say why; null: no such project or domain. */
+  async factsOn(userId: string, on: Holder): Promise<{ facts: RoleFacts; scope: RoleScope } | null> {
+    if (on.kind === 'project') {
+      const row = (await this.projectFacts(userId, { id: on.id }))[0];
+      return row === undefined ? null : { facts: factsOf(userId, row), scope: scopeOf(row) };
+    }
+    const row = await (on.kind === 'domain' ? this.domainFacts(userId, { id: on.id }) : this.systemFacts(userId));
+    return row === undefined ? null : { facts: factsOf(userId, row), scope: on.kind === 'domain' ? { kind: 'domain', id: on.id } : { kind: 'system' } };
   }
 
   private async projectFacts(userId: string, ref: ScopeRef): Promise<ProjectFacts[]> {

@@ -1,10 +1,11 @@
-import { Controller, Delete, Get, HttpCode, Put, Req, UseInterceptors } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Put, Req, UseGuards, UseInterceptors } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { CallerParam, Policy } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { BaseUrl } from '../http/base-url.js';
 import { PathId } from '../http/text.js';
 import { VaryInterceptor } from '../http/vary.interceptor.js';
+import { FreshTokenGuard } from '../tokens/fresh-token.guard.js';
 import { GiveRole } from './give-role.js';
 import { PlaceParam } from './grant-place.js';
 import { checkGrant, listGrants } from './grants.controller.js';
@@ -35,6 +36,7 @@ export class SystemGrantsController {
 
   @Put(ROLES)
   @Policy('identity:system-grants:create')
+  @UseGuards(FreshTokenGuard)
   @HttpCode(204)
   give(@CallerParam() caller: Caller, @PlaceParam() place: GrantPlace, @PathId('role') roleId: string): Promise<void> {
     return this.giveRole.give(caller, place, roleId);

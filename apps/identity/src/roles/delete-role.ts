@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { audit } from '#libs/audit';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
+import { deleteApplicationCredentialsOf, goneCredentials } from '../application-credentials/dead-credentials.repository.js';
 import { enforceOn } from '../http/enforce-on.js';
 import { found } from '../http/found.js';
 import { refuseImmutableDelete } from '../http/immutable.js';
@@ -21,8 +22,9 @@ export class DeleteRole {
       refuseImmutableDelete('role', id, role.options);
       await keepingAnAdmin(client, await this.roles.leadsToAdmin(client, id), `deleting role ${id}`, async () => {
         await revokeRole(client, this.roles, role, 'the role was deleted');
+        const gone = await deleteApplicationCredentialsOf(client, 'role', id);
         await this.roles.remove(client, id);
-        await audit(client, caller, { service: 'identity', action: 'roles:delete', target: { kind: 'role', id }, detail: { name: role.name, domainId: role.domainId } });
+        await audit(client, caller, { service: 'identity', action: 'roles:delete', target: { kind: 'role', id }, detail: { name: role.name, domainId: role.domainId, ...goneCredentials(gone) } });
       });
     });
   }

@@ -32,8 +32,8 @@ export class ImplyRole {
     return this.db.transaction(async (client) => {
       const prior = found('role', priorId, await this.roles.lock(client, priorId));
       await keepingAnAdmin(client, await this.roles.leadsToAdmin(client, impliedId), `ending that ${priorId} implies ${impliedId}`, async () => {
-        if (!(await this.implied.remove(client, priorId, impliedId))) throw notFound(`${priorId} does not imply ${impliedId}.`);
         await revokeRole(client, this.roles, prior, 'a role does not follow from it any more');
+        if (!(await this.implied.remove(client, priorId, impliedId))) throw notFound(`${priorId} does not imply ${impliedId}.`);
         await audit(client, caller, { service: 'identity', action: 'implied-roles:delete', target: { kind: 'role', id: priorId }, detail: { name: prior.name, impliedId } });
       });
     });

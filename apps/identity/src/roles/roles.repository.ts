@@ -44,11 +44,25 @@ export class RolesRepository {
     await client.query('DELETE FROM identity.roles WHERE id = $1', [id]);
   }
 
-  /** Everybody to whom the role was given, members of groups as well. */
+  /**
+   * Everybody who holds the role: to whom it, or one from which it follows, was given, members of groups as well. For the rest
+   * of the transaction nobody is given one of those, or joins such a group.
+   */
   async holders(client: PoolClient, id: string): Promise<string[]> {
+    const above = `WITH RECURSIVE above(id) AS (SELECT $1::text UNION SELECT i.prior_role_id FROM above r JOIN identity.implied_roles i ON i.implied_role_id = r.id)`;
+    await client.query(`${above} SELECT 1 FROM identity.roles WHERE id IN (SELECT id FROM above) ORDER BY id FOR UPDATE`, [id]);
+    await client.query(`${above} SELECT 1 FROM identity.groups WHERE id IN (SELECT group_id FROM identity.role_assignments WHERE role_id IN (SELECT id FROM above)) ORDER BY id FOR UPDATE`, [id]);
     const { rows } = await client.query<{ id: string }>(
-      `SELECT DISTINCT coalesce(a.user_id, m.user_id) AS id FROM identity.role_assignments a LEFT JOIN identity.group_members m ON m.group_id = a.group_id
-        WHERE a.role_id = $1 AND coalesce(a.user_id, m.user_id) IS NOT NULL`, [id]);
+      `${above} SELECT DISTINCT coalesce(a.user_id, m.user_id) AS id FROM identity.role_assignments a LEFT JOIN identity.group_members m ON m.group_id = a.group_id
+        WHERE a.role_id IN (SELECT id FROM above) AND coalesce(a.user_id, m.user_id) IS NOT NULL`, [id]);
+    return rows.map((row) => row.id);
+  }
+
+  /** The cloud's roles that it is or leads to: those that stand in tokens. */
+  async leadsTo(client: PoolClient, id: string): Promise<string[]> {
+    const { rows } = await client.query<{ id: string }>(
+      `WITH RECURSIVE leads(role_id) AS (SELECT $1::text UNION SELECT i.implied_role_id FROM leads l JOIN identity.implied_roles i ON i.prior_role_id = l.role_id)
+       SELECT r.id FROM leads l JOIN identity.roles r ON r.id = l.role_id WHERE r.domain_id IS NULL`, [id]);
     return rows.map((row) => row.id);
   }
 

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { audit } from '#libs/audit';
+import { ROLES } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
-import { badRequest } from '#libs/errors';
+import { badRequest, forbidden } from '#libs/errors';
 import { changedFields, extraOf, mergedExtra, mergedOptions, requireSameId } from '../http/body.js';
 import { enforceOn } from '../http/enforce-on.js';
 import { found } from '../http/found.js';
@@ -21,6 +22,7 @@ export class UpdateRole {
       const old = found('role', id, await this.roles.lock(client, id));
       if (old.domainId !== null) enforceOn('identity:domain-roles:update', caller, { domainId: old.domainId });
       requireSameId(id, body);
+      refuseUnnaming(old, body);
       refuseImmutableChange('role', id, old.options, body);
       if (body.domain_id !== undefined && body.domain_id !== old.domainId) throw badRequest('A role stays in its domain: domain_id cannot be changed.');
       const row: RoleRow = {
@@ -34,4 +36,11 @@ export class UpdateRole {
       return row;
     });
   }
+}
+
+/** The policy knows its roles by their names: without one of them nobody would be what it stands for, admin first of all. */
+function refuseUnnaming({ id, name, domainId }: RoleRow, body: UpdateRoleBody['role']): void {
+  if (domainId !== null || !(ROLES as readonly string[]).includes(name)) return;
+  if (body.name !== undefined && body.name !== name) throw forbidden(`The role ${id} is what policies call ${name}: it keeps that name.`);
+  if (body.options?.immutable !== undefined && body.options.immutable !== true) throw forbidden(`The role ${id} is what policies call ${name}: it stays protected.`);
 }

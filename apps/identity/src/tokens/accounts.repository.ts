@@ -32,20 +32,21 @@ export class AccountsRepository {
   constructor(@Inject(DATABASE) private readonly db: Database) {}
 
   async findUser(ref: Ref): Promise<Account | null> {
-    const { rows } = await this.db.pool.query<AccountRow>({
+    return (await this.lookUp(ref)).account;
+  }
+
+  /** @returns also the domain that was named, when there is one: found in the same statement, so that a nobody costs as much as somebody. */
+  async lookUp(ref: Ref): Promise<{ account: Account | null; domainId: string | null }> {
+    const { rows: [row] } = await this.db.pool.query<(AccountRow | { [K in keyof AccountRow]: null }) & { named_domain_id: string | null }>({
       name: 'identity-find-user',
-      text: `SELECT u.id, u.name, u.password_hash, u.enabled AND d.enabled AS enabled, u.password_expires_at, u.must_change_password, u.default_project_id, u.options,
+      text: `SELECT (SELECT id FROM identity.domains WHERE $1::text IS NULL AND (id = $3 OR name = $4)) AS named_domain_id, account.* FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+             SELECT u.id, u.name, u.password_hash, u.enabled AND d.enabled AS enabled, u.password_expires_at, u.must_change_password, u.default_project_id, u.options,
                     d.id AS domain_id, d.name AS domain_name, extract(epoch FROM clock_timestamp())::float8 AS read_at, pg_current_snapshot()::text AS snapshot
                FROM identity.users u JOIN identity.domains d ON d.id = u.domain_id
-              WHERE ($1::text IS NOT NULL AND u.id = $1) OR ($1::text IS NULL AND u.name = $2 AND (d.id = $3 OR d.name = $4))`,
+              WHERE ($1::text IS NOT NULL AND u.id = $1) OR ($1::text IS NULL AND u.name = $2 AND (d.id = $3 OR d.name = $4))) AS account ON true`,
       values: valuesOf(ref),
     });
-    const row = rows[0];
-    return row === undefined ? null : {
-      id: row.id, name: row.name, domain: { id: row.domain_id, name: row.domain_name }, passwordHash: row.password_hash,
-      enabled: row.enabled, passwordExpiresAt: row.password_expires_at, mustChangePassword: row.must_change_password, defaultProjectId: row.default_project_id,
-      options: optionsOf(row.options), readAt: row.read_at, snapshot: row.snapshot,
-    };
+    return { account: row === undefined || row.id === null ? null : accountOf(row), domainId: row?.named_domain_id ?? null };
   }
 
   /** The same password at today's cost; nothing when it was changed meanwhile. */
@@ -53,6 +54,12 @@ export class AccountsRepository {
     await this.db.pool.query('UPDATE identity.users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [userId, before, after]);
   }
 }
+
+const accountOf = (row: AccountRow): Account => ({
+  id: row.id, name: row.name, domain: { id: row.domain_id, name: row.domain_name }, passwordHash: row.password_hash,
+  enabled: row.enabled, passwordExpiresAt: row.password_expires_at, mustChangePassword: row.must_change_password, defaultProjectId: row.default_project_id,
+  options: optionsOf(row.options), readAt: row.read_at, snapshot: row.snapshot,
+});
 
 /** An id decides alone; a domain's id before its name. */
 const valuesOf = ({ id, name, domain }: Ref): (string | null)[] =>

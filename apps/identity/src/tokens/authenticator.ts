@@ -41,7 +41,7 @@ export class Authenticator {
   private methodFor(name: string): AuthMethod {
     const method = this.methods.find((offered) => offered.method === name);
     if (method === undefined) {
-      throw unauthorized(`Attempted to authenticate with an unsupported method: ${name}. Offered: ${this.methods.map((offered) => offered.method).join(', ')}.`);
+      throw unauthorized(`Attempted to authenticate with an unsupported method: ${name}. Offered: ${this.methods.map((offered) => offered.method).join(', ')}.`, { internal: 'a method that is not offered' });
     }
     return method;
   }

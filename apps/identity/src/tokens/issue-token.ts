@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { REAUTHENTICATE, type TokenClaims } from '#libs/auth';
-import { unauthorized } from '#libs/errors';
+import { REAUTHENTICATE, TOKEN_LIMITS, type TokenClaims } from '#libs/auth';
+import { forbidden, unauthorized } from '#libs/errors';
 import { grantToken, refuseCredential, refuseScope, type Standing } from '../decide/grant-token.js';
 import { IDENTITY_CONFIG, type IdentityConfig } from '../identity.config.js';
 import { TokenSigner } from '../keys/token-signer.js';
+import { FailedLogins } from '../logins/failed-logins.js';
 import { StandingRepository } from '../role-assignments/standing.repository.js';
 import type { Account } from './accounts.repository.js';
 import { Authenticator } from './authenticator.js';
@@ -20,10 +21,20 @@ export class IssueToken {
     private readonly authenticator: Authenticator,
     private readonly standing: StandingRepository,
     private readonly signer: TokenSigner,
+    private readonly failures: FailedLogins,
     @Inject(IDENTITY_CONFIG) private readonly config: IdentityConfig,
   ) {}
 
-  async run(request: AuthRequest, attempt: Attempt): Promise<IssuedToken> {
+  /** Whatever it fails for stands in the audit trail. @throws SkyError `unauthorized`, `too-many-requests`; `forbidden` for a token that nobody could use. */
+  run(request: AuthRequest, from: Omit<Attempt, 'claimed'>): Promise<IssuedToken> {
+    const attempt: Attempt = { ...from, claimed: {} };
+    const { address, requestId, claimed } = attempt;
+    // `claimed` fills while it runs.
+    const actor = Object.assign(claimed, { address, requestId });
+    return this.failures.recorded(actor, request.auth.identity.methods.join('+').slice(0, 64), () => this.issue(request, attempt));
+  }
+
+  private async issue(request: AuthRequest, attempt: Attempt): Promise<IssuedToken> {
     const { account, parent, credential, methods } = await this.authenticator.authenticate(request, attempt);
     const { scope } = request.auth;
     const standing = credential === undefined ? await this.scopeOf(account, scope) : await this.scopeOfCredential(account, credential, scope);
@@ -32,7 +43,11 @@ export class IssueToken {
       methods, parent, standing, credential: credential ?? null,
       now: account.readAt, snapshot: account.snapshot, ttlS: this.config.tokenTtlS, auditId: randomBytes(16).toString('base64url'),
     });
-    return { token: this.signer.sign(claims), claims };
+    const token = await this.signer.sign(claims);
+    if (token.length > TOKEN_LIMITS.maxTokenChars) {
+      throw forbidden(`This token would have ${token.length} characters, and no service takes more than ${TOKEN_LIMITS.maxTokenChars}: it names ${claims.roles.length} roles. Ask for fewer roles in that scope, or for an application credential with some of them.`, { internal: 'the token would be too long' });
+    }
+    return { token, claims };
   }
 
   /** null: unscoped. Why a scope is refused stays inside: a stranger must not learn which projects there are. */
@@ -57,7 +72,7 @@ export class IssueToken {
 
   /** A credential is for its one project, and asking for that or any other is refused, as Keystone does. */
   private async scopeOfCredential(account: Account, credential: NonNullable<Proven['credential']>, scope: Scope | undefined): Promise<Standing> {
-    if (scope !== undefined) throw unauthorized('Application credentials cannot request a scope.');
+    if (scope !== undefined) throw unauthorized('Application credentials cannot request a scope.', { internal: 'an application credential asked for a scope' });
     const standing = accepted(await this.standingOf(account.id, { project: { id: credential.projectId } }));
     const refusal = refuseCredential(credential, standing, account.readAt);
     if (refusal !== undefined) throw refused(refusal);

@@ -9,10 +9,13 @@ import { DeleteApplicationCredential } from '../application-credentials/delete-a
 import { Housekeeping } from '../housekeeping.js';
 import { TokenKeysController } from '../keys/token-keys.controller.js';
 import { TokenSigner } from '../keys/token-signer.js';
+import { FailedLogins } from '../logins/failed-logins.js';
 import { Logins } from '../logins/logins.js';
 import { LoginsRepository } from '../logins/logins.repository.js';
 import { NewPasswords } from '../passwords/new-passwords.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
+import { FreshTokenGuard } from './fresh-token.guard.js';
+import { TokenLifetime } from '../revocations/token-lifetime.js';
 import { RevocationFeedRepository } from '../revocations/revocation-feed.repository.js';
 import { AccountsRepository } from './accounts.repository.js';
 import { AuthSystemController } from './auth-system.controller.js';
@@ -33,8 +36,9 @@ const METHODS: Type<AuthMethod>[] = [PasswordMethod, TokenMethod, ApplicationCre
 export const TOKEN_CONTROLLERS: Type[] = [TokensController, AuthSystemController, ApplicationCredentialsController];
 
 export const TOKEN_PROVIDERS: Provider[] = [
-  TokenSigner, PasswordHasher, NewPasswords, LoginsRepository, Logins, AccountsRepository, Authenticator, IssueToken, ValidateToken, RevokeToken,
+  TokenSigner, PasswordHasher, NewPasswords, LoginsRepository, Logins, FailedLogins, AccountsRepository, Authenticator, IssueToken, ValidateToken, RevokeToken,
   ApplicationCredentialsRepository, AccessRulesRepository, CredentialSecrets, CreateApplicationCredential, DeleteApplicationCredential,
+  FreshTokenGuard, TokenLifetime,
   ...METHODS, { provide: AUTH_METHODS, useFactory: (...methods: AuthMethod[]) => methods, inject: METHODS },
 ];
 

@@ -8,13 +8,16 @@ import { forbidden } from '#libs/errors';
 /** Changes that may take an admin away wait for each other: two admins who delete each other leave one. */
 const ADMINS_LOCK = 72_707_376;
 
-/** The admin role and every role from which it follows. */
-const ADMIN_ROLES = `admin_roles(id) AS (
-  SELECT id FROM identity.roles WHERE name = 'admin' AND domain_id IS NULL
-  UNION SELECT i.prior_role_id FROM admin_roles r JOIN identity.implied_roles i ON i.implied_role_id = r.id)`;
+/** Roles of these names, and every role from which one of them follows. */
+const rolesLeadingTo = (...names: string[]): string => `strong(id) AS (
+  SELECT id FROM identity.roles WHERE name IN (${names.map((name) => `'${name}'`).join(', ')}) AND domain_id IS NULL
+  UNION SELECT i.prior_role_id FROM strong r JOIN identity.implied_roles i ON i.implied_role_id = r.id)`;
 
-/** Enabled people who can log in by a password and are admin somewhere that is enabled. */
-const SOMEBODY = `WITH RECURSIVE ${ADMIN_ROLES}
+/**
+ * Enabled people who can log in by a password and are admin where a token counts as an admin's: on the system or an enabled
+ * project, never on a domain. What is inherited counts where there is an enabled project right below (above one none is disabled).
+ */
+const SOMEBODY = `WITH RECURSIVE ${rolesLeadingTo('admin')}
   SELECT 1
     FROM identity.role_assignments a
     LEFT JOIN identity.group_members m ON m.group_id = a.group_id
@@ -22,7 +25,12 @@ const SOMEBODY = `WITH RECURSIVE ${ADMIN_ROLES}
     JOIN identity.domains ud ON ud.id = u.domain_id AND ud.enabled
     LEFT JOIN identity.projects p ON p.id = a.project_id
     LEFT JOIN identity.domains d ON d.id = coalesce(a.domain_id, p.domain_id)
-   WHERE a.role_id IN (SELECT id FROM admin_roles) AND (a.system OR d.enabled) AND (p.id IS NULL OR p.enabled)
+   WHERE a.role_id IN (SELECT id FROM strong)
+     AND CASE WHEN a.system THEN true
+              WHEN NOT d.enabled THEN false
+              WHEN NOT a.inherited THEN p.id IS NOT NULL AND p.enabled
+              WHEN p.id IS NULL THEN EXISTS (SELECT 1 FROM identity.projects b WHERE b.domain_id = a.domain_id AND b.enabled)
+              ELSE EXISTS (SELECT 1 FROM identity.projects b WHERE b.parent_id = p.id AND b.domain_id = p.domain_id AND b.enabled) END
    LIMIT 1`;
 
 const hasAdmin = async (client: PoolClient): Promise<boolean> => (await client.query(SOMEBODY)).rows.length > 0;
@@ -40,20 +48,21 @@ export async function keepingAnAdmin<T>(client: PoolClient, concerned: boolean, 
   return result;
 }
 
-/** What no manager of a domain has a hold on: the admin and the service role anywhere, and any role on the system. */
-const ABOVE_MANAGERS = "(a.system OR a.role_id IN (SELECT id FROM admin_roles) OR a.role_id = (SELECT id FROM identity.roles WHERE name = 'service' AND domain_id IS NULL))";
+/** What no manager of a domain has a hold on: the admin and the service role anywhere, by whatever name, and any role on the system. */
+const ABOVE_MANAGERS = `WITH RECURSIVE ${rolesLeadingTo('admin', 'service')} SELECT 1 FROM identity.role_assignments a WHERE (a.system OR a.role_id IN (SELECT id FROM strong))`;
 
 /** Does the user hold such, by themselves or through a group, enabled or not? */
 export async function userOutranksManagers(by: PoolClient | Database['pool'], userId: string): Promise<boolean> {
-  const { rows } = await by.query(
-    `WITH RECURSIVE ${ADMIN_ROLES}
-     SELECT 1 FROM identity.role_assignments a
-      WHERE (a.user_id = $1 OR a.group_id IN (SELECT group_id FROM identity.group_members WHERE user_id = $1)) AND ${ABOVE_MANAGERS} LIMIT 1`, [userId]);
+  const { rows } = await by.query(`${ABOVE_MANAGERS} AND (a.user_id = $1 OR a.group_id IN (SELECT group_id FROM identity.group_members WHERE user_id = $1)) LIMIT 1`, [userId]);
   return rows.length > 0;
 }
 
 /** Does whoever is in the group? */
 export async function groupOutranksManagers(by: PoolClient | Database['pool'], groupId: string): Promise<boolean> {
-  const { rows } = await by.query(`WITH RECURSIVE ${ADMIN_ROLES} SELECT 1 FROM identity.role_assignments a WHERE a.group_id = $1 AND ${ABOVE_MANAGERS} LIMIT 1`, [groupId]);
-  return rows.length > 0;
+  return (await by.query(`${ABOVE_MANAGERS} AND a.group_id = $1 LIMIT 1`, [groupId])).rows.length > 0;
+}
+
+/** Does anybody on that project, as it was given there? */
+export async function projectIsAboveManagers(by: PoolClient | Database['pool'], projectId: string): Promise<boolean> {
+  return (await by.query(`${ABOVE_MANAGERS} AND a.project_id = $1 LIMIT 1`, [projectId])).rows.length > 0;
 }

@@ -4,6 +4,7 @@ import { enforce } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 import { forbidden } from '#libs/errors';
+import { deleteApplicationCredentialsOf, goneCredentials } from '../application-credentials/dead-credentials.repository.js';
 import { found } from '../http/found.js';
 import { revoke } from '../revocations/revocations.repository.js';
 import { keepingAnAdmin, userOutranksManagers } from './admins.repository.js';
@@ -22,8 +23,9 @@ export class DeleteUser {
       const old = found('user', id, await this.users.lock(client, id));
       if (!caller.isAdmin && (await userOutranksManagers(client, id))) throw forbidden('Only an admin may delete a user who holds the admin or service role, or any role on the system.');
       await revoke(client, { userId: id, reason: 'the user was deleted' });
+      const gone = await deleteApplicationCredentialsOf(client, 'user', id);
       await this.users.remove(client, id);
-      await audit(client, caller, { service: 'identity', action: 'users:delete', target: { kind: 'user', id }, detail: { name: old.name, domainId: old.domainId } });
+      await audit(client, caller, { service: 'identity', action: 'users:delete', target: { kind: 'user', id }, detail: { name: old.name, domainId: old.domainId, ...goneCredentials(gone) } });
     }));
   }
 }

@@ -25,7 +25,7 @@ export class UserBelongingsController {
   @Policy('identity:users:projects')
   async ofUser(@CallerParam() caller: Caller, @IdParam() id: string, @ZodQuery(ProjectsQuery) query: ProjectsQuery, @Req() request: FastifyRequest) {
     await this.readable('identity:users:projects', caller, id);
-    const { rows, next } = await this.projects.listOfUser(id, query);
+    const { rows, next } = await this.projects.listOfUser(id, query, id === caller.userId ? undefined : (caller.scopeDomainId ?? undefined));
     return { projects: rows.map((row) => projectView(this.base.v3(request), row)), links: this.base.links(request, `/users/${id}/projects`, next) };
   }
 

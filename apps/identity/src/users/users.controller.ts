@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Patch, Post, Req, UseInterceptors } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Patch, Post, Req, UseGuards, UseInterceptors } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { CallerParam, enforce, Policy } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
@@ -7,6 +7,7 @@ import { BaseUrl } from '../http/base-url.js';
 import { found } from '../http/found.js';
 import { IdParam } from '../http/text.js';
 import { VaryInterceptor } from '../http/vary.interceptor.js';
+import { FreshTokenGuard } from '../tokens/fresh-token.guard.js';
 import { ChangePassword } from './change-password.js';
 import { CreateUser } from './create-user.js';
 import { DeleteUser } from './delete-user.js';
@@ -32,6 +33,7 @@ export class UsersController {
 
   @Post()
   @Policy('identity:users:create')
+  @UseGuards(FreshTokenGuard)
   async create(@CallerParam() caller: Caller, @ZodBody(CreateUserBody) body: CreateUserBody, @IdsParam() ids: Ids, @Req() request: FastifyRequest) {
     return { user: userView(this.base.v3(request), await this.createUser.run(caller, body, ids)) };
   }
@@ -46,6 +48,7 @@ export class UsersController {
 
   @Patch(':id')
   @Policy('identity:users:update')
+  @UseGuards(FreshTokenGuard)
   async update(@CallerParam() caller: Caller, @IdParam() id: string, @ZodBody(UpdateUserBody) body: UpdateUserBody, @Req() request: FastifyRequest) {
     return { user: userView(this.base.v3(request), await this.updateUser.run(caller, id, body)) };
   }

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import type { Extra } from '../http/body.js';
+import { cutBounded, withinBytes, type Counted } from '../http/bounded-page.js';
 import { ListSql } from '../http/list-sql.js';
-import { cutPage, pageSize, type Paged } from '../http/links.js';
+import { pageSize, type Paged } from '../http/links.js';
 import type { UsersQuery } from './users.schema.js';
 
 /** What may be seen of a user: never anything of a password but when it ends. */
@@ -36,8 +37,8 @@ export class UsersRepository {
     // These tell users apart who come from elsewhere, and there are none.
     if ([query.idp_id, query.protocol_id, query.unique_id].some((wanted) => wanted !== undefined)) sql.and('false');
     const end = sql.end(query, 'u', 'identity.users', SORT);
-    const { rows } = await this.db.pool.query<UserRow>(`SELECT ${VISIBLE} FROM identity.users u ${end}`, sql.values);
-    return cutPage(rows, pageSize(query.limit), (row) => row.id);
+    const { rows } = await this.db.pool.query<UserRow & Counted>(withinBytes(`SELECT ${VISIBLE} FROM identity.users u ${end}`), sql.values);
+    return cutBounded<UserRow>(rows, pageSize(query.limit));
   }
 
   async get(id: string): Promise<UserRow | null> {

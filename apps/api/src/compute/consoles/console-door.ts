@@ -10,6 +10,7 @@ import type { Server } from 'node:http';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { WebSocket } from 'ws';
+import { TokenVerifier } from '#libs/auth';
 import { connectConsole, CONSOLE_DIAL_PATH, consoleEnded, redeemConsoleTicket, type OutputOf } from '#libs/contracts';
 import { asSkyError, forbidden, internalError, unsupported } from '#libs/errors';
 import { closeReason, joinWebSockets, WebSockets, type Admission, type Upgrade } from '#libs/http';
@@ -25,6 +26,7 @@ type Redeemed = OutputOf<typeof redeemConsoleTicket>;
 interface Waiting { readonly keyDigest: Buffer; join(host: WebSocket): void }
 
 const REFUSED = 'This console ticket is unknown, used or expired; ask for a new one.';
+const OVER = 'The login that opened this console has ended.';
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 @Injectable()
@@ -34,7 +36,7 @@ export class ConsoleDoor implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     @Inject(BUS) private readonly bus: Bus, @Inject(LOGGER) private readonly logger: Logger, @Inject(API_CONFIG) private readonly config: ApiConfig,
-    private readonly adapters: HttpAdapterHost,
+    private readonly adapters: HttpAdapterHost, private readonly verifier: TokenVerifier,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -59,6 +61,11 @@ export class ConsoleDoor implements OnApplicationBootstrap, OnModuleDestroy {
     const sessionId = randomUUID();
     const redeemed = await this.bus.ask(redeemConsoleTicket, { ticketHash: hashOfTicket(ticket), sessionId, requestId, from: upgrade.remoteAddress }, { requestId })
       .catch((error: unknown) => { throw asSkyError(error).kind === 'not-found' ? forbidden(REFUSED, { cause: error }) : error; });
+    // The ticket is used up either way; whoever let it be made may have lost what it was made for.
+    if (redeemed.login !== undefined && !(await this.verifier.isGoodNow(redeemed.login))) {
+      void this.#ended(sessionId, OVER, requestId);
+      throw forbidden(REFUSED);
+    }
     const protocol = subprotocolOf(protocols);
     return { ...(protocol !== undefined && { protocol }), serve: (client) => void this.#session(sessionId, redeemed, client, { base64: protocol === 'base64', requestId, dialUrl: consoles.dialUrl }) };
   }
@@ -73,11 +80,11 @@ export class ConsoleDoor implements OnApplicationBootstrap, OnModuleDestroy {
     return { serve: (host) => waiting.join(host) };
   }
 
-  async #session(sessionId: string, { kind, instanceId, hostId, sessionEndsAt }: Redeemed, client: WebSocket, how: { base64: boolean; requestId: string; dialUrl: string }): Promise<void> {
+  async #session(sessionId: string, { kind, instanceId, hostId, sessionEndsAt, login }: Redeemed, client: WebSocket, how: { base64: boolean; requestId: string; dialUrl: string }): Promise<void> {
     const log = { requestId: how.requestId, sessionId, instanceId, hostId, kind };
     const end = (reason: string): void => {
       this.logger.info({ ...log, reason }, 'console closed');
-      void this.bus.ask(consoleEnded, { sessionId, reason: reason.slice(0, 200) }, { requestId: how.requestId }).catch((error: unknown) => this.logger.warn({ ...log, err: error }, 'the end of a console was not recorded'));
+      void this.#ended(sessionId, reason, how.requestId);
     };
     const came: { host?: WebSocket } = {};
     try {
@@ -90,7 +97,7 @@ export class ConsoleDoor implements OnApplicationBootstrap, OnModuleDestroy {
       this.logger.info(log, 'console opened');
       const { reason } = await joinWebSockets(client, came.host, {
         idleMs: LIMITS.consoleIdleMs, base64: how.base64, maxMs: Math.max(0, Math.min(LIMITS.consoleMaxMs, Date.parse(sessionEndsAt) - Date.now())),
-        maxReason: 'The login that opened this console has ended.',
+        maxReason: OVER, ...(login !== undefined && { mayGoOn: () => this.verifier.isGood(login), watchMs: LIMITS.streamWatchMs }),
       });
       end(reason);
     } catch (thrown) {
@@ -104,6 +111,11 @@ export class ConsoleDoor implements OnApplicationBootstrap, OnModuleDestroy {
       setTimeout(() => client.terminate(), LIMITS.consoleGoodbyeMs).unref();
       end(reason);
     }
+  }
+
+  async #ended(sessionId: string, reason: string, requestId: string): Promise<void> {
+    await this.bus.ask(consoleEnded, { sessionId, reason: reason.slice(0, 200) }, { requestId })
+      .catch((error: unknown) => this.logger.warn({ requestId, sessionId, err: error }, 'the end of a console was not recorded'));
   }
 }
 

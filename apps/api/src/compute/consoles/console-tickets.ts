@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createConsoleTicket, type ConsoleKind, type InstanceId } from '#libs/contracts';
+import type { Login } from '#libs/auth';
+import { createConsoleTicket, type ConsoleKind, type ConsoleLogin, type InstanceId } from '#libs/contracts';
 import { badRequest, SkyError } from '#libs/errors';
 import type { Bus } from '#libs/messaging';
 import { asking, type Call } from '../../http/call.js';
@@ -12,6 +13,19 @@ const KINDS: Readonly<Record<string, ConsoleKind>> = { novnc: 'vnc', serial: 'se
 /** And by protocol, the type that is the only one of it. */
 const TYPE_OF_PROTOCOL: Readonly<Record<string, string>> = { vnc: 'novnc', serial: 'serial' };
 
+/** What is kept of a login: ids alone. */
+function consoleLogin({ kid, claims: { auditId, parentAuditId, issuedAt, expiresAt, snapshot, user, project, scopeDomain, roles, applicationCredential } }: Login): ConsoleLogin {
+  const inDomain = ({ id, domain }: { id: string; domain: { id: string } }) => ({ id, domain: { id: domain.id } });
+  return {
+    kid,
+    claims: {
+      auditId, parentAuditId, issuedAt, expiresAt, user: inDomain(user), project: project === null ? null : inDomain(project), roles: roles.map(({ id }) => ({ id })),
+      ...(snapshot !== undefined && { snapshot }), ...(scopeDomain !== undefined && { scopeDomain: { id: scopeDomain.id } }),
+      ...(applicationCredential !== undefined && { applicationCredential: { id: applicationCredential.id } }),
+    },
+  };
+}
+
 /**
  * A URL with a fresh ticket: a page for people (novnc), or a WebSocket for terminal programs (serial; with http for ws it is a
  * page as well). The ticket stands nowhere else in clear.
@@ -23,7 +37,7 @@ export async function openConsoleUrl(bus: Bus, call: Call, instanceId: InstanceI
   const kind = KINDS[type] as ConsoleKind;
   const ticket = call.ids.bytes('console-ticket', 32).toString('base64url');
   try {
-    await asking(bus, call.caller)(createConsoleTicket, { instanceId, kind, ticketHash: hashOfTicket(ticket), sessionEndsAt: call.sessionEndsAt });
+    await asking(bus, call.caller)(createConsoleTicket, { instanceId, kind, ticketHash: hashOfTicket(ticket), sessionEndsAt: call.sessionEndsAt, ...(call.login !== undefined && { login: consoleLogin(call.login) }) });
   } catch (error) {
     // Nova has no consoles of a server that are "not implemented": the type is not available there.
     if (error instanceof SkyError && error.kind === 'unsupported') throw badRequest(`Unavailable console type ${type}. ${error.message}`, { cause: error });

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { CallerParam, Policy } from '#libs/auth';
+import { CallerParam, Policy, TokenParam, TokenVerifier, type VerifiedToken } from '#libs/auth';
 import { listAuditRecords, type AuditFilters, type Caller } from '#libs/contracts';
 import { ZodQuery } from '#libs/http';
 import { BUS, type Bus } from '#libs/messaging';
@@ -15,12 +15,12 @@ import { auditLines } from './audit-lines.js';
 /** Who did what, on what, from where, with what outcome, in which request: in all services. */
 @Controller('v1/audit')
 export class AuditController {
-  constructor(@Inject(BUS) private readonly bus: Bus, private readonly streams: OpenStreams) {}
+  constructor(@Inject(BUS) private readonly bus: Bus, private readonly streams: OpenStreams, private readonly verifier: TokenVerifier) {}
 
   @Get()
   @Policy('skylite:audit:list')
   @Describe({ summary: 'The audit trail, page by page, or all of it as JSON lines (format=jsonl)', answers: { 200: AuditAnswer } })
-  async list(@CallerParam() caller: Caller, @ZodQuery(AuditQuery) query: AuditQuery, @Res({ passthrough: true }) reply: FastifyReply) {
+  async list(@CallerParam() caller: Caller, @TokenParam() token: VerifiedToken, @ZodQuery(AuditQuery) query: AuditQuery, @Res({ passthrough: true }) reply: FastifyReply) {
     const ask = asking(this.bus, caller);
     const page = (marker: string | undefined, limit: number) => ask(listAuditRecords, { filters: filtersOf(query), order: query.order, limit, ...(marker !== undefined && { marker }) });
     if (query.format === 'json') return page(query.marker, query.limit);
@@ -28,7 +28,7 @@ export class AuditController {
     const first = await page(query.marker, LIMITS.auditPage);
     const ended = this.streams.open(caller.projectId ?? `user:${caller.userId}`);
     void reply.header('content-type', 'application/jsonl; charset=utf-8').header('cache-control', 'no-store');
-    return Readable.from(auditLines(first, (marker) => page(marker, LIMITS.auditPage))).once('close', ended);
+    return Readable.from(auditLines(first, (marker) => page(marker, LIMITS.auditPage), () => this.verifier.isGood(token))).once('close', ended);
   }
 }
 

@@ -6,7 +6,7 @@ import { CredentialSecrets } from '../../application-credentials/credential-secr
 import { Logins } from '../../logins/logins.js';
 import { AccountsRepository } from '../accounts.repository.js';
 import { ApplicationCredentialProof } from '../tokens.schema.js';
-import { strategyOf, type Attempt, type AuthMethod, type Proven } from './auth-method.js';
+import { notProven, strategyOf, type Attempt, type AuthMethod, type Proven } from './auth-method.js';
 
 const Body = z.object({ auth: z.object({ identity: z.object({ application_credential: ApplicationCredentialProof }) }) });
 
@@ -21,21 +21,23 @@ export class ApplicationCredentialMethod implements AuthMethod {
     private readonly secrets: CredentialSecrets, private readonly logins: Logins,
   ) {}
 
-  private async prove({ body, address, requestId }: Attempt): Promise<Proven | null> {
+  private async prove({ body, address, claimed }: Attempt): Promise<Proven> {
     const proof = parseInput(Body, body).auth.identity.application_credential;
-    const owner = proof.id === undefined && proof.user !== undefined ? await this.accounts.findUser(proof.user) : null;
+    const named = proof.id === undefined && proof.user !== undefined ? await this.accounts.lookUp(proof.user) : undefined;
+    const owner = named?.account ?? null;
     const found = await this.credentials.findForLogin(proof.id ?? null, owner?.id ?? null, proof.name ?? null);
-    const subject = Logins.subjectOf(found === null ? null : `application-credential/${found.id}`, { id: proof.id ?? `${JSON.stringify(proof.user ?? null)}/${proof.name ?? ''}` });
+    const subject = Logins.subjectOfCredential(found?.id ?? proof.id ?? null, named === undefined ? null : Logins.subjectOf(owner?.id ?? null, proof.user ?? {}, named.domainId), proof.name);
     await this.logins.admit(subject, address);
-    const account = owner ?? (found === null ? null : await this.accounts.findUser({ id: found.userId }));
+    // Asked for also when there is none: what is not there must not answer sooner.
+    const account = named === undefined ? await this.accounts.findUser({ id: found?.userId ?? '' }) : owner;
+    Object.assign(claimed, account === null ? { userName: proof.user?.name ?? proof.user?.id ?? '' } : { userId: account.id, userName: account.name }, found !== null && { applicationCredentialId: found.id });
     const matches = await this.secrets.matches(found?.secretHash ?? null, proof.secret);
-    const failures = await this.logins.admit(subject, address);
+    const admission = await this.logins.admit(subject, address);
     if (!matches || found === null || account === null || !account.enabled) {
-      const actor = { ...(account !== null && { userId: account.id, userName: account.name }), ...(found !== null && { applicationCredentialId: found.id }), address, requestId };
-      await this.logins.failed(subject, actor, found === null ? 'no such application credential' : matches ? 'the user is disabled' : 'wrong secret of an application credential');
-      return null;
+      await this.logins.failed(subject, address, admission);
+      throw notProven(found === null ? 'no such application credential' : matches ? 'the user is disabled' : 'wrong secret of an application credential');
     }
-    if (failures > 0) await this.logins.succeeded(subject);
+    await this.logins.succeeded(subject, address, admission);
     const { id, name, projectId, restricted, ruled, roleIds, expiresAt } = found;
     // The token counts from the first that was read.
     const since = owner === null ? { readAt: found.readAt, snapshot: found.snapshot } : {};

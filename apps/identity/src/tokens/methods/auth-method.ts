@@ -1,12 +1,21 @@
 import type { Strategy } from 'passport';
 import CustomStrategy from 'passport-custom';
 import { REAUTHENTICATE } from '#libs/auth';
-import { unauthorized } from '#libs/errors';
+import { unauthorized, type SkyError } from '#libs/errors';
 import type { ParentToken, UsedCredential } from '../../decide/grant-token.js';
 import type { Account } from '../accounts.repository.js';
 
-/** What a way of proving oneself gets to see: the whole body (each method has its own part in it) and where it came from. */
-export interface Attempt { body: unknown; address: string; requestId: string; headers: Record<string, string | string[] | undefined> }
+/**
+ * What a way of proving oneself gets to see: the whole body (each method has its own part in it) and where it came from.
+ * `claimed`: each method adds who they say they are and turn out to be, for the record when it fails.
+ */
+export interface Attempt {
+  body: unknown; address: string; requestId: string; headers: Record<string, string | string[] | undefined>;
+  claimed: { userId?: string; userName?: string; applicationCredentialId?: string };
+}
+
+/** Why stays inside: to the client all failures are one. */
+export const notProven = (internal: string): SkyError => unauthorized(REAUTHENTICATE, { internal });
 
 /** Who it turned out to be. `parent`: the token that it was proved with; `credential`: the application credential, and its one project. */
 export interface Proven { account: Account; parent: ParentToken | null; credential?: UsedCredential & { projectId: string } }
@@ -32,7 +41,7 @@ export const strategyOf = (prove: (attempt: Attempt) => Promise<Proven | null>):
  */
 export function runStrategy(strategy: Strategy, attempt: Attempt): Promise<Proven> {
   return new Promise((resolve, reject) => {
-    const refused = (): void => reject(unauthorized(REAUTHENTICATE));
+    const refused = (): void => reject(notProven('the method failed'));
     // One object per run, as Passport does it: the strategy itself is shared by all requests.
     const running = Object.create(strategy) as { authenticate(attempt: Attempt): void };
     Object.assign(running, { success: resolve, fail: refused, pass: refused, redirect: refused, error: reject });

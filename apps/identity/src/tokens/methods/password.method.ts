@@ -6,7 +6,7 @@ import { Logins } from '../../logins/logins.js';
 import { PasswordHasher } from '../../passwords/password-hasher.js';
 import { AccountsRepository, type Account } from '../accounts.repository.js';
 import { PasswordUser } from '../tokens.schema.js';
-import { strategyOf, type Attempt, type AuthMethod, type Proven } from './auth-method.js';
+import { notProven, strategyOf, type Attempt, type AuthMethod, type Proven } from './auth-method.js';
 
 const Body = z.object({ auth: z.object({ identity: z.object({ password: z.strictObject({ user: PasswordUser }) }) }) });
 
@@ -18,23 +18,23 @@ export class PasswordMethod implements AuthMethod {
 
   constructor(private readonly accounts: AccountsRepository, private readonly hasher: PasswordHasher, private readonly logins: Logins) {}
 
-  private async prove({ body, address, requestId }: Attempt): Promise<Proven | null> {
+  private async prove({ body, address, claimed }: Attempt): Promise<Proven> {
     const { user } = parseInput(Body, body).auth.identity.password;
-    const account = await this.accounts.findUser(user);
-    const subject = Logins.subjectOf(account?.id ?? null, user, account?.options.ignoresLockout);
+    const { account, domainId } = await this.accounts.lookUp(user);
+    Object.assign(claimed, account === null ? { userName: user.name ?? user.id ?? '' } : { userId: account.id, userName: account.name });
+    const subject = Logins.subjectOf(account?.id ?? null, user, domainId, account?.options.ignoresLockout);
     await this.logins.admit(subject, address);
     const matches = await this.hasher.matches(account?.passwordHash ?? null, user.password);
     // Many guesses at once have all been admitted: what they have found out, those that were too many do not hear.
-    const failures = await this.logins.admit(subject, address);
+    const admission = await this.logins.admit(subject, address);
     if (!matches || account === null || !account.enabled) {
-      const actor = { userName: account?.name ?? user.name ?? user.id ?? '', ...(account !== null && { userId: account.id }), address, requestId };
-      await this.logins.failed(subject, actor, account === null ? 'no such user' : matches ? 'the user is disabled' : 'wrong password');
-      return null;
+      await this.logins.failed(subject, address, admission);
+      throw notProven(account === null ? 'no such user' : matches ? 'the user is disabled' : 'wrong password');
     }
-    if (failures > 0) await this.logins.succeeded(subject);
+    await this.logins.succeeded(subject, address, admission);
     if (mustChange(account)) {
       // Only who knows the password hears it.
-      throw unauthorized(`The password is expired and needs to be changed for user: ${account.id}.`);
+      throw unauthorized(`The password is expired and needs to be changed for user: ${account.id}.`, { internal: 'the password has expired or must be changed' });
     }
     await this.renewHash(account, user.password);
     return { account, parent: null };
