@@ -134,8 +134,10 @@ describe("the distribution's virsh on the fake daemon", () => {
       expect(await virsh('domstats', 'one', '--state')).toContain('state.state=1');
       await virsh('metadata', 'one', 'urn:x', '--key', 'k', '--set', '<a b="1"/>');
       expect(await virsh('metadata', 'one', 'urn:x')).toContain('b="1"');
-      const waiting = virsh('event', '--domain', 'one', '--event', 'lifecycle', '--timeout', '10');
-      for (const end = performance.now() + 5000; host.callCount('CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY') < 3 && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 20));
+      const registered = (): number => host.callCount('CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY');
+      const ours = registered();
+      const waiting = virsh('event', '--domain', 'one', '--event', 'lifecycle', '--timeout', '15');
+      for (const end = performance.now() + 14_000; registered() <= ours && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 20));
       await virsh('suspend', 'one');
       expect(await waiting).toContain("event 'lifecycle' for domain 'one': Suspended Paused");
       await virsh('destroy', 'one', '--graceful');

@@ -1,6 +1,8 @@
-import type { Pool, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import type { GroupWish, PlacementExplanation } from '#libs/contracts';
 import type { Database } from '#libs/db';
+
+interface Room { room: Record<string, string[]> | null }
 
 /**
  * Says of every refusal whether it was right. Each reading of the fleet that a scheduler makes is joined by one of our own in the
@@ -20,7 +22,28 @@ export class RoomJudge {
     const query = (asked: string | QueryConfig, ...more: unknown[]): unknown =>
       (typeof asked === 'object' && asked.name?.startsWith('scheduler-feed') === true ? this.#read(pool, asked) : plainly(asked, ...more));
     const watched = Object.create(pool, { query: { value: query } }) as Pool;
-    return Object.create(db, { pool: { value: watched } }) as Database;
+    const transaction = <T>(work: (client: PoolClient) => Promise<T>): Promise<T> => db.transaction((client) => work(this.#watchAll(client)));
+    return Object.create(db, { pool: { value: watched }, transaction: { value: transaction } }) as Database;
+  }
+
+  /** The reading of everything is a cursor in a transaction, which says the moment at which that began. */
+  #watchAll(client: PoolClient): PoolClient {
+    const plainly = client.query.bind(client) as (...words: unknown[]) => Promise<QueryResult>;
+    const query = async (asked: unknown, ...more: unknown[]): Promise<QueryResult> => {
+      if (typeof asked !== 'string' || !asked.startsWith('DECLARE feed')) return plainly(asked, ...more);
+      await plainly('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+      const declared = await plainly(asked, ...more);
+      const { rows: [began] } = await plainly('SELECT (extract(epoch FROM now()) * 1000)::float8 AS at_ms') as QueryResult<{ at_ms: number }>;
+      this.#note(began!.at_ms, await plainly({ name: 'room', text: ROOM, values: [JSON.stringify(this.groups)] }) as QueryResult<Room>);
+      return declared;
+    };
+    return Object.create(client, { query: { value: query } }) as PoolClient;
+  }
+
+  #note(atMs: number, { rows: [room] }: QueryResult<Room>): void {
+    const at = new Date(atMs).toISOString();
+    this.#readings.set(at, [...(this.#readings.get(at) ?? []), room!.room ?? {}]);
+    if (this.#readings.size > 2_000) this.#readings.delete(this.#readings.keys().next().value!);
   }
 
   async #read(pool: Pool, asked: QueryConfig): Promise<QueryResult<QueryResultRow>> {
@@ -28,12 +51,10 @@ export class RoomJudge {
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       const read = await client.query<{ at_ms: number }>(asked);
-      const { rows: [room] } = await client.query<{ room: Record<string, string[]> | null }>({ name: 'room', text: ROOM, values: [JSON.stringify(this.groups)] });
+      const room = await client.query<Room>({ name: 'room', text: ROOM, values: [JSON.stringify(this.groups)] });
       await client.query('COMMIT');
       client.release();
-      const at = new Date(read.rows[0]!.at_ms).toISOString();
-      this.#readings.set(at, [...(this.#readings.get(at) ?? []), room!.room ?? {}]);
-      if (this.#readings.size > 2_000) this.#readings.delete(this.#readings.keys().next().value!);
+      this.#note(read.rows[0]!.at_ms, room);
       return read;
     } catch (error) {
       client.release(error as Error);
