@@ -32,6 +32,8 @@ describe('consoles', () => {
     await client.hears('RFB 003.008\n', 10_000);
     await openstack(['server', 'stop', 'looked-at']);
     expect(await client.closed).toEqual({ code: 1000, reason: 'The server closed its console.' });
+    // The guest was gone before anybody could say so.
+    await eventually('it is off', 60_000, async () => (await openstackJson<{ status: string }>(['server', 'show', 'looked-at'])).status === 'SHUTOFF');
     await expect(address('--novnc')).rejects.toThrow(/is not ready/);
   }, 120_000);
 
