@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { root } from '../../deploy/one-machine/machine.mjs';
+import { startBuses } from './buses.mjs';
 import { packing } from './packing.mjs';
 
 const built = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
@@ -155,14 +156,14 @@ async function start(open, shared = null) {
 
 const request = () => ({ instanceId: randomUUID(), generation: 1, projectId: 'p', vcpus: 1, memoryMib: 64, diskGib: 1, availabilityZone: null, requestedHost: null, requestedAt: new Date().toISOString() });
 
-/** Claims through the service, over the in-memory bus: decision, statement, commit. `giveBack`: each is released as soon as it is had, so that there is room all along. */
+/** Claims through the service, over a real nats-server, each scheduler on its own connection: decision, statement, commit. `giveBack`: each is released as soon as it is had, so that there is room all along. */
 async function storm(open, count, clients, make, giveBack = false) {
   const { claimHost, releaseClaim } = await built('libs/contracts/index.js');
   const { metrics } = await built('libs/observability/index.js');
   const conflicts = async () => (await metrics.getSingleMetric('skylite_scheduler_claim_conflicts_total').get()).values[0]?.value ?? 0;
-  const { InMemoryBus } = await built('libs/messaging/index.js');
-  const bus = new InMemoryBus();
-  const schedulers = await Promise.all(Array.from({ length: count }, () => start(open, bus)));
+  const buses = await startBuses(await built('libs/messaging/index.js'));
+  const bus = await buses.open('client', ['compute']);
+  const schedulers = await Promise.all(Array.from({ length: count }, async (_, n) => start(open, await buses.open(`scheduler-${n + 1}`, ['scheduler', 'compute']))));
   const before = await conflicts();
   const times = [];
   let refused = 0;
@@ -181,7 +182,7 @@ async function storm(open, count, clients, make, giveBack = false) {
   const seconds = (performance.now() - began) / 1000;
   const lost = (await conflicts()) - before;
   await Promise.all(schedulers.map((one) => one.stop()));
-  await bus.close();
+  await buses.stop();
   times.sort((a, b) => a - b);
   return { per_s: Math.round(times.length / seconds), p50_ms: round(times[times.length >> 1]), p99_ms: round(times[Math.floor(times.length * 0.99)]), conflict_share: round(lost / times.length), refused };
 }
