@@ -44,6 +44,15 @@ const url = (): string => {
   const { host, port, database, user, password } = t.admin as unknown as { host: string; port: number; database: string; user: string; password: string };
   return `postgresql://${user}:${password}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
 };
+/** Says that the database was restored and starts the control plane over it: all hosts only report then. @returns the incarnation */
+async function startRestored(): Promise<number> {
+  const incarnation = await raiseIncarnation(url());
+  cloud = await cloud.restartOver(t);
+  [a, b] = cloud.hosts as [SimHost, SimHost];
+  client = new Client(cloud as never, client.caller);
+  await eventually(() => [a, b].every(({ ledger: { host } }) => host.reportOnly && host.incarnation === incarnation), () => 'the hosts do not only report', 15_000);
+  return incarnation;
+}
 const view = (): Promise<AdoptionView> => cloud.bus.ask(viewAdoption, { caller: admin });
 const findings = async (): Promise<Record<string, string>> => Object.fromEntries((await view()).hosts.flatMap((host) => host.findings.map(({ name, finding }) => [name, finding])));
 
@@ -74,12 +83,8 @@ describe('an older backup is restored', () => {
     // The control plane is down, the database is restored, and whoever did it says so.
     await cloud.stop();
     await restore();
-    const incarnation = await raiseIncarnation(url());
     for (const host of cloud.hosts) host.destroyed.length = 0;
-    cloud = await cloud.restartOver(t);
-    [a, b] = cloud.hosts as [SimHost, SimHost];
-    client = new Client(cloud as never, client.caller);
-    await eventually(() => a.ledger.host.reportOnly && b.ledger.host.reportOnly && a.ledger.host.incarnation === incarnation && b.ledger.host.incarnation === incarnation, () => 'hosts do not only report', 15_000);
+    const incarnation = await startRestored();
 
     // Placement is shut, and says why; nothing happens to any guest.
     await expect(cloud.bus.ask(claimHost, claim())).resolves.toMatchObject({ outcome: 'refused' });
@@ -156,11 +161,7 @@ describe('an older backup is restored', () => {
     const rebuilt = (await t.admin.query<{ spec: number; disk: number }>('SELECT spec_generation AS spec, disk_generation AS disk FROM compute.instances WHERE id = $1', [id])).rows[0]!;
     await cloud.stop();
     await restore();
-    const incarnation = await raiseIncarnation(url());
-    cloud = await cloud.restartOver(t);
-    [a, b] = cloud.hosts as [SimHost, SimHost];
-    client = new Client(cloud as never, client.caller);
-    await eventually(() => a.ledger.host.reportOnly && a.ledger.host.incarnation === incarnation, () => 'the host does not only report', 15_000);
+    await startRestored();
     await cloud.bus.ask(stopServer, { caller: client.as, instanceId: id });
     expect((await findings()).rebuilt).toBe('newer');
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'restored once more' });
@@ -180,11 +181,7 @@ describe('an older backup is restored', () => {
     await restore();
     // Of before it moved; `a` has let go and forgotten it since.
     await t.admin.query('UPDATE compute.instances SET host_id = $2, host_name = $3 WHERE id = $1', [id, a.id, a.name]);
-    const incarnation = await raiseIncarnation(url());
-    cloud = await cloud.restartOver(t);
-    [a, b] = cloud.hosts as [SimHost, SimHost];
-    client = new Client(cloud as never, client.caller);
-    await eventually(() => [a, b].every(({ ledger: { host } }) => host.reportOnly && host.incarnation === incarnation), () => 'the hosts do not only report', 15_000);
+    await startRestored();
     expect((await view()).hosts.map(({ findings: found }) => found.filter(({ instanceId }) => instanceId === id).map(({ finding }) => finding))).toEqual([['left'], ['moved']]);
     const alone = await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: [a.id], statement: 'one by one' });
     expect(alone.hosts.map(({ adopted, problem }) => [adopted, problem])).toEqual([[false, expect.stringContaining(`${b.name} has servers that the database says are here: adopt that host first`)], [false, null]]);
@@ -202,11 +199,7 @@ describe('an older backup is restored', () => {
     await t.admin.query(`UPDATE compute.instances SET host_id = NULL, host_name = NULL, host_sequence = NULL, observed_state = NULL, observed_generation = 0, observed = NULL, launched_at = NULL,
       launched_disk_generation = NULL, step = 'claim-host', reconcile_at = now() WHERE id = $1`, [id]);
     await t.admin.query('DELETE FROM scheduler.claims WHERE instance_id = $1', [id]);
-    const incarnation = await raiseIncarnation(url());
-    cloud = await cloud.restartOver(t);
-    [a, b] = cloud.hosts as [SimHost, SimHost];
-    client = new Client(cloud as never, client.caller);
-    await eventually(() => [a, b].every(({ ledger: { host } }) => host.reportOnly && host.incarnation === incarnation), () => 'the hosts do not only report', 15_000);
+    await startRestored();
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: [a.id], statement: 'one of two' });
     await eventually(() => !a.ledger.host.reportOnly, () => 'it still only reports', 10_000);
     // A host that takes servers is there, and still it waits, and says for what.
@@ -227,11 +220,7 @@ describe('an older backup is restored', () => {
     await client.reaches(id, 'SHUTOFF', 15_000);
     await cloud.stop();
     await restore();
-    const incarnation = await raiseIncarnation(url());
-    cloud = await cloud.restartOver(t);
-    [a, b] = cloud.hosts as [SimHost, SimHost];
-    client = new Client(cloud as never, client.caller);
-    await eventually(() => a.ledger.host.reportOnly && a.ledger.host.incarnation === incarnation, () => 'the host does not only report', 15_000);
+    const incarnation = await startRestored();
     await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: id, imageId: IMAGE_ID });
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'restored again' });
     let last = '';
