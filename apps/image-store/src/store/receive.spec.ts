@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,7 +91,9 @@ describe('receive', () => {
     const stream = new PassThrough();
     stream.write(randomBytes(10));
     const result = run(stream);
-    setTimeout(() => stream.destroy(new Error('aborted')), 10);
+    // Not before it listens: until then, a stream's error belongs to its owner.
+    await once(stream, 'resume');
+    stream.destroy(new Error('aborted'));
     await expect(result).rejects.toThrow('broken off');
   });
 
