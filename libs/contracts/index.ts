@@ -11,6 +11,7 @@ export * from './limits.contracts.js';
 export * from './image.contracts.js';
 export * from './host.contracts.js';
 export * from './drift.contracts.js';
+export * from './device.contracts.js';
 export * from './placement.contracts.js';
 export * from './aggregates.contracts.js';
 export * from './scheduler.contracts.js';

@@ -1,6 +1,7 @@
 /** What a server needs of its host besides amounts, and exactly what of a host it was given. Nova's extra specs and image properties, read once. */
 import { z } from 'zod';
 import { InstanceId } from './common.js';
+import { ClaimedDevice, DeviceNeed } from './device.contracts.js';
 
 /** Guest CPUs, host CPUs and cells are counted as the guest's and the host's kernel count them. */
 const Cpu = z.int().min(0).max(4095);
@@ -38,6 +39,8 @@ export const Needs = z.object({
   aggregateSpecs: z.record(z.string().max(255), z.string().max(255)).default({}),
   /** Image properties that aggregates may isolate by (AggregateImagePropertiesIsolation). */
   imageProperties: z.record(z.string().max(255), z.string().max(255)).default({}),
+  /** pci_passthrough:alias. Left out: none. */
+  devices: z.array(DeviceNeed).max(32).optional(),
 });
 export type Needs = z.output<typeof Needs>;
 
@@ -81,5 +84,7 @@ export const Layout = z.object({
   guestTopology: z.object({ sockets: z.int().min(1), cores: z.int().min(1), threads: z.int().min(1) }).nullable(),
   /** Has the guest cells of its own (hw:numa_nodes …), or only the host's? */
   numa: z.boolean(),
+  /** Its devices, in the order of its needs. Left out: none. */
+  devices: z.array(ClaimedDevice).max(64).optional(),
 });
 export type Layout = z.output<typeof Layout>;
