@@ -16,6 +16,10 @@ const shape = {
   SKYLITE_SHARE_HUGE_PAGES: cellPages.optional(),
   ...placementShape,
   SKYLITE_RESERVED_MEMORY_MIB: z.coerce.number().int().min(0).default(512),
+  /** manage: PCI devices are given to guests as pools want it (as root only); look: they are told, and left alone; off: neither. Default: look, or off where a share of the machine is declared. */
+  SKYLITE_DEVICES: z.enum(['manage', 'look', 'off']).optional(),
+  /** For locks that last as long as the machine is up. */
+  SKYLITE_RUN_DIR: z.string().default('/run/skylite'),
   SKYLITE_HOST_ADDRESS: z.string().default('127.0.0.1'),
   SKYLITE_METRICS_PORT: port.default(0),
   SKYLITE_READY_FILE: z.string().optional(),
@@ -36,6 +40,9 @@ export function loadAgentConfig(env: Env = process.env) {
     share: { vcpus: values.SKYLITE_SHARE_VCPUS, memoryMib: values.SKYLITE_SHARE_MEMORY_MIB, diskGib: values.SKYLITE_SHARE_DISK_GIB, hugePages: values.SKYLITE_SHARE_HUGE_PAGES },
     placement,
     reservedMemoryMib: values.SKYLITE_RESERVED_MEMORY_MIB,
+    // Several hosts on one machine would each tell its devices as their own.
+    devices: values.SKYLITE_DEVICES ?? (values.SKYLITE_SHARE_VCPUS === undefined && values.SKYLITE_SHARE_MEMORY_MIB === undefined ? 'look' as const : 'off' as const),
+    runDir: values.SKYLITE_RUN_DIR,
     hostAddress: values.SKYLITE_HOST_ADDRESS,
     metricsPort: values.SKYLITE_METRICS_PORT,
     readyFile: values.SKYLITE_READY_FILE,
@@ -54,6 +61,11 @@ const simulatedShape = {
   SKYLITE_SIMULATED_DISK_GIB: z.coerce.number().int().min(1).max(10_000_000).default(4_000),
   /** In each cell that is named: "0:2M:1024,1:1G:16". */
   SKYLITE_SIMULATED_HUGE_PAGES: cellPages.default([]),
+  /** PCI devices: network cards with so many virtual functions each, GPUs, NVMe disks. */
+  SKYLITE_SIMULATED_PFS: z.coerce.number().int().min(0).max(64).default(0),
+  SKYLITE_SIMULATED_VFS_PER_PF: z.coerce.number().int().min(1).max(256).default(8),
+  SKYLITE_SIMULATED_GPUS: z.coerce.number().int().min(0).max(64).default(0),
+  SKYLITE_SIMULATED_NVMES: z.coerce.number().int().min(0).max(64).default(0),
 };
 
 /** Settings of simulated hosts that are in `env`, as they are; a wrong one is named here already. */
@@ -89,6 +101,7 @@ export function loadFleetConfig(env: Env = process.env) {
       cells: values.SKYLITE_SIMULATED_CELLS, vcpus: values.SKYLITE_SIMULATED_VCPUS, threadsPerCore: values.SKYLITE_SIMULATED_THREADS_PER_CORE,
       memoryMib: values.SKYLITE_SIMULATED_MEMORY_MIB, diskGib: values.SKYLITE_SIMULATED_DISK_GIB, hugePages: values.SKYLITE_SIMULATED_HUGE_PAGES,
     },
+    simulatedDevices: { pfs: values.SKYLITE_SIMULATED_PFS, vfsPerPf: values.SKYLITE_SIMULATED_VFS_PER_PF, gpus: values.SKYLITE_SIMULATED_GPUS, nvmes: values.SKYLITE_SIMULATED_NVMES },
     placement: placementOf(values),
     metricsPort: values.SKYLITE_METRICS_PORT,
     readyFile: values.SKYLITE_READY_FILE,

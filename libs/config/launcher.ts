@@ -19,7 +19,7 @@ export const LauncherSecrets = z.object({
 });
 export type LauncherSecrets = z.output<typeof LauncherSecrets>;
 
-const WEIGHERS = ['ram', 'cpu', 'disk', 'numa', 'softAffinity', 'buildFailures', 'imageCached'] as const;
+const WEIGHERS = ['ram', 'cpu', 'disk', 'numa', 'devices', 'softAffinity', 'buildFailures', 'imageCached'] as const;
 /** "ram=1,cpu=0.5" */
 const weights = list.transform((parts, context) => {
   const read: Partial<Record<(typeof WEIGHERS)[number], number>> = {};
@@ -63,7 +63,7 @@ const shape = {
   /** Seconds after which a resize or migration that waits to be confirmed is confirmed by itself; 0: never. */
   SKYLITE_RESIZE_CONFIRM_AFTER_S: z.coerce.number().int().min(0).max(31_536_000).default(0),
   SKYLITE_SCHEDULER_WEIGHER: z.enum(['spread', 'pack']).default('spread'),
-  /** Multipliers of the scheduler's weighers, those that are not named stay as they are: ram=1,cpu=1,disk=1,numa=0,softAffinity=4,buildFailures=2,imageCached=0.1. */
+  /** Multipliers of the scheduler's weighers, those that are not named stay as they are: ram=1,cpu=1,disk=1,numa=0,devices=1,softAffinity=4,buildFailures=2,imageCached=0.1. */
   SKYLITE_SCHEDULER_WEIGHTS: weights.optional(),
   /** Seconds for which a console's URL may be opened. */
   SKYLITE_CONSOLE_TICKET_TTL_S: z.coerce.number().int().min(10).max(3_600).default(120),

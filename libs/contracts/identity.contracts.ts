@@ -6,6 +6,8 @@ import { defineContract } from './contract.js';
 export const ProjectLimits = z.object({
   instances: z.int(), cores: z.int(), ramMib: z.int(), keypairs: z.int(), metadataItems: z.int(),
   serverGroups: z.int().default(10), serverGroupMembers: z.int().default(10),
+  /** By device class; one that is not named has no limit. */
+  devices: z.record(z.string().max(63), z.int().min(-1)).optional(),
 });
 export type ProjectLimits = z.output<typeof ProjectLimits>;
 

@@ -16,6 +16,7 @@ export * from './placement.contracts.js';
 export * from './aggregates.contracts.js';
 export * from './scheduler.contracts.js';
 export * from './placement-views.contracts.js';
+export * from './device-stock.contracts.js';
 export * from './compute.contracts.js';
 export * from './flavors.contracts.js';
 export * from './server-groups.contracts.js';

@@ -184,3 +184,43 @@ describe('FakeHypervisor', () => {
     rmSync(folder, { recursive: true });
   });
 });
+
+describe('devices of the host', () => {
+  const AT = '0000:01:10.0';
+  const HOSTDEV = `<hostdev mode='subsystem' type='pci' managed='no'><source><address domain='0' bus='0x01' slot='0x10' function='0x0'/></source></hostdev>`;
+  const NIC = `<interface type='hostdev' managed='yes'><mac address='fa:16:3e:00:00:01'/><vlan><tag id='42'/></vlan><source><address type='pci' domain='0x0000' bus='0x01' slot='0x10' function='0x0'/></source></interface>`;
+  const guest = (name: string, device: string): string => XML(name, `<devices>${device}</devices>`);
+  const started = async (hypervisor: FakeHypervisor, xml: string): Promise<unknown> => {
+    const libvirt = new FakeLibvirt(hypervisor);
+    libvirt.start();
+    return failure(libvirt.domainCreate(await libvirt.domainDefineXml(xml)));
+  };
+
+  it('are one domain\'s at a time, and are let go when it ends', async () => {
+    const hypervisor = new FakeHypervisor();
+    expect(await started(hypervisor, guest('a', HOSTDEV))).toBeUndefined();
+    expect(await started(hypervisor, guest('b', NIC))).toMatchObject({ codeName: 'OPERATION_INVALID', message: `Requested operation is not valid: PCI device ${AT} is in use by driver QEMU, domain a` });
+    hypervisor.guestPowerOff('a');
+    expect(await started(hypervisor, guest('c', NIC))).toBeUndefined();
+  });
+
+  it('are refused in the words of whoever knows the bus; an interface\'s MAC and VLAN are set, and taken back', async () => {
+    const log: unknown[] = [];
+    let refusal: string | null = 'Unmanaged PCI device 0000:01:10.0 must be manually detached from the host';
+    const hypervisor = new FakeHypervisor({ hostDevices: {
+      refusalOfUse: (address, _domain, use) => { log.push([address, use]); return refusal; }, useBy: (_, domain) => { log.push(domain === null ? 'let go' : 'used'); },
+      vfOf: () => ({ mac: '00:00:00:00:00:00', vlan: 0 }), setVf: (_, settings) => { log.push(settings); },
+    } });
+    expect(await started(hypervisor, guest('a', HOSTDEV))).toMatchObject({ message: refusal });
+    expect(log.splice(0)).toEqual([[AT, { managed: false, asInterface: false }]]);
+    refusal = null;
+    expect(await started(hypervisor, guest('b', NIC))).toBeUndefined();
+    expect(log.splice(0)).toEqual([[AT, { managed: true, asInterface: true }], { mac: 'fa:16:3e:00:00:01', vlan: 42 }, 'used']);
+    const libvirt = new FakeLibvirt(hypervisor);
+    libvirt.start();
+    const domain = await libvirt.domainLookupByName('b');
+    expect(await failure(libvirt.domainManagedSave(domain))).toMatchObject({ message: expect.stringContaining('VFIO migration is not supported') });
+    await libvirt.domainDestroy(domain);
+    expect(log.filter((each) => !Array.isArray(each))).toEqual(['let go', { mac: '00:00:00:00:00:00', vlan: 0 }]);
+  });
+});

@@ -14,6 +14,7 @@ export {
 export type { ErrorName as LibvirtErrorName } from './facts.js';
 export { guestsService, guestsServiceText, type GuestsService } from './guests-service.js';
 export { FakeHypervisor, type FakeDomainView, type FakeHypervisorOptions } from './fake/hypervisor.js';
+export type { FakeHostDevices, FakeUse } from './fake/host-devices.js';
 export type { FakeFault, FakeProcedure } from './fake/faults.js';
 export { FakeLibvirt } from './fake/direct.js';
 export { FakeLibvirtd, type FakeLibvirtdOptions } from './fake/libvirtd.js';

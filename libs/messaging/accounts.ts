@@ -82,11 +82,11 @@ export function hostUserSigner(authority: Pick<NatsAuthority, 'signingSeed' | 'a
  */
 const SERVICE_RIGHTS: Record<string, Rights> = {
   // Everything but claims: those are compute's alone.
-  api: { pub: ['svc.identity.>', 'svc.image.>', 'svc.compute.>', 'svc.scheduler.hosts.>', 'svc.scheduler.zones.>', 'svc.scheduler.enrol-tokens.>', 'svc.scheduler.aggregates.>', 'svc.scheduler.placement.>'], sub: [] },
+  api: { pub: ['svc.identity.>', 'svc.image.>', 'svc.compute.>', 'svc.scheduler.hosts.>', 'svc.scheduler.zones.>', 'svc.scheduler.enrol-tokens.>', 'svc.scheduler.aggregates.>', 'svc.scheduler.placement.>', 'svc.scheduler.devices.>', 'svc.scheduler.device-classes.>', 'svc.scheduler.device-pools.>'], sub: [] },
   identity: { pub: [], sub: ['svc.identity.>'] },
   image: { pub: ['svc.identity.>'], sub: ['svc.image.>'] },
-  // It asks hosts whether they answer, tells compute of fences, and others of its kind that it is there; nothing else.
-  scheduler: { pub: ['ask.*.echo', 'svc.scheduler.peers.here', 'svc.compute.hosts.fenced', 'svc.compute.hosts.readmit'], sub: ['svc.scheduler.>', 'host.*.inventory', 'host.*.beat'] },
+  // It asks hosts whether they answer, wakes them, tells compute of fences, and others of its kind that it is there; nothing else.
+  scheduler: { pub: ['ask.*.echo', 'hint.*', 'svc.scheduler.peers.here', 'svc.compute.hosts.fenced', 'svc.compute.hosts.readmit', 'svc.compute.devices.trouble'], sub: ['svc.scheduler.>', 'host.*.inventory', 'host.*.beat', 'host.*.devices', 'host.*.device-wishes'] },
   compute: { pub: ['svc.identity.>', 'svc.image.>', 'svc.scheduler.>', 'hint.>', 'ask.>'], sub: ['svc.compute.>', 'host.*.pull', 'host.*.report', 'host.*.image-url'] },
 };
 

@@ -31,7 +31,7 @@ export interface PciFunction {
   readonly mdevTypes: readonly string[];
   /** AER's totals; null: the kernel counts none. */
   readonly aer: { readonly fatal: number; readonly nonfatal: number; readonly correctable: number } | null;
-  /** Of a PF. `hung`: a write to it has not come back, and nothing of it can be read. */
+  /** Of a PF. VFs are counted by their links: to read the number itself is to wait for whoever writes it. */
   readonly sriov: { readonly totalVfs: number; readonly numVfs: number; readonly autoprobe: boolean; readonly vfs: readonly { readonly index: number; readonly address: PciAddress }[] } | null;
   /** Of a VF. */
   readonly physfn: { readonly address: PciAddress; readonly index: number } | null;
@@ -41,7 +41,10 @@ export interface PciReading {
   readonly functions: ReadonlyMap<PciAddress, PciFunction>;
   /** Endpoints and bridges of each IOMMU group. */
   readonly groups: ReadonlyMap<number, readonly PciAddress[]>;
-  /** PFs of which nothing was read, because a writer still holds them. */
+  /**
+   * PFs that a writer which was given up still holds. They and their VFs stand among the functions with what can be seen without their locks
+   * (driverOverride is null); nothing of them may be claimed or written.
+   */
   readonly held: readonly HeldFunction[];
 }
 

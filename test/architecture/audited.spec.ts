@@ -18,6 +18,12 @@ const WITHOUT_RECORD: Readonly<Record<string, string>> = {
   'apps/identity/src/seed/seed.repository.ts': 'the first start: nobody is there yet',
   'apps/scheduler/src/claims/claims.repository.ts': "what servers' loops claim",
   'apps/scheduler/src/snapshot/snapshot.repository.ts': 'reads only',
+  'apps/scheduler/src/devices/device-definitions.ts': "the event 'device-pool-created' and its like, in definitions.repository",
+  'apps/scheduler/src/devices/device-keeper.ts': 'rows of what has been gone for long: nobody asked',
+  'apps/scheduler/src/devices/device-placer.reconciler.ts': 'what follows from classes and pools, whose changes have theirs',
+  'apps/scheduler/src/devices/pull-wishes.ts': 'reads only',
+  'apps/scheduler/src/devices/release-device.ts': 'the history of the device, whose trigger writes the record of what a user did',
+  'apps/scheduler/src/devices/report-devices.ts': 'what hosts see',
   'apps/scheduler/src/enrolment/join-host.ts': "the event 'joined', in enrolment.repository",
 };
 

@@ -44,7 +44,7 @@ describe('the policy matrix', () => {
   describe('keeps the house rules:', () => {
     const where = (scopes: readonly Where[], roles: string[], what: RegExp, which: (rule: PolicyRule) => boolean = () => true): PolicyRule[] =>
       rules.filter((rule) => which(rule) && scopes.some((scope) => roles.some((role) => rolesOf(scope).includes(role) && what.test(cell(rule, scope, role)))));
-    const isChange = (rule: string): boolean => !/:(list|get|check|validate|explain|download|model|catalog|projects|domains|groups|system|fit|capacity|timeline|scheduling|inspect|detail|run)(-all|-any|-tree|-hidden)?$/.test(rule);
+    const isChange = (rule: string): boolean => !/:(list|get|check|validate|explain|download|model|catalog|projects|domains|groups|system|fit|capacity|timeline|scheduling|inspect|detail|run|history|topology)(-all|-any|-tree|-hidden)?$/.test(rule);
 
     it('what is allowed with others\' is allowed with one\'s own', () => {
       expect(where(SCOPES, Object.keys(HELD), /!/)).toEqual([]);

@@ -18,7 +18,7 @@ const MIB_OF_HOST = 1_048_576;
 export async function scheduler() {
   const place = {};
   for (const hosts of [100, 1_000, 10_000]) place[hosts] = await placing(hosts);
-  return { place, packing: await packing(), ...(await claiming()) };
+  return { place, packing: await packing(), ...(await withDatabase(throughPostgres)) };
 }
 
 /** A host of two cells, 16 CPUs in 8 cores each; of each cell 12 are dedicated, 4 GiB are pages of 2 MiB and 4 of 1 GiB. */
@@ -27,7 +27,7 @@ const CELLS = [0, 1].map((id) => ({
   pages: [{ kib: 2048, total: 2048 }, { kib: 1_048_576, total: 4 }], distances: id === 0 ? [10, 21] : [21, 10],
 }));
 const DEDICATED = CELLS.flatMap(({ cpus }) => cpus.slice(4));
-const INVENTORY = { cpuArch: 'x86_64', cells: CELLS, sharedCpus: CELLS.flatMap(({ cpus }) => cpus.slice(0, 4)), dedicatedCpus: DEDICATED, cpuFlags: [], traits: ['HW_CPU_X86_AVX2'], resources: {} };
+export const INVENTORY = { cpuArch: 'x86_64', cells: CELLS, sharedCpus: CELLS.flatMap(({ cpus }) => cpus.slice(0, 4)), dedicatedCpus: DEDICATED, cpuFlags: [], traits: ['HW_CPU_X86_AVX2'], resources: {} };
 
 /** What a claim of two pinned CPUs and some huge pages takes. */
 const EXACT = {
@@ -35,11 +35,11 @@ const EXACT = {
   layout: { cells: [{ hostCell: 0, memoryMib: 64, pageKib: 2048, pins: [{ guest: 0, host: 4 }, { guest: 1, host: 5 }], floating: [] }], emulatorCpu: null, emulatorThreads: null, idleCpus: [], guestTopology: null, numa: false },
 };
 
-async function needsOf(change) {
+export async function needsOf(change) {
   const { Needs } = await built('libs/contracts/index.js');
   return Needs.parse(change);
 }
-const pins = (count) => ({ cpuPolicy: 'dedicated', pinned: Array.from({ length: count }, (_, at) => at) });
+export const pins = (count) => ({ cpuPolicy: 'dedicated', pinned: Array.from({ length: count }, (_, at) => at) });
 
 async function placing(hosts) {
   const { Fleet } = await built('apps/scheduler/src/decide/fleet.js');
@@ -81,7 +81,8 @@ async function placing(hosts) {
   };
 }
 
-async function claiming() {
+/** A PostgreSQL of its own with the cloud's schema. @param work gets what opens the scheduler's pool of it. */
+export async function withDatabase(work) {
   const { bootstrapDatabase, openDatabase, roleOf } = await built('libs/db/index.js');
   const { prepareEmbeddedPostgres } = await built('libs/embedded-postgres/index.js');
   const dir = mkdtempSync(join(tmpdir(), 'skylite-bench-'));
@@ -101,7 +102,7 @@ async function claiming() {
       }
     }
     const open = () => openDatabase({ url: postgres.url('postgres', roleOf('scheduler'), 'p'), name: 'bench', poolSize: 6 });
-    return await throughPostgres(open);
+    return await work(open);
   } finally {
     child.kill('SIGINT');
     await exited;
@@ -129,7 +130,7 @@ async function throughPostgres(open) {
 
 const free = (db) => db.pool.query('DELETE FROM scheduler.claims');
 
-async function fill(db, hosts) {
+export async function fill(db, hosts) {
   await db.pool.query(`INSERT INTO scheduler.hosts (id, cell_id, name, availability_zone, public_nkey, simulated, cpu_ratio, ram_ratio, disk_ratio, inventory, capabilities, dedicated_cpus)
     SELECT gen_random_uuid(), 'cell1', 'n' || n, 'nova', 'k' || n, true, 1, 1, 1, $2, '{LAYOUT}', $3 FROM generate_series((SELECT count(*) FROM scheduler.hosts) + 1, $1::integer) n`, [hosts, JSON.stringify(INVENTORY), DEDICATED]);
   await db.pool.query(`INSERT INTO scheduler.host_capacity (host_id, limit_vcpus, limit_memory_mib, limit_disk_gib, largest_vcpus, largest_memory_mib, limit_pcpus)
@@ -154,10 +155,10 @@ async function start(open, shared = null) {
   return { app, bus, stop: async () => { await app.close(); if (shared === null) await bus.close(); await db.close(); } };
 }
 
-const request = () => ({ instanceId: randomUUID(), generation: 1, projectId: 'p', vcpus: 1, memoryMib: 64, diskGib: 1, availabilityZone: null, requestedHost: null, requestedAt: new Date().toISOString() });
+export const request = () => ({ instanceId: randomUUID(), generation: 1, projectId: 'p', vcpus: 1, memoryMib: 64, diskGib: 1, availabilityZone: null, requestedHost: null, requestedAt: new Date().toISOString() });
 
 /** Claims through the service, over a real nats-server, each scheduler on its own connection: decision, statement, commit. `giveBack`: each is released as soon as it is had, so that there is room all along. */
-async function storm(open, count, clients, make, giveBack = false) {
+export async function storm(open, count, clients, make, giveBack = false) {
   const { claimHost, releaseClaim } = await built('libs/contracts/index.js');
   const { metrics } = await built('libs/observability/index.js');
   const conflicts = async () => (await metrics.getSingleMetric('skylite_scheduler_claim_conflicts_total').get()).values[0]?.value ?? 0;

@@ -44,6 +44,22 @@ describe('flavors', () => {
     await world.bus.ask(deleteFlavor, { caller: admin, flavorId: 'many' });
   });
 
+  it('are not written with device classes of which nobody can say that they are there', async () => {
+    world.deviceClasses = { gpu: { total: 2, available: 2, mostPerHost: 1, mostAvailablePerHost: 1 } };
+    const specs = (classes: string): Record<string, string> => ({ 'pci_passthrough:alias': classes });
+    await expect(make({ id: 'devices', extraSpecs: specs('gpu:1,fpga:1') })).rejects.toThrow('PCI alias fpga is not defined. What to do: name a device class (there are gpu), or make one: skylite device class create fpga ….');
+    world.schedulerAway = true;
+    await expect(make({ id: 'devices', extraSpecs: specs('gpu:1') })).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('Nothing was written. What to do: try again when it is back.') });
+    await make({ id: 'devices' });
+    await expect(world.bus.ask(setFlavorExtraSpecs, { caller: admin, flavorId: 'devices', extraSpecs: specs('gpu:1') })).rejects.toMatchObject({ kind: 'unavailable' });
+    // What names none is nobody's question.
+    await world.bus.ask(setFlavorExtraSpecs, { caller: admin, flavorId: 'devices', extraSpecs: { a: 'b' } });
+    world.schedulerAway = false;
+    await world.bus.ask(setFlavorExtraSpecs, { caller: admin, flavorId: 'devices', extraSpecs: specs('gpu:1') });
+    await world.bus.ask(deleteFlavor, { caller: admin, flavorId: 'devices' });
+    world.deviceClasses = {};
+  });
+
   it('that are not public are seen by admins and by projects with access', async () => {
     await make({ id: 'hidden', isPublic: false });
     const access = { caller: admin, flavorId: 'hidden', projectId: 'p2' };

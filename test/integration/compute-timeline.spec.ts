@@ -1,6 +1,6 @@
 /** Timelines and the outbox over real PostgreSQL: what rows tell, in which order commits are given, and how partitions come and go. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { listChanges, readTimeline, stopServer, type InstanceId, type OutputOf } from '#libs/contracts';
+import { deviceTrouble, listChanges, readTimeline, stopServer, type HostId, type InstanceId, type OutputOf } from '#libs/contracts';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 import { Client, ComputeUnderTest, eventually } from '../support/compute-service.js';
 import { ComputeWorld } from '../support/compute-world.js';
@@ -64,6 +64,20 @@ describe('the timeline of a server', () => {
     const [entry] = (await read(client, failing)).entries;
     expect(entry).toMatchObject({ action: 'create', failed: true });
     expect(entry?.lines.at(-1)).toMatchObject({ outcome: 'error', message: expect.stringMatching(/^No valid host was found/), detail: expect.stringMatching(/What to do/) });
+  });
+
+  it('tells what became of its device, while it is on that host', async () => {
+    const client = new Client(world);
+    const { id } = await client.create();
+    await client.reaches(id, 'ACTIVE');
+    const { rows: [row] } = await t.admin.query<{ host_id: HostId }>('SELECT host_id FROM compute.instances WHERE id = $1', [id]);
+    const trouble = { hostId: row!.host_id, hostName: 'host-1', instanceId: id as InstanceId, identity: 'slot:1', kind: 'missing', message: 'last at 0000:01:10.0' };
+    world.bus.hint(deviceTrouble, { ...trouble, hostId: crypto.randomUUID() as HostId });
+    world.bus.hint(deviceTrouble, trouble);
+    await eventually(async () => (await read(client, id)).entries.some(({ requestId }) => requestId === null), () => 'it is not told');
+    expect((await read(client, id)).entries[0]).toMatchObject({ action: 'by-itself', failed: false, lines: [{ name: 'device-missing', what: 'told', hostName: 'host-1', message: 'device slot:1: last at 0000:01:10.0' }] });
+    await client.delete(id);
+    await client.finished(id);
   });
 
   it('is paged by request, and filtered by time', async () => {

@@ -44,6 +44,21 @@ describe('placement asked from outside', () => {
     await scheduler.bus.ask(updateHost, { caller: admin, hostId: b.id as never, enabled: true });
   });
 
+  it('shows device classes as resources: what there is, and what nobody can have now', async () => {
+    const db = await base.open('scheduler', 1);
+    const pool = randomUUID();
+    await db.pool.query("INSERT INTO scheduler.device_classes (name, match) VALUES ('fast-net', '{}')");
+    await db.pool.query("INSERT INTO scheduler.device_pools (id, name, class_name, mode, match, policy) VALUES ($1, 'net1', 'fast-net', 'vfs', '{}', '{}')", [pool]);
+    for (const [identity, role, clean] of [['mac:1', 'keeper', 0], ['mac:1/vf:0', 'offered', 0], ['mac:1/vf:1', 'offered', 0], ['mac:1/vf:2', 'offered', null], ['mac:1/vf:3', 'withheld', 0], ['slot:audio', 'companion', 0]]) {
+      await db.pool.query("INSERT INTO scheduler.devices (host_id, identity, unit, facts, pool_id, class_name, pool_role, clean_at) VALUES ($1, $2, $2, '{\"kind\":\"vf\",\"mates\":[]}', $3, 'fast-net', $4, $5)", [a.id, identity, pool, role, clean]);
+    }
+    expect((await provider(a.id)).inventories['CUSTOM_DEVICE_FAST_NET']).toEqual({ total: 3, reserved: 1, minUnit: 1, maxUnit: 2, stepSize: 1, allocationRatio: 1, used: 0 });
+    expect(Object.keys((await provider(b.id)).inventories)).not.toContain('CUSTOM_DEVICE_FAST_NET');
+    await db.pool.query('DELETE FROM scheduler.devices WHERE host_id = $1', [a.id]);
+    await db.pool.query('DELETE FROM scheduler.device_pools');
+    await db.pool.query('DELETE FROM scheduler.device_classes');
+  });
+
   it('shows claims as allocations and as usage of their project, until they are released', async () => {
     const asked = claim({ projectId: 'q', requestedHost: a.name, needs: { resources: { CUSTOM_FPGA: 1 } } });
     expect(await scheduler.bus.ask(claimHost, asked)).toMatchObject({ outcome: 'claimed', hostId: a.id });

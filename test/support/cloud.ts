@@ -20,18 +20,18 @@ export function credentials(dir = home, file = 'openrc'): Record<string, string>
 const clean = (): Record<string, string> => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('OS_') && !name.startsWith('NODE_') && name !== 'SKYLITE_HOME')) as Record<string, string>;
 
 /** The distribution's unmodified openstack client; throws with its own words when it fails. */
-export async function openstack(words: string[], options: { as?: string; timeoutMs?: number } = {}): Promise<string> {
-  const { code, stdout, stderr } = await runOpenstack(words, { ...clean(), ...credentials(home, options.as ?? 'openrc') }, options.timeoutMs ?? 180_000);
+export async function openstack(words: string[], options: { as?: string; dir?: string; timeoutMs?: number } = {}): Promise<string> {
+  const { code, stdout, stderr } = await runOpenstack(words, { ...clean(), ...credentials(options.dir ?? home, options.as ?? 'openrc') }, options.timeoutMs ?? 180_000);
   if (code !== 0) throw new Error(`openstack ${words.join(' ')}: ${stderr}${stdout} (exit code ${code})`);
   return stdout;
 }
 
-export const openstackJson = async <T>(words: string[], options?: { as?: string; timeoutMs?: number }): Promise<T> => JSON.parse(await openstack([...words, '-f', 'json'], options)) as T;
+export const openstackJson = async <T>(words: string[], options?: { as?: string; dir?: string; timeoutMs?: number }): Promise<T> => JSON.parse(await openstack([...words, '-f', 'json'], options)) as T;
 
 /** One of the repository's scripts, as a person would run it. */
-export function script(name: 'up' | 'down' | 'skylite', words: string[], options: { dir?: string; timeoutMs?: number; asUser?: number } = {}): SpawnSyncReturns<string> {
+export function script(name: 'up' | 'down' | 'skylite', words: string[], options: { dir?: string; timeoutMs?: number; asUser?: number; env?: Record<string, string> } = {}): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [join(root, `deploy/one-machine/${name}.mjs`), ...words], {
-    cwd: root, env: { ...clean(), SKYLITE_HOME: options.dir ?? home }, encoding: 'utf8', timeout: options.timeoutMs ?? 180_000, ...(options.asUser !== undefined && { uid: options.asUser, gid: options.asUser }),
+    cwd: root, env: { ...clean(), ...options.env, SKYLITE_HOME: options.dir ?? home }, encoding: 'utf8', timeout: options.timeoutMs ?? 180_000, ...(options.asUser !== undefined && { uid: options.asUser, gid: options.asUser }),
   });
 }
 

@@ -1,7 +1,7 @@
 /** A cloud around the compute service for its tests: identity, images, a scheduler and hosts, all scripted, all in memory. */
 import { randomUUID } from 'node:crypto';
 import {
-  claimHost, getImage, getProjectLimits, hostHint, inspectOnHost, listHosts, listZones, pullDesired, readConsoleLog, releaseClaim, reportObserved, settleMove, signImageUrl,
+  claimHost, getImage, getProjectLimits, hostHint, inspectOnHost, listDeviceClassNames, listHosts, listZones, pullDesired, readConsoleLog, releaseClaim, reportObserved, settleMove, signImageUrl,
   type Caller, type ClaimRequest, type DesiredInstance, type HostId, type HostView, type ImageId, type ImageSummary, type Layout, type ObservedInstance, type PlacementExplanation, type ProjectLimits,
 } from '#libs/contracts';
 import { conflict, internalError, stale, unavailable } from '#libs/errors';
@@ -101,6 +101,8 @@ export class ComputeWorld {
   limitsOf: (projectId: string) => { limits: ProjectLimits; generation: number } = () => ({ limits: this.limits, generation: 1 });
   image: ImageSummary = { id: IMAGE_ID, name: 'tiny', status: 'active', sizeBytes: 1000, virtualSizeBytes: 2000, diskFormat: 'qcow2', sha512: 'ab', minDiskGib: 0, minRamMib: 0, properties: {} };
   full = false;
+  /** Device classes, and how many devices of each there are: on all hosts, and at most on one. */
+  deviceClasses: Record<string, { total: number; available: number; mostPerHost: number; mostAvailablePerHost: number }> = {};
   schedulerAway = false;
   /** Takes claims, and then answers with an error. */
   schedulerStammers = false;
@@ -118,6 +120,10 @@ export class ComputeWorld {
     this.bus.handle(listHosts, async ({ id }) => {
       this.#present();
       return { hosts: this.hosts.filter((host) => id === undefined || host.id === id).map((host) => host.view()) };
+    }, serve);
+    this.bus.handle(listDeviceClassNames, async () => {
+      this.#present();
+      return { names: Object.keys(this.deviceClasses), version: '1', counts: this.deviceClasses };
     }, serve);
     this.bus.handle(claimHost, async (request) => {
       this.#present();

@@ -30,10 +30,14 @@ import { TokenKeysController } from './v1/token-keys/token-keys.controller.js';
 import { AuditController } from './v1/audit/audit.controller.js';
 import { FencingController } from './v1/hosts/fencing.controller.js';
 import { EventsController } from './v1/events/events.controller.js';
+import { DeviceClassesController } from './v1/devices/device-classes.controller.js';
+import { DevicePoolsController } from './v1/devices/device-pools.controller.js';
+import { DeviceSidesController, DevicesController } from './v1/devices/devices.controller.js';
 import { DiskTransfersController } from './v1/disk-transfers/disk-transfers.controller.js';
 import { DriftController } from './v1/drift/drift.controller.js';
 import { HostsController } from './v1/hosts/hosts.controller.js';
 import { InspectController } from './v1/servers/inspect.controller.js';
+import { ServerController } from './v1/servers/server.controller.js';
 import { PolicyController } from './v1/policy/policy.controller.js';
 import { PlacementQuestionsController } from './v1/placement/placement.controller.js';
 import { TimelineController } from './v1/timeline/timeline.controller.js';
@@ -45,7 +49,7 @@ export const COMPUTE_CONTROLLERS = [
   ExtraSpecsController, FlavorAccessController, ServerGroupsController, ComputeHostsController, MigrationsController, ServerMigrationsController, UsageController,
   LimitsController, QuotaSetsController, QuotaClassSetsController, ExtensionsController, AggregatesController,
 ] as const;
-export const V1_CONTROLLERS = [V1VersionController, HostsController, DiskTransfersController, DriftController, FencingController, AdoptionController, InspectController, TimelineController, EventsController, PlacementQuestionsController, AuditController, PolicyController, TokenKeysController] as const;
+export const V1_CONTROLLERS = [V1VersionController, HostsController, DiskTransfersController, DriftController, FencingController, AdoptionController, InspectController, TimelineController, EventsController, PlacementQuestionsController, AuditController, PolicyController, TokenKeysController, DeviceClassesController, DevicePoolsController, DevicesController, DeviceSidesController, ServerController] as const;
 export const PLACEMENT_READERS = [PlacementVersionsController, ResourceProvidersController, PlacementController] as const;
 /** Writes are refused, all of them: they are in no document. */
 export const PLACEMENT_CONTROLLERS = [...PLACEMENT_READERS, PlacementWritesController] as const;

@@ -95,6 +95,22 @@ export const LIMITS = {
   /** Told that too many join at once, a machine tries again for this long. */
   joinPatienceMs: 60_000,
 
+  /** The host's devices are looked at when something says so, and this often; not more often than the pause in a stream of events. */
+  deviceLookEveryMs: 30_000,
+  deviceLookPauseMs: 200,
+  /** Looks in a row while each changes something: a PF's VFs need two or three. */
+  deviceRounds: 16,
+  /** Changes are planned on what was seen at most this long ago. */
+  deviceFreshMs: 1_000,
+  /** A change that fails is tried again ever more seldom; cleaning one device so often before it is called dirty. */
+  deviceBackoffMaxMs: 300_000,
+  scrubAttempts: 3,
+  /** What is wanted of devices is asked when somebody rings or a report is answered so, and now and then. */
+  deviceWishesEveryMs: 60_000,
+  /** A broken control plane that names another page for ever must not hold the loop. */
+  deviceWishPages: 1_000,
+  deviceReportAgainMs: 5_000,
+
   /** Consoles open at a time: of a host (each a few buffers), and of one server (people who look together). */
   consolesOfHost: 256,
   consolesOfInstance: 8,

@@ -10,9 +10,12 @@ import { AdoptHosts } from './adoption/adopt-hosts.js';
 import { AdoptionController } from './adoption/adoption.controller.js';
 import { AdoptionRepository } from './adoption/adoption.repository.js';
 import { FlavorsController } from './flavors/flavors.controller.js';
+import { DeviceClasses } from './flavors/device-classes.js';
 import { Flavors } from './flavors/flavors.js';
 import { FlavorsRepository } from './flavors/flavors.repository.js';
 import { DeparturesRepository } from './hosts/departures.repository.js';
+import { DeviceTroubles } from './hosts/device-troubles.js';
+import { DeviceTroublesRepository } from './hosts/device-troubles.repository.js';
 import { DriftController } from './hosts/drift/drift.controller.js';
 import { DriftRepository } from './hosts/drift/drift.repository.js';
 import { FencedHosts } from './hosts/fenced-hosts.js';
@@ -106,7 +109,7 @@ export class ComputeModule {
         BeginMove, TurnMove, ResizeInstance, MigrateInstance, EvacuateInstance, ConfirmResize, AutoConfirm, RevertResize, ListMigrations, OpenDiskTransfer,
         BootSources, PauseInstance, SuspendInstance, LockInstance, RebuildInstance, ResetInstanceState, InstanceMetadata, InstanceTags, ServersReader,
         { provide: EVENTS_KEEP_DAYS, useValue: deps.eventsKeepDays ?? LIMITS.eventsKeepDays }, TimelineRepository, Timeline, EventsKeeper,
-        PullDesired, ReportObserved, DriftRepository, DeparturesRepository, FencedHosts, AdoptionRepository, AdoptHosts, HostImageUrl, Flavors, Keypairs, ConsoleTicketsRepository, Consoles,
+        PullDesired, ReportObserved, DriftRepository, DeparturesRepository, FencedHosts, AdoptionRepository, AdoptHosts, HostImageUrl, DeviceTroublesRepository, DeviceTroubles, DeviceClasses, Flavors, Keypairs, ConsoleTicketsRepository, Consoles,
         ServerGroups, ServerGroupsRepository, Usage, UsageRepository, PlacementQuestions,
       ],
     };

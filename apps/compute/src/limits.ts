@@ -94,6 +94,8 @@ export const LIMITS = {
   /** Days for which events are kept, unless the operator says otherwise: over a year, for audits. */
   eventsKeepDays: 400,
   keepEventsMs: 3_600_000,
+  /** Words of devices that wait to be booked: a card that falls out says 256, and what is beyond stands in the devices' own history. */
+  deviceTroubles: 1_000,
   // moves
   /** Moves that are to be confirmed by themselves are looked for this often, and read so many at a time. */
   confirmLookMs: 30_000,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** Thrown for an answer that is not 2xx: the service's own words. */
+/** Thrown for an answer that is not 2xx: the service's own words, and what Skylite's own API says besides. */
 export class ApiError extends Error {
-  constructor(readonly status: number, message: string) {
+  constructor(readonly status: number, message: string, readonly details?: Readonly<Record<string, unknown>>) {
     super(message);
     this.name = 'ApiError';
   }
@@ -20,7 +20,7 @@ export class ApiClient {
   async call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
     const response = await this.raw(method, path, body === undefined ? undefined : JSON.stringify(body), { 'content-type': 'application/json', ...headers });
     const text = await response.text();
-    if (!response.ok) throw new ApiError(response.status, messageOf(text) ?? `${method} ${path}: ${response.status}`);
+    if (!response.ok) throw new ApiError(response.status, messageOf(text) ?? `${method} ${path}: ${response.status}`, detailsOf(text));
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 
@@ -59,6 +59,13 @@ function messageOf(text: string): string | undefined {
       const message = (value as { message?: unknown } | null)?.message;
       if (typeof message === 'string') return message;
     }
+  } catch { /* not JSON */ }
+  return undefined;
+}
+
+function detailsOf(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return (JSON.parse(text) as { error?: { details?: Readonly<Record<string, unknown>> } }).error?.details;
   } catch { /* not JSON */ }
   return undefined;
 }

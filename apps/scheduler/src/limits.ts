@@ -30,6 +30,8 @@ export const LIMITS = {
   feedFullMs: 60_000,
   /** Rows of a full read that are taken at a time: some 3 ms. */
   feedRows: 500,
+  /** Hosts whose devices are read at a time: 256 on each are some 5 ms. */
+  feedDeviceHosts: 8,
   /** How often beats are looked through for what is worth storing. */
   beatsTickMs: 2_000,
   /** A host that goes on living is stored this seldom. */
@@ -79,6 +81,32 @@ export const LIMITS = {
   /** Three failures in a row may be chance no more; a minute later a trial costs one server, a broken host half an hour between two. */
   quarantine: { failures: 3, firstMs: 60_000, mostMs: 1_800_000, keptMs: 3_600_000, share: 0.1 },
   buildsTickMs: 30_000,
+  /** Devices of a host, those that have gone for good included: 16 cards of 256 VFs. All of them are read for each report of the host. */
+  devicesPerHost: 4_096,
+  /** No device is given out as often: a host that says so is wrong, and its row could count no further. */
+  deviceGenerations: 1_000_000_000,
+  /** Entries and bytes of one page of wishes: a pool may list thousands of VLANs. */
+  wishesPage: 1_000,
+  wishesPageBytes: 600_000,
+  /** Hints of one report: a whole card that falls out is 256 VFs. */
+  troublesTold: 256,
+  /** Hosts of one read while a change of classes or pools is thought through: some 1,000 devices, 20 ms. */
+  planHosts: 4,
+  /** Hosts whose devices are placed anew one after the other before others are asked again, and how often that is looked for without a hint. */
+  placeHosts: 32,
+  placePollMs: 5_000,
+  /** Bytes of a list of devices: some 700 of them. */
+  deviceListBytes: 700_000,
+  topologyDevices: 1_500,
+  /** Hosts of one transaction while rows are made anew: nobody's claim waits for long. */
+  rescanHosts: 50,
+  deviceClasses: 200,
+  devicePools: 500,
+  deviceMetersMs: 30_000,
+  /** Numbers of classes for flavors' checks may be so old: counting a quarter of a million devices takes some tenths of a second. */
+  deviceCountsMs: 2_000,
+  /** Gone for so long, clean, and not in quarantine: the row goes. Should it come back, its host knows the generation. */
+  deviceGoneDays: 90,
   sweepMs: 3_600_000,
   /** Partitions of host events are made this many months ahead, and kept this many days unless the operator says otherwise. */
   eventsMonthsAhead: 3,

@@ -12,5 +12,7 @@ export const meters = {
   refusals: new Counter({ name: 'skylite_scheduler_refusals_total', help: 'Hosts refused in placements that found none, by filter', labelNames: ['filter'], registers }),
   hosts: new Gauge({ name: 'skylite_scheduler_hosts', help: 'Hosts known, and of them alive', labelNames: ['state'], registers }),
   repairs: new Counter({ name: 'skylite_scheduler_snapshot_repairs_total', help: 'Rows that a full read found different from memory', registers }),
+  deviceReports: new Counter({ name: 'skylite_scheduler_device_reports_total', help: 'Pages of devices that hosts reported, by outcome', labelNames: ['outcome'], registers }),
+  devices: new Gauge({ name: 'skylite_scheduler_devices', help: 'Devices by class and state; quarantined ones wait for an operator', labelNames: ['class', 'state'], registers }),
   foreignBeats: new Counter({ name: 'skylite_scheduler_foreign_beats_total', help: 'Beats of a session that does not hold its host', registers }),
 };

@@ -14,6 +14,22 @@ import { AdoptClaims } from './claims/adopt-claims.js';
 import { SettleMove } from './claims/settle-move.js';
 import { CONFIG, SIGNER, type SchedulerDeps } from './deps.js';
 import { CreateEnrolToken } from './enrolment/create-enrol-token.js';
+import { DefinitionsRepository } from './devices/definitions.repository.js';
+import { DeviceBell } from './devices/device-bell.js';
+import { DeviceDefinitionsController } from './devices/device-definitions.controller.js';
+import { DeviceDefinitions } from './devices/device-definitions.js';
+import { DeviceKeeper } from './devices/device-keeper.js';
+import { DevicePlacer } from './devices/device-placer.reconciler.js';
+import { DeviceTrouble } from './devices/device-trouble.js';
+import { DeviceViews } from './devices/device-views.js';
+import { DeviceViewsRepository } from './devices/device-views.repository.js';
+import { DevicesController } from './devices/devices.controller.js';
+import { DevicesRepository } from './devices/devices.repository.js';
+import { HostTopologyView } from './devices/host-topology.js';
+import { PullWishes } from './devices/pull-wishes.js';
+import { ReleaseDevice } from './devices/release-device.js';
+import { ReportDevices } from './devices/report-devices.js';
+import { RescanDevices } from './devices/rescan-devices.js';
 import { EnrolmentController } from './enrolment/enrolment.controller.js';
 import { EnrolmentRepository } from './enrolment/enrolment.repository.js';
 import { JoinHost } from './enrolment/join-host.js';
@@ -49,7 +65,7 @@ export class SchedulerModule {
   static register(deps: SchedulerDeps): DynamicModule {
     return {
       module: SchedulerModule,
-      controllers: [ClaimsController, HostsController, FencingController, EnrolmentController, AggregatesController, PlacementViewsController],
+      controllers: [ClaimsController, HostsController, FencingController, EnrolmentController, AggregatesController, PlacementViewsController, DevicesController, DeviceDefinitionsController],
       providers: [
         { provide: BUS, useValue: deps.bus },
         { provide: DATABASE, useValue: deps.db },
@@ -61,6 +77,8 @@ export class SchedulerModule {
         EnrolmentRepository, CreateEnrolToken, JoinHost,
         SnapshotRepository, Snapshot, Liveness, Echo, BuildOutcomes, Sweeper,
         AggregatesRepository, Aggregates, PlacementViewsRepository, PlacementQuestions,
+        DevicesRepository, DefinitionsRepository, DeviceViewsRepository, DeviceDefinitions, DevicePlacer, DeviceBell, DeviceTrouble, DeviceViews, DeviceKeeper,
+        ReportDevices, PullWishes, ReleaseDevice, RescanDevices, HostTopologyView,
         FencesRepository, FenceReconciler, FenceHost, InspectHost, DisownHost, AdoptClaims, PowerRepository, PowerSwitches,
       ],
     };

@@ -1,5 +1,6 @@
 // A domain's XML as the fake keeps it: the text as it was given, and the few facts libvirtd itself would act on.
 import { LibvirtError } from '../errors.js';
+import { hostDevicesOf, type HostDevice } from './host-devices.js';
 import { childOf, parseXml, textOf, type XmlElement } from './xml.js';
 
 export interface DomainDoc {
@@ -10,6 +11,8 @@ export interface DomainDoc {
   readonly vcpus: number;
   /** Serial ports and consoles: how many a console stream could choose from. */
   readonly consoles: number;
+  /** Devices of the host that it is given. */
+  readonly hostDevices: readonly HostDevice[];
 }
 
 const INTERNAL_ERROR = 1;
@@ -57,7 +60,7 @@ export function readDomainXml(given: string, newUuid: () => string): DomainDoc {
   // libvirt ignores an id in a definition; ours would otherwise stand there twice when running.
   const tagEnd = root.contentFrom;
   xml = xml.slice(0, root.from) + xml.slice(root.from, tagEnd).replace(/\sid\s*=\s*('[^']*'|"[^"]*")/, '') + xml.slice(tagEnd);
-  return { xml, name, uuid, memoryKiB, vcpus, consoles };
+  return { xml, name, uuid, memoryKiB, vcpus, consoles, hostDevices: hostDevicesOf(devices) };
 }
 
 /** The document as a running domain shows it. */

@@ -6,6 +6,7 @@ import { LibvirtError } from '../errors.js';
 import { lifecycleEvent } from '../events.js';
 import type { FakeConsoles } from './consoles.js';
 import { readDomainXml, type DomainDoc } from './domain-doc.js';
+import { DevicesInUse, type FakeHostDevices } from './host-devices.js';
 import { domainEvent, domainState, ERR, STATE } from './rules.js';
 
 export interface FakeDomain {
@@ -37,6 +38,7 @@ export interface DomainsOptions {
   readonly bootText: string | ((domain: DomainRef) => string);
   readonly newUuid: (() => string) | undefined;
   readonly now: () => number;
+  readonly hostDevices: FakeHostDevices | undefined;
   tell(event: DomainEvent): void;
 }
 
@@ -59,7 +61,11 @@ export class FakeDomains {
   readonly #byName = new Map<string, FakeDomain>();
   #nextId = 1;
 
-  constructor(private readonly options: DomainsOptions) {}
+  readonly #devices: DevicesInUse;
+
+  constructor(private readonly options: DomainsOptions) {
+    this.#devices = new DevicesInUse(options.hostDevices);
+  }
 
   all(): FakeDomain[] {
     return [...this.#byUuid.values()];
@@ -125,6 +131,8 @@ export class FakeDomains {
   /** Its memory goes to a file, and it is off. */
   managedSave(domain: FakeDomain & { live: DomainDoc }, paused: boolean): void {
     if (!domain.config) throw invalid('cannot do managed save for transient domain');
+    const [device] = domain.live.hostDevices;
+    if (device) throw new LibvirtError(ERR.OPERATION_INVALID, `Requested operation is not valid: cannot migrate domain: ${device.address}: VFIO migration is not supported in kernel`, QEMU);
     domain.saved = { live: domain.live, paused, booted: domain.booted, spoiled: false };
     this.stop(domain, 'saved');
   }
@@ -166,6 +174,7 @@ export class FakeDomains {
     if (tell && why === 'destroyed') this.emit(refOf(domain), 'shutdown', 'host');
     domain.live = null;
     domain.id = -1;
+    this.#devices.giveAll(domain);
     [domain.state, domain.reason] = domainState('shutoff', why);
     if (!domain.config) this.#remove(domain);
     this.options.consoles.end(domain.uuid);
@@ -211,6 +220,7 @@ export class FakeDomains {
   }
 
   #start(domain: FakeDomain, doc: DomainDoc, paused: boolean): FakeDomain {
+    this.#devices.take(domain, doc.hostDevices);
     domain.live = doc;
     domain.id = this.#nextId++;
     domain.starts++;

@@ -10,6 +10,7 @@ import { FakeConsoles, type ConsoleSink } from './consoles.js';
 import { getMetadata, setMetadata, withId, type DomainDoc } from './domain-doc.js';
 import { FakeDomains, refOf, wireOf, type FakeDomain } from './domains.js';
 import { FaultPlan, type FakeProcedure } from './faults.js';
+import type { FakeHostDevices } from './host-devices.js';
 import { ERR, matchesFilter, STATE } from './rules.js';
 
 export interface FakeHypervisorOptions {
@@ -34,6 +35,8 @@ export interface FakeHypervisorOptions {
   /** ms, for CPU time in statistics. Default: the process's clock. */
   readonly now?: () => number;
   readonly newUuid?: () => string;
+  /** The host's bus. Absent: any device is there, and only domains are in each other's way. */
+  readonly hostDevices?: FakeHostDevices;
 }
 
 /** A domain as tests see it. */
@@ -73,7 +76,7 @@ export class FakeHypervisor {
     this.#now = options.now ?? (() => performance.now());
     this.#consoles = new FakeConsoles(options.onConsoleInput ?? ((_, input) => input));
     this.#domains = new FakeDomains({
-      consoles: this.#consoles, bootText: options.bootText ?? 'fake guest: ready\r\n', newUuid: options.newUuid, now: this.#now,
+      consoles: this.#consoles, bootText: options.bootText ?? 'fake guest: ready\r\n', newUuid: options.newUuid, now: this.#now, hostDevices: options.hostDevices,
       tell: (event) => {
         for (const listener of this.#listeners) listener(event);
       },

@@ -8,6 +8,7 @@ import { dedicatedMask, realtimeMask } from './cpu-masks.js';
 import { cpuPolicy, emulatorThreads, threadPolicy, type CpuPolicy, type ThreadPolicy } from './cpu-policies.js';
 import { ascending, firstCpus, MOST_CPUS } from './cpu-list.js';
 import { topologyWish } from './cpu-topology.js';
+import { devices } from './devices.js';
 import { cellLists, guestCells, nodeCount } from './guest-cells.js';
 import { aggregateSpecs, architecture, isolatingProperties, placingProperties, resources, traits, type Resources } from './host-demands.js';
 import { pageSize, type PageSize } from './page-size.js';
@@ -43,7 +44,7 @@ export function whyNotFlavor(flavor: FlavorShape): string | undefined {
 
 /** Would a server placed for `before` have been placed where it is for `after` as well? Why not, in Nova's words. */
 export function whyNotRebuilt(before: Needs | null, after: Needs | null): string | undefined {
-  const bound = (needs: Needs | null): string => JSON.stringify(needs === null || floats(needs) ? null : [needs.cpuPolicy, needs.pinned, needs.threadPolicy, needs.emulatorThreads, needs.cells, needs.pageSize, needs.realtime ?? []]);
+  const bound = (needs: Needs | null): string => JSON.stringify(needs === null || floats(needs) ? null : [needs.cpuPolicy, needs.pinned, needs.threadPolicy, needs.emulatorThreads, needs.cells, needs.pageSize, needs.realtime ?? [], (needs.devices ?? []).map(({ numaPolicy }) => numaPolicy)]);
   const other = 'What to do: use an image that asks for the same, or make a new server.';
   if (bound(before) !== bound(after)) return `An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for this instance. ${other}`;
   const missing = after?.traits.required.filter((trait) => !before?.traits.required.includes(trait)) ?? [];
@@ -53,8 +54,8 @@ export function whyNotRebuilt(before: Needs | null, after: Needs | null): string
   return undefined;
 }
 
-/** Is a host's CPU, cell or page to be claimed for it? */
-export const needsLayout = (needs: Needs | null): boolean => needs !== null && !floats(needs);
+/** Is a host's CPU, cell, page or device to be claimed for it? */
+export const needsLayout = (needs: Needs | null): boolean => needs !== null && (!floats(needs) || (needs.devices ?? []).length > 0);
 
 const floats = (needs: Needs): boolean => needs.pinned.length === 0 && needs.cells.length === 0 && (needs.pageSize === null || needs.pageSize === 'small');
 
@@ -82,11 +83,13 @@ function readAll(reading: Reading): Needs {
   const cells = bound ? guestCells(reading, nodes, lists) : [];
   if (bound && vcpus > MOST_CPUS) reading.wrong(`A guest that is bound to CPUs, cells or pages of its host has at most ${MOST_CPUS} CPUs, and the flavor ${vcpus}`, 'make a flavor with fewer');
   checkPages(reading, pages, cells);
+  const passed = devices(reading);
   return {
     cpuPolicy: policy ?? 'shared', pinned, threadPolicy: threads ?? 'prefer', emulatorThreads: pinned.length > 0 ? emulator : null, ...(realtime !== null && pinned.length > 0 && { realtime: ascending(realtime) }),
     cells: nodes === null && lists.cpus === null ? [] : cells,
     pageSize: pages, topology, traits: named, resources: amounts.resources, architecture: architecture(reading),
     aggregateSpecs: aggregateSpecs(reading), imageProperties: isolatingProperties(reading.image),
+    ...(passed.length > 0 && { devices: passed }),
   };
 }
 
@@ -149,6 +152,6 @@ function checkPages(reading: Reading, pages: PageSize | null, cells: Needs['cell
   if (node >= 0) reading.wrong(`Page size ${pages} KiB does not divide the ${cells[node]?.memoryMib ?? 0} MiB of guest NUMA node ${node}`, cure, { open: true });
 }
 
-const isNothing = (needs: Needs): boolean => floats(needs) && needs.pageSize === null && needs.topology === null && needs.architecture === null
+const isNothing = (needs: Needs): boolean => floats(needs) && needs.devices === undefined && needs.pageSize === null && needs.topology === null && needs.architecture === null
   && needs.traits.required.length + needs.traits.forbidden.length === 0
   && [needs.resources, needs.aggregateSpecs, needs.imageProperties].every((record) => Object.keys(record).length === 0);

@@ -114,9 +114,9 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
   return rest;
 }
 
-/** The query schemas are objects of lists, because names may repeat. */
+/** Compute's query schemas are objects of lists, because names may repeat; Skylite's own are of plain values. */
 function queryParameters(query: z.ZodType | VersionedSchema | undefined, version: Microversion): Json[] {
   if (query === undefined) return [];
-  const { properties = {} } = jsonSchema(schemaAt(query, version), 'input') as { properties?: Record<string, { items?: Json }> };
-  return Object.entries(properties).map(([name, { items }]) => ({ name, in: 'query', required: false, explode: true, schema: items ?? {} }));
+  const { properties = {} } = jsonSchema(schemaAt(query, version), 'input') as { properties?: Record<string, Json & { items?: Json }> };
+  return Object.entries(properties).map(([name, property]) => ({ name, in: 'query', required: false, explode: true, schema: property.items ?? property }));
 }

@@ -1,4 +1,4 @@
-import type { Aggregate, Flavor, HostView, InstanceView, Keypair, MigrationView, ServerGroup, ServerUsage } from '#libs/contracts';
+import type { Aggregate, ClaimedDevice, DeviceClassView, DevicePlan, DevicePoolView, DeviceView, Flavor, HostView, InstanceView, Keypair, MigrationView, ServerGroup, ServerUsage } from '#libs/contracts';
 
 export const PROJECT = '922cbb55734145b2ab92afd4e96da009';
 export const USER = '338ba9fec0d74756957698489876c4ab';
@@ -54,4 +54,31 @@ export const migration = (change: Partial<MigrationView> = {}): MigrationView =>
   id: 3, uuid: '42341d4b-346a-40d0-83c6-5f4f6892b650', instanceId: SERVER_ID, projectId: PROJECT, userId: USER, kind: 'resize', status: 'finished',
   sourceHost: { id: HOST_ID, name: 'alpha' }, destinationHost: { id: HOST_ID, name: 'beta' }, oldFlavor: { id: '1', name: 'm1.nano' }, newFlavor: { id: 'big', name: 'm1.big' },
   error: null, createdAt: '2026-11-21T01:02:03.456Z', updatedAt: '2026-11-21T01:02:04.456Z', ...change,
+});
+
+export const DEVICE_ID = '5b0f6a53-8a1e-5c9b-9d3f-1f2e3d4c5b6a';
+export const POOL_ID = 'c3c1b7f4-52d9-4c0e-9a51-6f4f3f2f1f0f';
+const counts = { total: 4, available: 3, claimed: 1, scrubbing: 0, quarantined: 0, unusable: 0, missing: 0, hosts: 1, mostPerHost: 4, mostAvailablePerHost: 3 };
+
+export const deviceClass = (change: Partial<DeviceClassView> = {}): DeviceClassView => ({
+  name: 'fast-net', description: '', match: { vendor: ['8086'], product: ['10ca'] }, numaPolicy: 'legacy', attach: 'auto', sanitizer: 'reset', counts, pools: ['net1'], createdAt: '2026-11-21T01:02:03.400Z', updatedAt: null, ...change,
+});
+
+export const devicePool = (change: Partial<DevicePoolView> = {}): DevicePoolView => ({
+  id: POOL_ID, name: 'net1', className: 'fast-net', mode: 'vfs', match: { vendor: ['8086'], product: ['10c9'] }, vfCount: 4, driver: 'vfio-pci', policy: { trust: true, spoofCheck: true, minTxMbps: 0, maxTxMbps: 0, vlans: [100], macPrefix: 'fa:16:3e' },
+  physicalNetwork: 'lan1', groupTogether: true, counts, problems: [], createdAt: '2026-11-21T01:02:03.400Z', updatedAt: null, ...change,
+});
+
+export const devicePlan = (change: Partial<DevicePlan> = {}): DevicePlan => ({ hosts: 1, counts: { 'make-vfs': 1 }, effects: [], more: false, refusals: [], warnings: [], ...change });
+
+export const device = (change: Partial<DeviceView> = {}): DeviceView => ({
+  id: DEVICE_ID, host: { id: HOST_ID, name: 'alpha' }, state: 'in-use', reason: null, className: 'fast-net', pool: { id: POOL_ID, name: 'net1' }, generation: 3, holder: SERVER_ID, seenAt: '2026-11-21T01:02:03.400Z',
+  device: {
+    identity: 'mac:00:11:22:33:44:55/vf:2', identityStrength: 'strong', address: '0000:01:10.4', kind: 'vf', vendor: '8086', product: '10ca', pciClass: '020000', subsystemVendor: null, subsystemProduct: null, driver: 'vfio-pci', numaNode: 0, iommuGroup: 20,
+    mates: [], pf: { identity: 'mac:00:11:22:33:44:55', vf: 2 }, sriov: null, resetMethods: ['flr'], network: null, protectedBy: null, condition: null, usedBy: SERVER_ID, cleanAt: 2, dirty: null,
+  }, ...change,
+});
+
+export const claimedDevice = (change: Partial<ClaimedDevice> = {}): ClaimedDevice => ({
+  deviceId: DEVICE_ID, identity: 'mac:00:11:22:33:44:55/vf:2', className: 'fast-net', generation: 3, numaNode: 0, need: 0, attach: 'interface', mac: 'fa:16:3e:00:00:07', vlan: 100, physicalNetwork: 'lan1', tag: 'data', ...change,
 });

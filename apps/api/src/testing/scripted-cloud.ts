@@ -13,6 +13,7 @@ import {
   adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
   confirmResize, deleteServerMetadata, deleteServerTag, evacuateServer, forceDeleteServer, lockServer, migrateServer, pauseServer, rebuildServer, resetServerState, resizeServer, resumeServer, revertResize,
   setServerMetadata, setServerTags, suspendServer, unlockServer, unpauseServer,
+  createDeviceClass, createDevicePool, deleteDeviceClass, deleteDevicePool, deviceHistory, getHostTopology, listDeviceClasses, listDevicePools, listDevices, releaseDevice, rescanDevices, updateDeviceClass, updateDevicePool,
   type Contract, type InputOf, type OutputOf,
 } from '#libs/contracts';
 import { notFound } from '#libs/errors';
@@ -107,6 +108,7 @@ export class ScriptedCloud {
 
   #script(): void {
     const contracts: Contract[] = [
+      createDeviceClass, createDevicePool, deleteDeviceClass, deleteDevicePool, deviceHistory, getHostTopology, listDeviceClasses, listDevicePools, listDevices, releaseDevice, rescanDevices, updateDeviceClass, updateDevicePool,
       adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
       askCapacity, askFit, changeAggregate, createAggregate, getAggregate, getPlacementRules, listAggregates, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
       resetLimits, setDefaultLimits, setLimits, addFlavorAccess, createServerGroup, deleteFlavorExtraSpec, deleteServerGroup, getDefaultLimits, getServerGroup, listFlavorAccess, listMigrations, listServerGroups, listServerUsages,

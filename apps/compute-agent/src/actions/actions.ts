@@ -6,6 +6,7 @@
  */
 import type { DesiredInstance } from '#libs/contracts';
 import type { Progress, Step } from '../decide/facts.js';
+import { StepError } from '../errors.js';
 import { configDriveDigest } from '../files/config-drive.js';
 import type { Machine } from '../hypervisor/hypervisor.js';
 import { LIMITS } from '../limits.js';
@@ -63,6 +64,15 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
     },
   },
 
+  /** A device is booked as handed out before it is touched: a crash leaves one that has to be cleaned, never one that only seems clean. */
+  'prepare-devices': {
+    timeoutMs: disk,
+    run: async ({ desired, machine, signal }) => {
+      if (!machine.devices) throw new StepError('devices-unsupported', 'This host gives no devices to guests.', 'never');
+      await machine.devices.prepare(desired, signal);
+    },
+  },
+
   define: {
     timeoutMs: short,
     run: async ({ desired, machine, epoch, progress, book }) => {
@@ -70,7 +80,8 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
       const frozen = progress().frozen ?? (await machine.hypervisor.freeze());
       // A guest that starts for the first time has every reboot behind it that was asked for until now.
       const rebootCount = progress().built === null ? desired.rebootCount : progress().rebootCount;
-      const definition = await machine.hypervisor.define({ desired, frozen, epoch, rebootCount });
+      const devices = (desired.layout?.devices ?? []).length > 0 ? machine.devices?.place(desired) : undefined;
+      const definition = await machine.hypervisor.define({ desired, frozen, epoch, rebootCount, ...(devices && { devices }) });
       // The domain's own notes say the same: losing this write loses nothing.
       void book((before) => ({ ...before, frozen, definition, built: desired.specGeneration, diskGeneration: desired.diskGeneration, rebootCount })).catch(() => undefined);
     },

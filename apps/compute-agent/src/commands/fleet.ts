@@ -15,6 +15,7 @@ import { inParallel } from '../parallel.js';
 import type { Ledger } from '../reconcile/ledger.js';
 import { join } from '../session/join.js';
 import { readIdentity, type JoinedIdentity } from '../session/identity.js';
+import { simulatedDevices, type SimulatedShape } from '../simulated/simulated-shape.js';
 import { removeReadyFile, untilStopped, writeReadyFile } from './process.js';
 
 interface FleetHost { readonly identity: JoinedIdentity; readonly bus: NatsBus; readonly agent: HostAgent; readonly ledger: Ledger }
@@ -59,11 +60,16 @@ export async function fleet(config: FleetConfig): Promise<number> {
   return ended;
 }
 
+const shapeOf = ({ simulated, simulatedDevices: devices }: FleetConfig, hostId: string): SimulatedShape => {
+  const bus = simulatedDevices({ ...devices, cells: simulated.cells }, hostId);
+  return { ...simulated, ...(bus && { devices: bus }) };
+};
+
 async function startHost(identity: JoinedIdentity, config: FleetConfig, logger: Logger, told: { fatal: (error: FatalError) => void; onReady: () => void }): Promise<FleetHost> {
   const made: { ledger?: Ledger } = {};
   const bus = connectHost(identity, () => made.ledger?.host.incarnation ?? 0, logger);
   const host = await makeSimulatedHost({
-    identity, bus, logger, stateDir: joinPath(config.stateDir, identity.name), pullEveryMs: fleetPullEveryMs(config.size), shape: config.simulated, placement: config.placement, onReady: told.onReady,
+    identity, bus, logger, stateDir: joinPath(config.stateDir, identity.name), pullEveryMs: fleetPullEveryMs(config.size), shape: shapeOf(config, identity.hostId), placement: config.placement, onReady: told.onReady,
     // A thousand hosts share one process: one of them refused must be seen, and the others cannot go on pretending.
     onFatal: (error) => told.fatal(new FatalError(`${identity.name}: ${error.message}`, error.exitCode)),
   });

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import type { AgentConfig } from '#libs/config';
 import { guestsService, guestsServiceText } from '#libs/libvirt';
-import { createLogger, serveMonitor } from '#libs/observability';
+import { createLogger, serveMonitor, type Logger } from '#libs/observability';
+import { SysfsPci, type PciHost } from '#libs/pci';
 import { connectHost } from '../host/host-bus.js';
 import { makeRealHost } from '../host/real-host.js';
 import { gaugeSources } from '../metrics.js';
@@ -10,6 +12,14 @@ import { holdAlone } from '../session/only-one.js';
 import type { Ledger } from '../reconcile/ledger.js';
 import type { HostAgent } from '../host/host-agent.js';
 import { removeReadyFile, untilStopped, writeReadyFile } from './process.js';
+
+/** Only root may bind and unbind; an agent that is not looks, and says so. */
+function devicesOf({ devices, runDir, stateDir }: AgentConfig, logger: Logger): { devices?: { pci: PciHost; mayWrite: boolean } } {
+  if (devices === 'off') return {};
+  const isRoot = process.getuid?.() === 0;
+  if (devices === 'manage' && !isRoot) logger.warn('SKYLITE_DEVICES is manage, and the agent is not root: devices are only looked at');
+  return { devices: { pci: new SysfsPci({ runDir: isRoot ? runDir : join(stateDir, 'run') }), mayWrite: devices === 'manage' && isRoot } };
+}
 
 const MACHINE_SOCKET = '/run/libvirt/libvirt-sock';
 
@@ -34,7 +44,7 @@ export async function run(config: AgentConfig): Promise<number> {
   });
   host.made = await makeRealHost({
     identity, bus, logger, stateDir: config.stateDir, libvirtSocket: config.libvirtSocket, virtType: config.virtType, share: config.share, placement: config.placement,
-    reservedMemoryMib: config.reservedMemoryMib, hostAddress: config.hostAddress, onFatal: fatal,
+    reservedMemoryMib: config.reservedMemoryMib, ...devicesOf(config, logger), hostAddress: config.hostAddress, onFatal: fatal,
     onReady: () => writeReadyFile(config.readyFile, { hostId: identity.hostId, name: identity.name, metricsPort: monitor.port ?? null }),
   });
   const { agent, ledger } = host.made;

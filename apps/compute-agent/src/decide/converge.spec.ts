@@ -27,7 +27,7 @@ function apply(at: InstanceFacts, step: Step, { nowMs, bootId }: World, obeys: b
       const notes = was!.notes!;
       return set({ progress: book({ built: progress.built ?? notes.specGeneration, diskGeneration: progress.built === null ? notes.diskGeneration : progress.diskGeneration, frozen: progress.frozen ?? FROZEN, rebootCount: Math.max(progress.rebootCount, notes.rebootCount) }) });
     }
-    case 'fetch-image': case 'grow-disk': return at;
+    case 'fetch-image': case 'grow-disk': case 'prepare-devices': return at;
     case 'make-disk': case 'receive-disk': case 'restore-disk': return set(put({ disks: withOne(files.disks, want.diskGeneration) }));
     case 'keep-disk': return set(put({ previous: files.disks.length > 0 ? withOne(files.previous, want.previous!.specGeneration) : files.previous }));
     case 'drop-disks': return set(put({ disks: files.disks.includes(want.diskGeneration) ? without(files.disks, (each) => each < want.diskGeneration) : files.disks }));

@@ -27,6 +27,7 @@ export function driftOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'steps' |
   else if (isActive(facts) && isOfOtherCpus(facts, world)) say('outdated-cpus', `Its guest was started when this host's shared CPUs were ${domain?.notes?.sharedCpus || 'all'}; now they are ${world.cpus.shared || 'all'} (SKYLITE_CPU_SHARED). It is confined to them when it is started anew.`);
   const built = builtOf(facts);
   if (isActive(facts) && built && !files.disks.includes(built.diskGeneration)) say('disk-missing', 'The disk that its guest has open is not in its folder any more: it is lost when the guest ends.');
+  if (isActive(facts) && facts.devices?.kind === 'refused') say('device-trouble', `It runs on, and would not be given its devices again: ${facts.devices.message}`);
   const wantedOn = desired.intent === 'running' || desired.intent === 'paused' || desired.intent === 'suspended';
   const isAtRest = plan.steps.length === 0 && plan.doing === null && plan.error === null && listed;
   const saved = plan.state === 'stopped' && domain?.saved === true;

@@ -3,6 +3,7 @@
  * Owns: the words for what was observed and what has been done. Never reads anything.
  */
 import type { DesiredInstance } from '#libs/contracts';
+import type { Readiness } from '../devices/decide/ready.js';
 
 /** What is chosen once, when a domain is first defined, and kept for its life whatever newer agents would choose. */
 export interface Frozen {
@@ -56,6 +57,8 @@ export interface ObservedDomain {
   readonly definition: string | null;
   /** It runs, and on other host CPUs or memory than its definition says. */
   readonly retuned: boolean;
+  /** Addresses of the host's devices that its definition names, in its order. Absent: none. */
+  readonly hostdevs?: readonly string[];
   /** null: a domain with this id that is not ours (no notes, or another cloud's): never touched. */
   readonly notes: DomainNotes | null;
 }
@@ -75,7 +78,7 @@ export const NO_FILES: ObservedFiles = { disks: [], previous: [], configDrive: f
 
 /** Idempotent actions, one word each. */
 export const STEPS = [
-  'adopt', 'fetch-image', 'make-disk', 'receive-disk', 'keep-disk', 'restore-disk', 'grow-disk', 'make-config-drive', 'define', 'book-spec', 'drop-disks', 'drop-previous',
+  'adopt', 'fetch-image', 'make-disk', 'receive-disk', 'keep-disk', 'restore-disk', 'grow-disk', 'make-config-drive', 'prepare-devices', 'define', 'book-spec', 'drop-disks', 'drop-previous',
   'book-reboot', 'book-wake', 'start', 'book-start', 'pause', 'resume', 'save', 'drop-saved', 'press-power-button', 'destroy', 'undefine', 'remove-files',
 ] as const;
 export type Step = (typeof STEPS)[number];
@@ -128,6 +131,8 @@ export interface InstanceFacts {
   readonly files: ObservedFiles;
   /** Digest of the files that shall be on the config drive. */
   readonly configDrive: string;
+  /** Of the devices in its layout. Absent: this agent gives none. */
+  readonly devices?: Readiness;
 }
 
 export interface World {

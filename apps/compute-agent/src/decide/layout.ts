@@ -59,12 +59,15 @@ export function layoutProblem({ vcpus, memoryMib, layout }: Wanted, host: HostCp
 
 /** Layouts with the same key are the same definition; null: the guest floats, and its CPUs look as always. */
 export function layoutKey(layout: Layout | null | undefined): string | null {
-  if (!layout || (layout.cells.length === 0 && !layout.guestTopology && layout.emulatorThreads === null)) return null;
+  const devices = layout?.devices ?? [];
+  if (!layout || (layout.cells.length === 0 && !layout.guestTopology && layout.emulatorThreads === null && devices.length === 0)) return null;
   const { guestTopology: shown } = layout;
   return JSON.stringify([
     layout.cells.map(({ hostCell, memoryMib, pageKib, pins, floating }) => [hostCell, memoryMib, pageKib, [...pins].sort((a, b) => a.guest - b.guest).map(({ guest, host }) => [guest, host]), [...floating].sort((a, b) => a - b)]),
     layout.emulatorCpu, layout.emulatorThreads, shown && [shown.sockets, shown.cores, shown.threads], layout.numa,
     // Only where there are any: guests without look as ever.
     ...(layout.realtime && layout.realtime.length > 0 ? [[...layout.realtime].sort((a, b) => a - b)] : []),
+    // Which, and as what; where they stand is the host's business of the day.
+    ...(devices.length > 0 ? [{ devices: devices.map(({ identity, attach, mac, vlan }) => [identity, attach, mac, vlan]) }] : []),
   ]);
 }

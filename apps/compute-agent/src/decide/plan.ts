@@ -8,6 +8,7 @@
  */
 import type { ObservedInstance } from '#libs/contracts';
 import { planBuild, type Build } from './build.js';
+import { withDevices } from './devices.js';
 import type { Failure, InstanceFacts, Progress, Step, World } from './facts.js';
 import { builtOf, isActive, isBehind, isMemoryUsed, isToBeConfined, isWokenKept, refusal, stateOf } from './state.js';
 
@@ -27,7 +28,7 @@ export interface InstancePlan {
 
 /** Steps after whose last try the host gives up for a generation. All others are tried for ever, ever more slowly. */
 export const GIVING_UP: ReadonlySet<Step> = new Set<Step>([
-  'fetch-image', 'make-disk', 'receive-disk', 'keep-disk', 'restore-disk', 'grow-disk', 'make-config-drive', 'define', 'start', 'pause', 'resume', 'save',
+  'fetch-image', 'make-disk', 'receive-disk', 'keep-disk', 'restore-disk', 'grow-disk', 'make-config-drive', 'prepare-devices', 'define', 'start', 'pause', 'resume', 'save',
 ]);
 
 export function planInstance(facts: InstanceFacts, world: World): InstancePlan {
@@ -39,10 +40,17 @@ export function planInstance(facts: InstanceFacts, world: World): InstancePlan {
   if (facts.desired.intent !== 'deleted' && isMemoryUsed(facts, world)) return act(facts, ['drop-saved']);
   switch (facts.desired.intent) {
     case 'deleted': return planDeleted(facts);
-    case 'stopped': return planStopped(facts, world);
-    case 'running': case 'paused': case 'suspended': return planOn(facts, world);
+    case 'stopped': return planDevices(facts, planStopped(facts, world), world);
+    case 'running': case 'paused': case 'suspended': return planDevices(facts, planOn(facts, world), world);
     default: return settled(facts, refusal(facts, world, 'unsupported', `This agent does not know the intent ${String(facts.desired.intent)}.`));
   }
+}
+
+/** The same plan for a guest that has its devices; for one that has not got them: why. */
+function planDevices(facts: InstanceFacts, plan: InstancePlan, world: World): InstancePlan {
+  const verdict = withDevices(facts, plan.steps);
+  if (verdict.kind === 'go') return verdict.steps === plan.steps ? plan : { ...plan, steps: verdict.steps, doing: plan.doing === plan.steps[0] ? (verdict.steps[0] ?? null) : plan.doing };
+  return verdict.kind === 'wait' ? { ...settled(facts, null), doing: 'await-devices' } : settled(facts, refusal(facts, world, verdict.code, verdict.message));
 }
 
 /** After a failure: given up for this generation, or not yet time to try again. */

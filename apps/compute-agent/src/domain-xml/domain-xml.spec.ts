@@ -4,7 +4,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { layoutKey, layoutProblem, type HostCpus } from '../decide/layout.js';
+import type { PciAddress } from '#libs/pci';
+import { claimedDevice, vf } from '../testing/device-builders.js';
 import { CLOUD_ID, desired, FROZEN, layout, layoutCell } from '../testing/builders.js';
+import { guestAddress } from './guest-slots.js';
+import { hostDevicesIn } from './host-devices.js';
 import { displayText, el, escapeXml, renderXml } from './node.js';
 import { notesText, readNotes, withRebootCount } from './notes.js';
 import { findXml, readXml } from './read-xml.js';
@@ -20,6 +24,13 @@ const spec = (change: Partial<DomainSpec> = {}): DomainSpec => ({ cloudId: CLOUD
 /** Two cells of four CPUs; in each the first is shared and the last two are dedicated. */
 const SPLIT: HostCpus = { shared: [0, 4], dedicated: [2, 3, 6, 7], cells: [{ id: 0, cpus: [0, 1, 2, 3] }, { id: 1, cpus: [4, 5, 6, 7] }] };
 const placed = (shape: { vcpus: number; memoryMib: number }, claimed: Parameters<typeof layout>[0]): DomainSpec => spec({ host: SPLIT, desired: desired({ ...shape, layout: layout(claimed) }) });
+
+/** As many as need a bridge of their own: an interface, a device with a VLAN that the agent sets, and plain ones. */
+const CLAIMED = Array.from({ length: 17 }, (_, index) => claimedDevice(vf(index), 2, index === 0 ? { attach: 'interface', mac: 'fa:16:3e:00:00:01', vlan: 42, tag: 'fast' } : {}));
+const WITH_DEVICES: Partial<DomainSpec> = {
+  desired: desired({ vcpus: 2, layout: layout({ devices: CLAIMED }) }),
+  devices: CLAIMED.map((claimed, index) => ({ claimed, address: `0000:41:1${index >> 3}.${index & 7}` as PciAddress })),
+};
 
 const KVM = { ...FROZEN, virtType: 'kvm', cpuModel: 'Skylake-Client-IBRS', cpuFeatures: '+ss,+vmx,-hle,-rtm' };
 const GOLDENS: Record<string, DomainSpec> = {
@@ -42,6 +53,7 @@ const GOLDENS: Record<string, DomainSpec> = {
   'real-time-of-huge-pages-emulator-isolated': placed({ vcpus: 1, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pageKib: 2_048, pins: [[0, 2]] })], emulatorCpu: 3, emulatorThreads: 'isolate', realtime: [0] }),
   // What a guest does not see does not depend on the version it was first defined by.
   'resized-to-pinned-from-second-version': { ...placed({ vcpus: 1, memoryMib: 512 }, { cells: [layoutCell({ memoryMib: 512, pins: [[0, 2]] })] }), frozen: { ...FROZEN, renderVersion: 2 } },
+  'devices-of-the-host': spec({ ...WITH_DEVICES, host: SPLIT }),
   'awkward-name': spec({ rebootCount: 3, epoch: 7, desired: desired({ name: `<&"'>\n\u0001 größe ]]>`, generation: 9 }), files: { ...FILES, disk: "/var/lib/sky'lite & co/<disk>.qcow2" } }),
 };
 
@@ -70,6 +82,16 @@ describe('renderDomain', () => {
     for (const given of Object.values(GOLDENS)) expect(layoutProblem(given.desired, given.host)).toBeNull();
   });
 
+  it('reads the host\'s devices back from what it rendered, in their order', () => {
+    expect(hostDevicesIn(renderDomain(spec({ ...WITH_DEVICES, host: SPLIT })))).toEqual(WITH_DEVICES.devices!.map(({ address }) => address));
+    expect(hostDevicesIn(renderDomain(spec()))).toEqual([]);
+    expect(hostDevicesIn("<domain><devices><hostdev mode='subsystem' type='usb'><source><vendor id='1'/></source></hostdev><hostdev mode='subsystem' type='pci'><source><address bus='0x1' slot='0x1f' domain='0' function='7'/></source></hostdev></devices></domain>")).toEqual(['0000:01:1f.7']);
+  });
+  it('gives each device a place of its own on the guest\'s bus, the same for ever', () => {
+    const places = Array.from({ length: 64 }, (_, at) => guestAddress(at));
+    expect(new Set(places).size).toBe(64);
+    expect([places[0], places[14], places[15], places[45], places[46]]).toEqual(['0000:00:10.0', '0000:00:1e.0', '0000:01:01.0', '0000:01:1f.0', '0000:02:01.0']);
+  });
   it('names a domain by its id', () => {
     expect(domainName('0c1d2e3f-4a5b-4c6d-8e7f-001122334455')).toBe('instance-0c1d2e3f-4a5b-4c6d-8e7f-001122334455');
   });

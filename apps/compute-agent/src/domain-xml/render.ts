@@ -7,6 +7,7 @@
 import { formatCpuList } from '#libs/config';
 import type { DesiredInstance } from '#libs/contracts';
 import { DEVICES } from './devices.js';
+import { hostDevices } from './host-devices.js';
 import { displayText, el, renderXml, type XmlNode } from './node.js';
 import { notesNode } from './notes.js';
 import { cputune, guestCells, guestTopology, memoryBacking, numatune, vcpu } from './placement.js';
@@ -42,7 +43,7 @@ export function renderDomain(spec: DomainSpec): string {
     el('on_poweroff', {}, 'destroy'),
     el('on_reboot', {}, 'restart'),
     el('on_crash', {}, 'destroy'),
-    el('devices', {}, el('emulator', {}, frozen.emulator), ...DEVICES.map((build) => build(spec))),
+    el('devices', {}, el('emulator', {}, frozen.emulator), ...DEVICES.map((build) => build(spec)), ...hostDevices(spec.devices ?? [])),
   ));
 }
 

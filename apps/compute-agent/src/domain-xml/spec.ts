@@ -1,5 +1,6 @@
 import type { DesiredInstance } from '#libs/contracts';
 import type { Frozen } from '../decide/facts.js';
+import type { PlacedDevice } from '../devices/decide/ready.js';
 import type { HostCpus } from '../decide/layout.js';
 
 /** Everything a definition is made of. */
@@ -12,6 +13,8 @@ export interface DomainSpec {
   readonly frozen: Frozen;
   /** Of the host that defines it; cells may be left out where the layout names none. */
   readonly host: HostCpus;
+  /** Its devices where they stand today, in the order of its layout. Absent: none. */
+  readonly devices?: readonly PlacedDevice[];
   /** Absolute paths. */
   readonly files: { readonly disk: string; readonly base: string; readonly configDrive: string; readonly serialLog: string };
 }

@@ -16,6 +16,7 @@ import { writeIso } from '../iso9660/iso9660.js';
 import { LIMITS } from '../limits.js';
 import { Slots } from '../parallel.js';
 import { syncFolder, writeAtomic } from './atomic.js';
+import { configDriveFiles } from './config-drive.js';
 import { diskName, disksIn, previousIn } from './disk-names.js';
 import { dropDisks, dropPrevious, firstBytes, GIB, growDisk, keepDisk, makeDisk, restoreDisk } from './disks.js';
 import { readReferences } from './qcow2.js';
@@ -84,7 +85,7 @@ export class LocalFiles implements InstanceFiles {
     const at = await this.#ensureFolder(desired.id);
     let image: Uint8Array;
     try {
-      image = writeIso('config-2', desired.configDrive);
+      image = writeIso('config-2', configDriveFiles(desired));
     } catch (error) {
       throw new StepError('config-drive', `The config drive cannot be made: ${(error as Error).message}.`, 'never', { cause: error });
     }

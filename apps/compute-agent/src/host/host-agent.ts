@@ -9,6 +9,7 @@ import type { Clock } from '../clock.js';
 import { ConsoleSessions } from '../consoles/console-sessions.js';
 import type { GuestConsoles } from '../consoles/guest-consoles.js';
 import type { Step } from '../decide/facts.js';
+import { DeviceRoom, type DeviceSource } from '../devices/device-room.js';
 import type { FatalError } from '../errors.js';
 import { DiskSender } from '../files/disk-sender.js';
 import type { Machine } from '../hypervisor/hypervisor.js';
@@ -31,6 +32,8 @@ export interface HostAgentOptions {
   readonly machine: Machine;
   /** Absent: consoles and diagnostics are not answered. */
   readonly consoles?: GuestConsoles;
+  /** Absent: devices are neither looked at nor given. */
+  readonly devices?: DeviceSource;
   readonly offer: Offer;
   readonly clock: Clock;
   readonly random: () => number;
@@ -51,12 +54,19 @@ export class HostAgent {
   readonly #reporter: Reporter;
   readonly #sender: DiskSender;
   readonly #session: Session;
+  readonly #devices: DeviceRoom | undefined;
   readonly #subscriptions: Subscription[] = [];
   #isReady = false;
   #isStopping = false;
   #cancelPatience: (() => void) | undefined;
 
-  constructor(options: HostAgentOptions) {
+  constructor(given: HostAgentOptions) {
+    const { hypervisor, files } = given.machine;
+    const { devices, ...rest } = given;
+    this.#devices = devices && new DeviceRoom({
+      ...rest, ...devices, instances: given.ledger, hypervisor, onChanged: () => this.reconciler.wake(), onRefused: () => this.#session.announce(),
+    });
+    const options = { ...rest, machine: { hypervisor, files, ...(this.#devices && { devices: this.#devices.devices }) } };
     this.#options = options;
     const onRefused = (): void => this.#session.announce();
     const lease = new Lease(options.ledger, options.clock, () => this.reconciler.wake());
@@ -72,7 +82,11 @@ export class HostAgent {
     this.#reporter = new Reporter({ ...options, onRefused, isProvedAbsent: this.reconciler.isProvedAbsent });
     this.#puller = new Puller({
       ...options, lease, pullEveryMs: options.pullEveryMs ?? options.limits.pullEveryMs, onRefused,
-      onChanged: (ids) => this.reconciler.desiredChanged(ids),
+      onChanged: (ids) => {
+        this.reconciler.desiredChanged(ids);
+        this.#devices?.desiredChanged();
+      },
+      onPulled: () => this.#devices?.pulled(),
       onNewWorld: () => {
         this.#session.announce();
         this.#reporter.sayEverything();
@@ -86,8 +100,9 @@ export class HostAgent {
         options.onFatal(error);
       },
       onAnnounced: (newIncarnation) => {
-        this.reconciler.release();
+        this.#release();
         this.#puller.open();
+        this.#devices?.announced();
         if (newIncarnation) this.#puller.pullAll();
         this.#reporter.flush();
         if (!this.#isReady) options.onReady?.();
@@ -112,16 +127,20 @@ export class HostAgent {
   start(): void {
     const { bus, hostId, machine, clock, limits } = this.#options;
     this.#subscriptions.push(
-      bus.onHint(hostHint, () => this.#puller.pull(), { hostId }),
+      bus.onHint(hostHint, () => {
+        this.#puller.pull();
+        this.#devices?.hinted();
+      }, { hostId }),
       answerAsks({ ...this.#options, virtType: this.#options.offer.virtType, reconciler: this.reconciler }),
     );
     this.#subscriptions.push(this.#sender.answer());
     const { consoles } = this.#options;
     if (consoles) this.#subscriptions.push(new ConsoleSessions({ ...this.#options, consoles }).answer());
     machine.hypervisor.start();
+    this.#devices?.start();
     this.reconciler.wake();
     this.#session.start();
-    this.#cancelPatience = clock.after(limits.firstWordMs, () => this.reconciler.release());
+    this.#cancelPatience = clock.after(limits.firstWordMs, () => this.#release());
   }
 
   /** Ends what is under way and leaves every guest as it is. */
@@ -131,9 +150,15 @@ export class HostAgent {
     await Promise.all(this.#subscriptions.map((subscription) => subscription.stop()));
     await Promise.all([this.#session.stop(), this.#puller.stop()]);
     await this.reconciler.stop();
+    await this.#devices?.stop();
     await this.#reporter.stop();
     await this.#options.ledger.flush();
     await this.#options.machine.hypervisor.close();
+  }
+
+  #release(): void {
+    this.reconciler.release();
+    this.#devices?.devices.release();
   }
 
   #looked(): void {

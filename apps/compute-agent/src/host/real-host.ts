@@ -3,10 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCpuList, NOTHING_PLACED, onlineCpus, type PlacementConfig } from '#libs/config';
 import type { Bus } from '#libs/messaging';
+import type { PciHost } from '#libs/pci';
 import { LibvirtConnection, type Libvirt } from '#libs/libvirt';
 import type { Logger } from '#libs/observability';
 import { systemClock } from '../clock.js';
 import { LibvirtConsoles } from '../consoles/libvirt-consoles.js';
+import { DeviceLedger } from '../devices/device-ledger.js';
 import { EXIT, FatalError } from '../errors.js';
 import { doorTransfers } from '../files/door-transfers.js';
 import { LocalFiles } from '../files/local-files.js';
@@ -33,6 +35,8 @@ export interface RealHostOptions {
   readonly placement?: PlacementConfig;
   readonly reservedMemoryMib: number;
   readonly hostAddress: string;
+  /** Absent: PCI devices are neither looked at nor given. */
+  readonly devices?: { readonly pci: PciHost; readonly mayWrite: boolean };
   readonly logger: Logger;
   /** Tests bring their own. */
   readonly libvirt?: Libvirt;
@@ -68,8 +72,13 @@ export async function makeRealHost(options: RealHostOptions): Promise<{ agent: H
   const hypervisor = new LibvirtHypervisor(libvirt, {
     cloudId: identity.membership.cloudId, virtType: options.virtType, diskCache: await probeDiskCache(instances), cpus: placement.cpus, pathsOf: files.pathsOf,
   });
+  const bootId = options.bootId ?? (await readBootId());
+  const devices = options.devices && {
+    ...options.devices,
+    ledger: await DeviceLedger.open({ folder: join(stateDir, 'ledger'), durable: true, bootId, wallMs: systemClock.wallMs, onProblem: (text) => logger.error(text) }),
+  };
   const agent = new HostAgent({
-    hostId: identity.hostId, name: identity.name, simulated: false, bootId: options.bootId ?? (await readBootId()), bus, ledger, machine: { hypervisor, files },
+    ...(devices && { devices }), hostId: identity.hostId, name: identity.name, simulated: false, bootId, bus, ledger, machine: { hypervisor, files },
     consoles: new LibvirtConsoles(libvirt, { virtType: options.virtType, ...(options.hypervisorRoot && { root: options.hypervisorRoot }) }),
     offer: { ...placement, share: options.share, reservedMemoryMib: options.reservedMemoryMib, reservedDiskGib: 0, virtType: options.virtType, hostAddress: options.hostAddress },
     clock: systemClock, random: Math.random, logger, limits, onFatal: options.onFatal,

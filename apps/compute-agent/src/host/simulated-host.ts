@@ -13,6 +13,7 @@ import { Ledger } from '../reconcile/ledger.js';
 import type { JoinedIdentity } from '../session/identity.js';
 import { SimulatedMachine } from '../simulated/simulated-machine.js';
 import { DEFAULT_SHAPE, simulatedCells, type SimulatedShape } from '../simulated/simulated-shape.js';
+import { DeviceLedger } from '../devices/device-ledger.js';
 import { HostAgent } from './host-agent.js';
 
 export interface SimulatedHostOptions {
@@ -38,8 +39,12 @@ export async function makeSimulatedHost(options: SimulatedHostOptions): Promise<
   const machine = new SimulatedMachine({
     folder: join(stateDir, 'machine'), cloudId: identity.membership.cloudId, urlOf: imageUrls(bus, identity.hostId), after: systemClock.after, shape, cpus: placement.cpus,
   });
+  const devices = machine.pci && {
+    pci: machine.pci.pci, mayWrite: true,
+    ledger: await DeviceLedger.open({ folder: join(stateDir, 'ledger'), durable: false, bootId: machine.bootId, wallMs: systemClock.wallMs, onProblem: (text) => logger.error(text) }),
+  };
   const agent = new HostAgent({
-    hostId: identity.hostId, name: identity.name, simulated: true, bootId: machine.bootId, bus, ledger, machine, consoles: new SimulatedConsoles(machine),
+    ...(devices && { devices }), hostId: identity.hostId, name: identity.name, simulated: true, bootId: machine.bootId, bus, ledger, machine, consoles: new SimulatedConsoles(machine),
     offer: { ...placement, share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'simulated', hostAddress: '127.0.0.1' },
     clock: systemClock, random: Math.random, logger, limits, onFatal: options.onFatal,
     ...(options.pullEveryMs !== undefined && { pullEveryMs: options.pullEveryMs }), ...(options.onReady && { onReady: options.onReady }),

@@ -3,6 +3,8 @@
  * files, and simulated ones. Both are only hands and eyes: they never decide, and every call may be repeated.
  */
 import type { DesiredInstance, HostInventory } from '#libs/contracts';
+import type { PlacedDevice, Readiness } from '../devices/decide/ready.js';
+import type { DeviceUse } from '../devices/decide/seen.js';
 import type { Frozen, HostCpuSets, ObservedDomain, ObservedFiles } from '../decide/facts.js';
 
 /** A domain with our cloud's notes, or with none of ours but an id we know. */
@@ -29,6 +31,8 @@ export interface DomainToDefine {
   readonly frozen: Frozen;
   readonly epoch: number;
   readonly rebootCount: number;
+  /** Where its devices stand today. Absent: it has none. */
+  readonly devices?: readonly PlacedDevice[];
 }
 
 /** Calls throw StepError. Every one is idempotent: already so is success. */
@@ -43,12 +47,14 @@ export interface Hypervisor {
   facts(): Promise<MachineFacts>;
   /** All domains that carry notes of ours, and all whose id is in `known`. */
   observe(known: ReadonlySet<string>): Promise<Observation>;
+  /** Which domains have, or are defined with, which devices of the host: all domains, whoever's they are. */
+  deviceUses(): Promise<readonly DeviceUse[]>;
   /** What is chosen for a domain first defined now. */
   freeze(): Promise<Frozen>;
   /** @returns the digest of the definition as the hypervisor took it; null: it cannot say */
   define(domain: DomainToDefine): Promise<string | null>;
   /** Writes into the notes what it was built as, when nothing it is made of differs; on or off. */
-  bookSpec(domain: Omit<DomainToDefine, 'rebootCount'>): Promise<void>;
+  bookSpec(domain: Omit<DomainToDefine, 'rebootCount' | 'devices'>): Promise<void>;
   /** Writes the count into the notes of a domain that is off (what it will start with) or on. */
   bookReboots(id: string, count: number): Promise<void>;
   startDomain(id: string): Promise<void>;
@@ -101,8 +107,20 @@ export interface InstanceFiles {
   diskGib(): Promise<number>;
 }
 
+/** Devices of the host for its instances. */
+export interface InstanceDevices {
+  /** As last looked. */
+  readiness(desired: Pick<DesiredInstance, 'id' | 'layout'>): Readiness;
+  /** Where they stand, as last looked. @throws StepError when it may not have them */
+  place(desired: DesiredInstance): readonly PlacedDevice[];
+  /** Takes them from the host, sets and binds them for this guest, verified. @throws StepError */
+  prepare(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
+}
+
 /** One compute host, real or not. */
 export interface Machine {
   readonly hypervisor: Hypervisor;
   readonly files: InstanceFiles;
+  /** Absent: it gives none to guests. */
+  readonly devices?: InstanceDevices;
 }

@@ -12,6 +12,8 @@ import { isLibvirtError, LibvirtError, LibvirtTimeout, type DomainRef, type Doma
 import { cpuSetsOf, NOTHING_STATED, type StatedCpus } from '../decide/cpu-sets.js';
 import type { DomainNotes, Frozen, ObservedDomain } from '../decide/facts.js';
 import { layoutProblem, type HostCpus } from '../decide/layout.js';
+import type { DeviceUse } from '../devices/decide/seen.js';
+import { hostDevicesIn } from '../domain-xml/host-devices.js';
 import { NOTES_PREFIX, NOTES_URI, notesText, readNotes, withRebootCount } from '../domain-xml/notes.js';
 import { RENDER_VERSION, renderDomain } from '../domain-xml/render.js';
 import type { DomainSpec } from '../domain-xml/spec.js';
@@ -19,6 +21,7 @@ import { StepError } from '../errors.js';
 import { LIMITS } from '../limits.js';
 import { inParallel } from '../parallel.js';
 import { guestCpuXml, readCells, readDomainCapabilities, readFeatures, type DomainCapabilities } from './capabilities.js';
+import { deviceUses } from './device-uses.js';
 import type { DomainToDefine, Hypervisor, MachineFacts, Observation } from './hypervisor.js';
 
 export interface LibvirtHypervisorOptions {
@@ -36,7 +39,7 @@ const NOTES_KEPT_OBSERVATIONS = 60;
 /** Memory is written and read: the action's own deadline counts. */
 const LONG = { timeoutMs: LIMITS.actionMs.memory };
 
-interface KnownNotes { notes: DomainNotes | null; definition: string | null; retuned: boolean; left: number }
+interface KnownNotes { notes: DomainNotes | null; definition: string | null; hostdevs: readonly string[]; retuned: boolean; left: number }
 
 export class LibvirtHypervisor implements Hypervisor {
   readonly kind = 'libvirt';
@@ -83,7 +86,7 @@ export class LibvirtHypervisor implements Hypervisor {
     await inParallel(all, LIMITS.observeAtOnce, async (domain) => {
       const found = await this.#notesOf(domain);
       if (found === 'gone' || (found.notes === null && !known.has(domain.uuid))) return;
-      const { notes, definition, retuned } = found;
+      const { notes, definition, hostdevs, retuned } = found;
       const state = await this.#libvirt.domainGetState(domain).catch((error: unknown) => {
         if (isLibvirtError(error, 'NO_DOMAIN')) return null;
         throw error;
@@ -92,11 +95,13 @@ export class LibvirtHypervisor implements Hypervisor {
       const power = powerOf(state);
       domains.set(domain.uuid, {
         id: domain.uuid, name: domain.name, power, pausedBy: power === 'paused' ? pausedBy(state) : null, reason: state.reason,
-        saved: saved.has(domain.uuid), definition, retuned, notes,
+        saved: saved.has(domain.uuid), definition, hostdevs, retuned, notes,
       });
     });
     return { domains, cpus: { shared: formatCpuList(shared ?? []), dedicated } };
   }
+
+  deviceUses(): Promise<readonly DeviceUse[]> { return deviceUses(this.#libvirt, LIMITS.observeAtOnce); }
 
   async freeze(): Promise<Frozen> {
     const found = await this.#step('define', () => this.#domainCapabilities());
@@ -106,17 +111,19 @@ export class LibvirtHypervisor implements Hypervisor {
     };
   }
 
-  async define({ desired, frozen, epoch, rebootCount }: DomainToDefine): Promise<string | null> {
+  async define({ desired, frozen, epoch, rebootCount, devices = [] }: DomainToDefine): Promise<string | null> {
     const host = await this.#step('define', () => this.#cpusOf(desired));
     const problem = layoutProblem(desired, host);
     if (problem !== null) throw new StepError('layout-impossible', problem, 'never');
-    const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, host, files: this.#options.pathsOf(desired) });
+    const wanted = desired.layout?.devices?.length ?? 0;
+    if (wanted !== devices.length) throw new StepError('device-missing', `The server has ${wanted} devices, and ${devices.length} of them are there: it is not defined without them.`, 'counted');
+    const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, host, devices, files: this.#options.pathsOf(desired) });
     this.#notes.delete(desired.id);
     const domain = await this.#step('define', () => this.#libvirt.domainDefineXml(xml));
     return this.#definitionOf(domain).then(({ digest }) => digest, () => null);
   }
 
-  async bookSpec({ desired, frozen, epoch }: Omit<DomainToDefine, 'rebootCount'>): Promise<void> {
+  async bookSpec({ desired, frozen, epoch }: Omit<DomainToDefine, 'rebootCount' | 'devices'>): Promise<void> {
     await this.#bookNotes(desired.id, (old) => {
       const before = readNotes(old);
       return notesText({ cloudId: this.#options.cloudId, epoch, rebootCount: before?.rebootCount ?? desired.rebootCount, sharedCpus: before?.sharedCpus ?? '', frozen, desired });
@@ -254,7 +261,7 @@ export class LibvirtHypervisor implements Hypervisor {
       return known;
     }
     let notes: DomainNotes | null;
-    const entry: KnownNotes = { notes: null, definition: null, retuned: false, left: NOTES_KEPT_OBSERVATIONS };
+    const entry: KnownNotes = { notes: null, definition: null, hostdevs: [], retuned: false, left: NOTES_KEPT_OBSERVATIONS };
     this.#notes.set(domain.uuid, entry);
     try {
       notes = readNotes(await this.#libvirt.domainGetMetadata(domain, NOTES_URI));
@@ -266,7 +273,7 @@ export class LibvirtHypervisor implements Hypervisor {
     }
     if (notes && notes.cloudId !== this.#options.cloudId) notes = null;
     const definition = notes && (await this.#definitionOf(domain).catch(() => null));
-    [entry.definition, entry.retuned] = [definition?.digest ?? null, definition?.retuned ?? false];
+    [entry.definition, entry.hostdevs, entry.retuned] = [definition?.digest ?? null, definition?.hostdevs ?? [], definition?.retuned ?? false];
     entry.notes = notes; // an event that came meanwhile has removed the entry: then the answer is good for this once only
     return entry;
   }
@@ -281,10 +288,10 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   /** Of what it is to be next time, without our notes: those we change ourselves. */
-  async #definitionOf(domain: DomainRef): Promise<{ digest: string; retuned: boolean }> {
+  async #definitionOf(domain: DomainRef): Promise<{ digest: string; hostdevs: string[]; retuned: boolean }> {
     const [xml, live] = await Promise.all([this.#libvirt.domainGetXmlDesc(domain, { inactive: true }), domain.id < 0 ? null : this.#libvirt.domainGetXmlDesc(domain)]);
     const digest = createHash('sha256').update(xml.replace(/<metadata>[\s\S]*<\/metadata>\s*/, '')).digest('hex').slice(0, 32);
-    return { digest, retuned: live !== null && whereItRuns(live) !== whereItRuns(xml) };
+    return { digest, hostdevs: hostDevicesIn(xml), retuned: live !== null && whereItRuns(live) !== whereItRuns(xml) };
   }
 
   /** Domains whose memory is kept. */

@@ -33,7 +33,8 @@ export interface ChainsOptions {
   onEnd(id: string): void;
 }
 
-const COPIES: ReadonlySet<Step> = new Set<Step>(['fetch-image', 'receive-disk', 'keep-disk']);
+/** Bytes of images and disks; and devices, which may wait for a writer that hangs. */
+const COPIES: ReadonlySet<Step> = new Set<Step>(['fetch-image', 'receive-disk', 'keep-disk', 'prepare-devices']);
 
 interface Chain { readonly generation: number; readonly abort: AbortController; readonly done: Promise<void> }
 

@@ -29,6 +29,8 @@ export interface PullerOptions {
   /** A newer incarnation, or report-only began or ended. */
   onNewWorld(): void;
   onRefused(): void;
+  /** After each pull that was answered: whatever else hangs on incarnation and epoch may look. */
+  onPulled?(): void;
 }
 
 export class Puller {
@@ -130,6 +132,7 @@ export class Puller {
     }
     if (clock.nowMs() >= this.#fullAtMs) this.#fullAtMs = clock.nowMs() + limits.fullPullEveryMs;
     agentMetrics.pulls.inc({ outcome: 'ok' });
+    this.#options.onPulled?.();
     // A host that has never heard of any incarnation finds no other one.
     if ((before.incarnation !== 0 && before.incarnation !== ledger.host.incarnation) || before.reportOnly !== ledger.host.reportOnly) {
       logger.info({ incarnation: ledger.host.incarnation, reportOnly: ledger.host.reportOnly }, 'the control plane is in another state');

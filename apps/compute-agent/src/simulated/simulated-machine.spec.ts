@@ -2,9 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { labShape, parsePciAddress } from '#libs/pci';
+import { claimedDevice, vf } from '../testing/device-builders.js';
 import { CLOUD_ID, desired, FROZEN, instanceId, layout, layoutCell } from '../testing/builders.js';
 import { SimulatedMachine } from './simulated-machine.js';
-import { simulatedCells, type SimulatedShape } from './simulated-shape.js';
+import { simulatedCells, simulatedDevices, type SimulatedShape } from './simulated-shape.js';
 
 const SHAPE: SimulatedShape = { vcpus: 8, memoryMib: 8_192, diskGib: 10, cells: 2, threadsPerCore: 2, hugePages: [{ cell: 1, kib: 2_048, count: 64 }] };
 let folder: string;
@@ -61,4 +63,41 @@ it('a pressed button is of the guest that was on then: a guest that was started 
   await one.pressPowerButton(wish.id);
   waiting.splice(0).forEach((task) => { task(); });
   expect(await powerOf(one, wish.id)).toBe('stopped');
+});
+
+describe('a simulated host with devices', () => {
+  const PF = parsePciAddress('0000:01:00.0');
+  const VF = parsePciAddress('0000:01:10.0');
+  const claimed = claimedDevice(vf(0), 1, { attach: 'interface', mac: 'fa:16:3e:00:00:01', vlan: 42 });
+  const wish = desired({ layout: layout({ devices: [claimed] }) });
+  const made = (): SimulatedMachine => new SimulatedMachine({ folder, cloudId: CLOUD_ID, shape: { ...SHAPE, devices: labShape() }, urlOf: () => Promise.reject(new Error('none')), after: () => () => undefined });
+
+  it('gives them to its guests, and remembers that when its process ends', async () => {
+    const first = made();
+    const pci = first.pci!.pci;
+    await pci.setNumVfs(PF, 2, { autoprobe: false });
+    await pci.linkUp(PF);
+    await first.makeDisk(wish);
+    await first.makeConfigDrive(wish);
+    await first.define({ desired: wish, frozen: FROZEN, epoch: 1, rebootCount: 0, devices: [{ claimed, address: VF }] });
+    await expect(first.startDomain(wish.id)).rejects.toThrow(/must be manually detached/);
+    await pci.bind(VF, 'vfio-pci');
+    await first.startDomain(wish.id);
+    expect(await first.deviceUses()).toEqual([{ address: VF, domainId: wish.id, live: true }]);
+
+    const again = made();
+    expect(again.pci!.kernel.state.at(VF)).toMatchObject({ driver: 'vfio-pci', user: { domain: wish.id }, settings: { mac: 'fa:16:3e:00:00:01', vlan: 42 } });
+    expect((await again.observe(new Set())).domains.get(wish.id)).toMatchObject({ power: 'running', hostdevs: [VF] });
+    await expect(again.save(wish.id)).rejects.toThrow(/cannot migrate/);
+    await again.destroy(wish.id);
+    expect(again.pci!.kernel.state.at(VF)?.user).toBeNull();
+    expect(await again.deviceUses()).toEqual([{ address: VF, domainId: wish.id, live: false }]);
+    await again.undefine(wish.id);
+    expect(await again.deviceUses()).toEqual([]);
+  });
+  it('has none unless it is told to', () => {
+    expect(machine().pci).toBeUndefined();
+    expect(simulatedDevices({ pfs: 0, vfsPerPf: 8 }, CLOUD_ID)).toBeUndefined();
+    expect(simulatedDevices({ pfs: 1, vfsPerPf: 4 }, CLOUD_ID)?.functions.some(({ sriov }) => sriov?.totalVfs === 4)).toBe(true);
+  });
 });

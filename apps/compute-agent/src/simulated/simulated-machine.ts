@@ -16,6 +16,8 @@ import { layoutKey, layoutProblem, type HostCpus } from '../decide/layout.js';
 import { domainName, RENDER_VERSION } from '../domain-xml/render.js';
 import { StepError } from '../errors.js';
 import type { DomainToDefine, Hypervisor, InstanceFiles, Machine, MachineFacts, Observation } from '../hypervisor/hypervisor.js';
+import type { DeviceUse } from '../devices/decide/seen.js';
+import { SimulatedPci, type SimulatedDevice } from './simulated-pci.js';
 import { DEFAULT_SHAPE, SIMULATED_FLAGS, simulatedCells, simulatedXml, type SimulatedShape } from './simulated-shape.js';
 
 export interface SimulatedMachineOptions {
@@ -48,12 +50,15 @@ interface Kept {
   saved: boolean;
   configDrive: boolean;
   log: string;
+  /** Devices of the host that it was defined with, and those that it has while it is on. */
+  devices: SimulatedDevice[];
+  taken: SimulatedDevice[];
 }
 
 /** As it was remembered before disks had generations. */
 type KeptBefore = Partial<Kept> & { id: string; disk?: boolean };
 const keptOf = ({ disk, ...kept }: KeptBefore): Kept => ({
-  power: null, notes: null, placed: null, previous: [], saved: false, configDrive: false, log: '', ...kept,
+  power: null, notes: null, placed: null, previous: [], saved: false, configDrive: false, log: '', devices: [], taken: [], ...kept,
   disks: kept.disks ?? (disk === true ? [1] : []),
   ...(kept.notes && { notes: { ...kept.notes, sharedCpus: kept.notes.sharedCpus ?? '', diskGeneration: kept.notes.diskGeneration ?? 1, shape: kept.notes.shape && { ...kept.notes.shape, layout: kept.notes.shape.layout ?? null } } }),
 });
@@ -66,6 +71,8 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   readonly #kept = new Map<string, Kept>();
   /** Lines of each file that this process wrote; none: the file is replaced, whatever is in it. */
   readonly #lines = new Map<string, number>();
+  /** Its PCI bus; undefined: it pretends to have none. */
+  readonly pci: SimulatedPci | undefined;
   readonly #images = new Map<string, Promise<void>>();
   readonly #listeners = new Set<() => void>();
   /** Which start or end of a guest was its last here: a button is of the guest that was on when it was pressed. */
@@ -78,6 +85,8 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     this.#shape = options.shape ?? DEFAULT_SHAPE;
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.bootId = this.#load();
+    this.pci = this.#shape.devices && new SimulatedPci(options.folder, this.#shape.devices);
+    for (const { id, power, taken } of this.#kept.values()) if (power === 'running' || power === 'paused') this.pci?.take(id, taken);
   }
 
   get hypervisor(): Hypervisor { return this; }
@@ -99,31 +108,39 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
 
   async observe(known: ReadonlySet<string>): Promise<Observation> {
     const domains = new Map<string, ObservedDomain>();
-    for (const { id, power, notes, saved } of this.#kept.values()) {
+    for (const { id, power, notes, saved, devices } of this.#kept.values()) {
       if (power === null || !(notes || known.has(id))) continue;
-      domains.set(id, { id, name: domainName(id), power, pausedBy: power === 'paused' ? 'word' : null, reason: 'simulated', saved: saved && power === 'stopped', definition: null, retuned: false, notes });
+      domains.set(id, { id, name: domainName(id), power, pausedBy: power === 'paused' ? 'word' : null, reason: 'simulated', saved: saved && power === 'stopped', definition: null, hostdevs: devices.map(({ address }) => address), retuned: false, notes });
     }
     const { shared, dedicated } = this.#host();
     return { domains, cpus: { shared: formatCpuList(shared ?? []), dedicated } };
+  }
+
+  async deviceUses(): Promise<DeviceUse[]> {
+    return [...this.#kept.values()].flatMap(({ id, power, devices, taken }) => {
+      const live = power === 'running' || power === 'paused' ? taken.map(({ address }) => address) : [];
+      return [...new Set([...live, ...devices.map(({ address }) => address)])].map((address) => ({ address, domainId: id, live: live.includes(address) }));
+    });
   }
 
   async freeze(): Promise<Frozen> {
     return { renderVersion: RENDER_VERSION, virtType: 'simulated', arch: 'x86_64', machine: 'simulated', emulator: 'simulated', cpuModel: 'simulated', cpuFeatures: '', diskCache: 'none' };
   }
 
-  async define({ desired, frozen, rebootCount }: DomainToDefine): Promise<null> {
+  async define({ desired, frozen, rebootCount, devices = [] }: DomainToDefine): Promise<null> {
     const problem = layoutProblem(desired, this.#host());
     if (problem !== null) throw new StepError('layout-impossible', problem, 'never');
     const { vcpus, memoryMib, layout } = desired;
     this.#change(desired.id, (kept) => {
       kept.power ??= 'stopped';
       kept.placed = { vcpus, memoryMib, layout };
+      kept.devices = devices.map(({ address, claimed: { attach, mac, vlan } }) => ({ address, attach, mac, vlan }));
       kept.notes = this.#notesOf({ desired, frozen, rebootCount }, formatCpuList(this.#host().shared ?? []));
     });
     return null;
   }
 
-  async bookSpec({ desired, frozen }: Omit<DomainToDefine, 'rebootCount'>): Promise<void> {
+  async bookSpec({ desired, frozen }: Omit<DomainToDefine, 'rebootCount' | 'devices'>): Promise<void> {
     const before = this.#domain(desired.id).notes;
     this.#change(desired.id, (kept) => { kept.notes = this.#notesOf({ desired, frozen, rebootCount: before?.rebootCount ?? desired.rebootCount }, before?.sharedCpus ?? ''); });
   }
@@ -138,9 +155,11 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     if (kept.power === 'running') return;
     if (kept.power === 'paused') return;
     if (!kept.disks.includes(kept.notes?.diskGeneration ?? 1) || !kept.configDrive) throw new StepError('simulated-start', 'The simulated guest has no disk.', 'counted');
+    this.pci?.take(id, kept.devices);
     this.#turn(id);
     this.#change(id, () => {
       kept.power = 'running';
+      kept.taken = kept.devices;
       if (kept.saved) {
         kept.saved = false;
         return;
@@ -158,7 +177,8 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   }
 
   async save(id: string): Promise<void> {
-    const { power } = this.#domain(id);
+    const { power, taken } = this.#domain(id);
+    if (taken.length > 0) throw new StepError('libvirt-suspend', 'cannot migrate domain: VFIO migration is not supported', 'counted');
     if (power === 'running' || power === 'paused') this.#change(id, (kept) => Object.assign(kept, { power: 'stopped', saved: true }));
   }
 
@@ -175,7 +195,9 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   async destroy(id: string): Promise<void> { this.guestStops(id, 'stopped'); }
 
   async undefine(id: string): Promise<void> {
-    if (this.#isDefined(id)) this.#change(id, (kept) => { [kept.power, kept.notes, kept.placed, kept.saved] = [null, null, null, false]; });
+    if (!this.#isDefined(id)) return;
+    this.pci?.giveBack(id);
+    this.#change(id, (kept) => { [kept.power, kept.notes, kept.placed, kept.saved, kept.devices, kept.taken] = [null, null, null, false, [], []]; });
   }
 
   async domainXml(id: string): Promise<string | null> {
@@ -236,7 +258,8 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     const kept = this.#kept.get(id);
     if (kept?.power !== 'running' && kept?.power !== 'paused') return;
     this.#turn(id);
-    this.#change(id, () => { kept.power = power; });
+    this.pci?.giveBack(id);
+    this.#change(id, () => { [kept.power, kept.taken] = [power, []]; });
   }
 
   /** What a guest was told to be placed like; null: it floats, or there is none. */
@@ -249,7 +272,7 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
 
   #turn(id: string): void { this.#turns.set(id, (this.#lastTurn += 1)); }
 
-  #notesOf({ desired, frozen, rebootCount }: Omit<DomainToDefine, 'epoch'>, sharedCpus: string): DomainNotes {
+  #notesOf({ desired, frozen, rebootCount }: Omit<DomainToDefine, 'epoch' | 'devices'>, sharedCpus: string): DomainNotes {
     const { generation, specGeneration, diskGeneration, vcpus, memoryMib, diskGib, layout } = desired;
     return { cloudId: this.#options.cloudId, generation, specGeneration, diskGeneration, rebootCount, sharedCpus, frozen, shape: { vcpus, memoryMib, diskGib, layout: layoutKey(layout) } };
   }

@@ -1,5 +1,6 @@
 /** What a simulated host pretends to be. Pure. */
 import type { DesiredInstance, HostInventory } from '#libs/contracts';
+import { fleetShape, type FakeFleetShape, type FakeShape } from '#libs/pci';
 import type { CellPages } from '../decide/inventory.js';
 import type { HostCpus } from '../decide/layout.js';
 import { el, renderXml } from '../domain-xml/node.js';
@@ -13,9 +14,16 @@ export interface SimulatedShape {
   readonly cells: number;
   readonly threadsPerCore?: number;
   readonly hugePages?: readonly CellPages[];
+  /** Its PCI bus. Absent: none, and no devices are given. */
+  readonly devices?: FakeShape;
 }
 
 export const DEFAULT_SHAPE: SimulatedShape = { vcpus: 64, memoryMib: 262_144, diskGib: 4_000, cells: 2 };
+
+/** The bus of one of many simulated hosts, with MACs and serials of its own; undefined: nothing stands on it. */
+export function simulatedDevices(of: FakeFleetShape, hostId: string): FakeShape | undefined {
+  return (of.pfs ?? 0) + (of.gpus ?? 0) + (of.nvmes ?? 0) === 0 ? undefined : fleetShape({ ...of, host: Number.parseInt(hostId.replaceAll('-', '').slice(-6), 16) });
+}
 
 /** A modest x86 of today. */
 export const SIMULATED_FLAGS = ['aes', 'avx', 'avx2', 'bmi1', 'bmi2', 'cx16', 'f16c', 'fma', 'mmx', 'pclmuldq', 'pni', 'popcnt', 'sse', 'sse2', 'sse4.1', 'sse4.2', 'ssse3'];

@@ -1,6 +1,6 @@
 /** The control plane as one host sees it, for this app's tests: a feed, and what was reported. */
 import {
-  hostBeat, hostHint, hostImageUrl, pullDesired, reportInventory, reportObserved, type DesiredInstance, type DriftEntry, type InputOf, type ObservedInstance,
+  hostBeat, hostHint, hostImageUrl, pullDesired, pullDeviceWishes, reportDevices, reportInventory, reportObserved, type DesiredInstance, type DriftEntry, type HoldWish, type HostDevice, type InputOf, type ObservedInstance, type PoolWish,
 } from '#libs/contracts';
 import { conflict, forbidden } from '#libs/errors';
 import { InMemoryBus, type AskOptions, type Bus, type Subscription } from '#libs/messaging';
@@ -11,6 +11,13 @@ export class TestControlPlane {
   readonly history: ObservedInstance[] = [];
   readonly inventories: InputOf<typeof reportInventory>[] = [];
   readonly beats: { hypervisorUp: boolean; images?: string[] | undefined }[] = [];
+  /** What the host said of its devices last, by identity. */
+  devices = new Map<string, HostDevice>();
+  deviceProblems: NonNullable<InputOf<typeof reportDevices>['problems']> = [];
+  deviceReports: InputOf<typeof reportDevices>[] = [];
+  wishes: { version: string; pools: PoolWish[]; holds: HoldWish[] } = { version: '0', pools: [], holds: [] };
+  /** Of wishes. */
+  wishPageSize = 100;
   orphans: { uuid: string; name: string }[] = [];
   drift: DriftEntry[] = [];
   incarnation = 1;
@@ -53,6 +60,23 @@ export class TestControlPlane {
       for (const watcher of this.#watchers.splice(0)) watcher();
       return { forget };
     }, { group: 'compute' });
+    this.bus.handle(pullDeviceWishes, async ({ knows, after }) => {
+      const { version, pools, holds } = this.wishes;
+      const head = { incarnation: this.incarnation, epoch: 1, reportOnly: this.reportOnly, version };
+      if (knows === version) return { ...head, pools: [], holds: [], next: null };
+      const left = holds.filter(({ identity }) => after === null || identity > after).sort((a, b) => (a.identity < b.identity ? -1 : 1));
+      const page = left.slice(0, this.wishPageSize);
+      return { ...head, pools: after === null ? pools : [], holds: page, next: left.length > page.length ? page.at(-1)!.identity : null };
+    }, { group: 'scheduler' });
+    this.bus.handle(reportDevices, async (input) => {
+      const { range: { after, upTo }, devices, problems } = input;
+      this.deviceReports.push(input);
+      for (const identity of this.devices.keys()) if ((after === null || identity > after) && (upTo === null || identity <= upTo)) this.devices.delete(identity);
+      for (const device of devices) this.devices.set(device.identity, device);
+      this.deviceProblems = problems ?? [];
+      for (const watcher of this.#watchers.splice(0)) watcher();
+      return { wishes: this.wishes.version };
+    }, { group: 'scheduler' });
     this.bus.handle(hostImageUrl, async ({ imageId }) => this.imageUrl(imageId), { group: 'compute' });
     this.bus.onHint(hostBeat, (beat) => { this.beats.push(beat); });
   }
@@ -62,6 +86,30 @@ export class TestControlPlane {
     this.#sequence += 1;
     this.#feed.set(instance.id, { sequence: this.#sequence, instance });
     if (hint) this.bus.hint(hostHint, {}, { hostId: this.hostId });
+  }
+
+  /** Wants something else of the host's devices. */
+  wish(change: { pools?: PoolWish[]; holds?: HoldWish[] }): void {
+    this.wishes = { ...this.wishes, ...change, version: String(Number(this.wishes.version) + 1) };
+    this.bus.hint(hostHint, {}, { hostId: this.hostId });
+  }
+
+  /** Resolves when `test` holds; looked at after every report. Fails after `ms`. */
+  async untilSo<T>(test: () => T | null | undefined | false, ms = 8_000): Promise<T> {
+    const end = performance.now() + ms;
+    for (;;) {
+      const found = test();
+      if (found) return found;
+      const left = end - performance.now();
+      if (left <= 0) throw new Error(`not so within ${ms} ms; devices: ${JSON.stringify([...this.devices.values()])}; problems: ${JSON.stringify(this.deviceProblems)}; instances: ${JSON.stringify([...this.reports.values()])}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(left, 50));
+        this.#watchers.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
   }
 
   /** Forgets what it wanted, as an older backup would. */

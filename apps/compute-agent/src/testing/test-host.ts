@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PlacementConfig } from '#libs/config';
-import { FakeHypervisor, FakeLibvirt, type FakeHypervisorOptions } from '#libs/libvirt';
+import { FakeKernel, FakePci, parsePciAddress, type FakeShape } from '#libs/pci';
+import { FakeHypervisor, FakeLibvirt, type FakeHostDevices, type FakeHypervisorOptions } from '#libs/libvirt';
 import { InMemoryBus } from '#libs/messaging';
 import { createLogger } from '#libs/observability';
 import { systemClock, type Clock } from '../clock.js';
 import type { Step } from '../decide/facts.js';
+import { DeviceLedger } from '../devices/device-ledger.js';
 import type { FatalError } from '../errors.js';
 import { HostAgent } from '../host/host-agent.js';
 import { LibvirtHypervisor } from '../hypervisor/libvirt.hypervisor.js';
@@ -22,16 +24,27 @@ import { KillableBus, TestControlPlane } from './control-plane.js';
 export const FAST: Limits = {
   ...LIMITS, tickEveryMs: 25, pullEveryMs: 40, beatEveryMs: 30, reportTransientAfterMs: 20, firstWordMs: 40, powerOffMs: 60, pressAgainMs: 25, backoffMinMs: 5, backoffMaxMs: 20,
   announceMinMs: 5, announceMaxMs: 20, askAgainMs: 10, absentAgainMinMs: 30, absentAgainMaxMs: 60, tickPauseMaxMs: 5, attempts: 3,
+  deviceLookEveryMs: 40, deviceLookPauseMs: 3, deviceBackoffMaxMs: 40, deviceWishesEveryMs: 60, deviceReportAgainMs: 10,
 };
+
+/** The fake libvirt over the fake kernel. */
+export const onKernel = (kernel: FakeKernel, answers = true): FakeHostDevices => ({
+  refusalOfUse: (address, domain, use) => kernel.refusalOfUse(parsePciAddress(address), domain, use),
+  useBy: (address, domain, use) => kernel.useBy(parsePciAddress(address), domain, { ...use, answers }),
+  vfOf: (address) => kernel.state.at(parsePciAddress(address))?.settings ?? null,
+  setVf: (address, settings) => kernel.leave(parsePciAddress(address), settings),
+});
 
 export class Killed extends Error {}
 
-export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits>; readonly placement?: PlacementConfig }
+export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits>; readonly placement?: PlacementConfig; /** The host's PCI bus. Absent: none is looked at. */ readonly pci?: FakeShape; /** Do guests answer to a request to let a device go? */ readonly guestsAnswer?: boolean }
 
 export class TestHost {
   readonly bus = new InMemoryBus();
   readonly plane = new TestControlPlane(this.bus);
   readonly hypervisor: FakeHypervisor;
+  /** Outlives agents, as kernels do. */
+  readonly kernel: FakeKernel | undefined;
   readonly folder = mkdtempSync(join(tmpdir(), 'agent-'));
   readonly steps: Step[] = [];
   bootId = 'boot-1';
@@ -47,7 +60,8 @@ export class TestHost {
   #alive = { yes: false };
 
   constructor(private readonly options: TestHostOptions = {}) {
-    this.hypervisor = new FakeHypervisor(options);
+    this.kernel = options.pci && new FakeKernel(options.pci);
+    this.hypervisor = new FakeHypervisor({ ...options, ...(this.kernel && { hostDevices: onKernel(this.kernel, options.guestsAnswer) }) });
     this.placement = options.placement;
     this.plane.imageUrl = () => ({ url: 'http://127.0.0.1:1/', expiresAtMs: 0, sha512: desired().image.sha512, sizeBytes: 1000 });
   }
@@ -70,7 +84,12 @@ export class TestHost {
     });
     if (!libvirtUp) hypervisor.start = () => undefined;
     const files = new SimulatedMachine({ folder: join(this.folder, 'files'), cloudId: CLOUD_ID, urlOf: imageUrls(this.#bus, HOST_ID), after: clock.after });
+    const devices = this.kernel && {
+      pci: new FakePci(this.kernel), mayWrite: true,
+      ledger: await DeviceLedger.open({ folder: join(this.folder, 'ledger'), durable: false, bootId: this.bootId, wallMs: Date.now, onProblem: () => undefined }),
+    };
     this.agent = new HostAgent({
+      ...(devices && { devices }),
       hostId: HOST_ID, name: 'h1', simulated: false, bootId: this.bootId, bus: this.#bus, ledger: this.ledger, machine: { hypervisor, files: files.files },
       offer: { share: {}, ...this.placement, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'qemu', hostAddress: '127.0.0.1' },
       clock, random: Math.random, logger: createLogger('test', 'silent'), limits: { ...FAST, ...this.options.limits },

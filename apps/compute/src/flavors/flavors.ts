@@ -6,12 +6,13 @@ import type {
 import { badRequest, conflict, forbidden, notFound, type SkyError } from '#libs/errors';
 import { whyNotFlavor } from '#libs/openstack';
 import { LIMITS } from '../limits.js';
+import { DeviceClasses } from './device-classes.js';
 import { FlavorsRepository } from './flavors.repository.js';
 
 /** Flavors: what a server may be like. Those that are not public are shown to admins and to projects that were given access. */
 @Injectable()
 export class Flavors {
-  constructor(private readonly flavors: FlavorsRepository) {}
+  constructor(private readonly flavors: FlavorsRepository, private readonly deviceClasses: DeviceClasses) {}
 
   async list({ caller, isPublic, ...filter }: ReceivedBy<typeof listFlavors>): Promise<OutputOf<typeof listFlavors>> {
     if (filter.marker !== undefined && !(await this.flavors.findFor(caller, filter.marker))) throw badRequest(`marker [${filter.marker}] not found`);
@@ -32,6 +33,7 @@ export class Flavors {
     if (specs.length > LIMITS.extraSpecs) throw tooMany(flavor.id);
     if (specs.some(([key, value]) => key.length === 0 || Math.max(key.length, value.length) > LIMITS.extraSpecChars)) throw badRequest(`Keys of extra specs have 1 to ${LIMITS.extraSpecChars} characters, and values at most as many.`);
     demandPossible(flavor);
+    await this.deviceClasses.demandKnown(flavor);
     return this.flavors.create(flavor, caller);
   }
 
@@ -50,6 +52,8 @@ export class Flavors {
     adminOnly(caller, 'change flavors');
     const before = (await this.flavors.find(flavorId)) ?? missing(flavorId);
     demandPossible({ ...before, extraSpecs: { ...before.extraSpecs, ...extraSpecs } });
+    // Only what is written now: a class that was deleted since must not keep its flavor from being mended.
+    await this.deviceClasses.demandKnown({ ...before, extraSpecs });
     const changed = await this.flavors.setExtraSpecs(flavorId, extraSpecs, LIMITS.extraSpecs, caller);
     if (changed) return changed;
     if (!(await this.flavors.find(flavorId))) missing(flavorId);

@@ -3,6 +3,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { listZones, type createServers, type Flavor, type InstanceView, type ProjectLimits, type ReceivedBy } from '#libs/contracts';
 import { asSkyError, badRequest, conflict, forbidden, overQuota } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
+import { devicesOfFlavor } from '#libs/openstack';
+import { demandOffered } from '../flavors/device-classes.js';
 import { FlavorsRepository } from '../flavors/flavors.repository.js';
 import { LoopBell } from '../lifecycle/loop-bell.js';
 import { LIMITS } from '../limits.js';
@@ -52,10 +54,11 @@ export class CreateInstance {
     const [spec, limits] = await Promise.all([this.#spec(request), this.limits.of(projectId), this.#checkZone(request), this.#checkGroup(request)]);
     demandMetadata(request.metadata, limits);
     const { vcpus, ramMib } = spec.flavor;
-    const wanted = { minCount: Math.min(request.minCount, request.instanceIds.length), maxCount: request.instanceIds.length, vcpus, ramMib };
+    const devices = devicesOfFlavor(spec.flavor);
+    const wanted = { minCount: Math.min(request.minCount, request.instanceIds.length), maxCount: request.instanceIds.length, vcpus, ramMib, devices };
     // The limits are looked at again when it is this create's turn: it may have waited for longer than a copy counts.
-    const allow = ({ instances, cores, ramMib }: ProjectLimits) => (instances < 0 && cores < 0 && ramMib < 0 ? undefined : (used: Usage): number => {
-      const quota = withinQuota({ instances, cores, ramMib }, used, wanted);
+    const allow = ({ instances, cores, ramMib, devices: ofDevices }: ProjectLimits) => (instances < 0 && cores < 0 && ramMib < 0 && Object.keys(devices).every((name) => (ofDevices?.[name] ?? -1) < 0) ? undefined : (used: Usage): number => {
+      const quota = withinQuota({ instances, cores, ramMib, devices: ofDevices }, used, wanted);
       if ('refused' in quota) throw overQuota(quota.refused, { details: quota.details });
       return quota.allowed;
     });
@@ -79,6 +82,7 @@ export class CreateInstance {
     checkUserData(request.userData);
     const { caller, imageId, keyName } = request;
     const [flavor, image, publicKey] = await Promise.all([this.#flavor(request), this.sources.image(caller, imageId), this.sources.publicKey(caller.userId, keyName)]);
+    await demandOffered(this.bus, flavor);
     return { ...imageSpec(image, flavor), flavor, publicKey, randomSeed: randomBytes(64).toString('base64') };
   }
 

@@ -3,7 +3,7 @@ import type { Hints } from '#libs/contracts';
 import { DATABASE, HOT, type Database } from '#libs/db';
 import { overQuota, unavailable } from '#libs/errors';
 import { LIMITS } from '../limits.js';
-import { USAGE_SQL } from '../quota/usage-sql.js';
+import { usageOf } from '../quota/usage.repository.js';
 import { TEMPO, type Tempo } from '../tempo.js';
 import { changeStatement, type Change, type ChangeBy } from './change.js';
 import type { Usage } from './decide/quota.js';
@@ -100,13 +100,13 @@ export class InstancesRepository {
       // A repeat that overtook its original: the rows are there by now and count already.
       const { rows: there } = await client.query('SELECT 1 FROM compute.instances WHERE id = ANY($1::uuid[]) LIMIT 1', [wanted.ids]);
       if (there.length > 0) return [];
-      const ids = limit === undefined ? wanted.ids : wanted.ids.slice(0, limit(await this.#usage(client, wanted.projectId)));
+      const ids = limit === undefined ? wanted.ids : wanted.ids.slice(0, limit(await usageOf(client, wanted.projectId, wanted.spec.flavor)));
       if (wanted.group !== null) await this.#roomInGroup(client, wanted.group, ids.length);
       return this.#insert(client, wanted, ids, owner);
     });
   }
 
-  usage(projectId: string): Promise<Usage> { return this.#usage(this.db.pool, projectId); }
+  usage(projectId: string): Promise<Usage> { return usageOf(this.db.pool, projectId); }
 
   async keypairCount(userId: string): Promise<number> {
     return this.db.prisma.keypair.count({ where: { userId } });
@@ -122,11 +122,6 @@ export class InstancesRepository {
     const { rows } = await this.db.pool.query<InstanceEvent>(
       'SELECT at, kind, message, request_id FROM compute.instance_events WHERE instance_id = $1 ORDER BY at DESC, id DESC LIMIT $2', [instanceId, limit]);
     return rows.reverse();
-  }
-
-  async #usage(runner: Runner, projectId: string): Promise<Usage> {
-    const { rows } = await runner.query<Record<keyof Usage, number>>(USAGE_SQL, [projectId]);
-    return rows[0] ?? { instances: 0, cores: 0, ramMib: 0 };
   }
 
   /** Counted under the group's lock, which lasts until the members are there. */

@@ -6,7 +6,7 @@ import { firstNumberOf } from '../instances/decide/number-after.js';
 import type { Usage } from '../instances/decide/quota.js';
 import type { InstanceRow } from '../instances/instance-row.js';
 import type { MoveRows, OtherHost } from '../lifecycle/decide/move-rows.js';
-import { USAGE_SQL } from '../quota/usage-sql.js';
+import { usageOf } from '../quota/usage.repository.js';
 import type { MoveChange } from './decide/move-changes.js';
 import type { MigrationChange, MigrationRow } from './migration-row.js';
 
@@ -76,8 +76,7 @@ export class MigrationsRepository {
     return this.db.transaction(async (client) => {
       if (limit !== undefined) {
         await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 1))', [row.project_id]);
-        const { rows } = await client.query<Usage>(USAGE_SQL, [row.project_id]);
-        limit(rows[0] ?? { instances: 0, cores: 0, ramMib: 0 });
+        limit(await usageOf(client, row.project_id, move.new_spec.flavor));
       }
       const { text, values } = changeStatement(row.id, row.version, change);
       const changed = (await client.query<InstanceRow>(text, values)).rows[0];

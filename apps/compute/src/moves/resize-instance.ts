@@ -32,7 +32,7 @@ export class ResizeInstance {
       const limits = await this.limits.of(row.project_id);
       return {
         kind: 'resize', spec: resized(row.spec, flavor), mayStay: canStay, requestedHost: canLeave ? null : row.host_name, message: `from ${row.spec.flavor.name} to ${flavor.name}`,
-        limit: limits.cores < 0 && limits.ramMib < 0 ? undefined : (used: Usage): void => {
+        limit: limits.cores < 0 && limits.ramMib < 0 && limits.devices === undefined ? undefined : (used: Usage): void => {
           const over = overQuotaBy(limits, used, row.spec.flavor, flavor);
           if (over !== undefined) throw overQuota(over.refused, { details: over.details });
         },

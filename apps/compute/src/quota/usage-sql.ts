@@ -9,3 +9,12 @@ export const USAGE_SQL = `
     coalesce(sum(greatest(i.ram_mib, (m.old_spec->'flavor'->>'ramMib')::int, (m.new_spec->'flavor'->>'ramMib')::int)), 0)::int AS "ramMib"
   FROM compute.instances i LEFT JOIN compute.migrations m ON m.uuid = i.move_id
   WHERE i.project_id = $1 AND i.intent <> 'deleted'`;
+
+/** Devices that a project ($1) uses, by "class", counted as the rest: of a server that is being resized the more of the two. */
+export const DEVICE_USAGE_SQL = `
+  SELECT class, sum(count)::int AS count FROM (
+    SELECT d.key AS class, max(d.value::int) AS count
+    FROM compute.instances i LEFT JOIN compute.migrations m ON m.uuid = i.move_id,
+      LATERAL (VALUES (i.spec), (m.old_spec), (m.new_spec)) AS s(spec), LATERAL jsonb_each_text(compute.devices_wanted(s.spec)) d
+    WHERE i.project_id = $1 AND i.intent <> 'deleted' GROUP BY i.id, d.key) each
+  GROUP BY class`;

@@ -8,7 +8,9 @@ describe('what is limited', () => {
     const names = (RESOURCES['compute'] ?? []).map(({ name }) => name).sort();
     expect(Object.values(COMPUTE_NAMES).sort()).toEqual(names);
     expect(Object.values<string>(QUOTA_RESOURCES).sort()).toEqual(names);
-    expect(Object.keys(COMPUTE_NAMES).sort()).toEqual(Object.keys(ProjectLimits.shape).sort());
+    expect([...Object.keys(COMPUTE_NAMES), 'devices'].sort()).toEqual(Object.keys(ProjectLimits.shape).sort());
+    expect(projectLimitsOf({ 'devices:gpu': 2, servers: 3 })).toMatchObject({ instances: 3, devices: { gpu: 2 } });
+    expect(projectLimitsOf({})).not.toHaveProperty('devices');
   });
 
   it('counts by what is said, and else by what is built in', () => {

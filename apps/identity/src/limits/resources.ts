@@ -27,12 +27,19 @@ export const RESOURCES: Readonly<Record<string, readonly Resource[]>> = {
 export const builtIn = (service: string): ResourceLimits => Object.fromEntries((RESOURCES[service] ?? []).map(({ name, byDefault }) => [name, byDefault]));
 
 /** Compute's limits by the names of its own contract, which old rows have too. */
-export const COMPUTE_NAMES: Readonly<Record<keyof ProjectLimits, string>> = {
+export const COMPUTE_NAMES: Readonly<Record<Exclude<keyof ProjectLimits, 'devices'>, string>> = {
   instances: 'servers', cores: 'class:VCPU', ramMib: 'class:MEMORY_MB', keypairs: 'server_key_pairs', metadataItems: 'server_metadata_items',
   serverGroups: 'server_groups', serverGroupMembers: 'server_group_members',
 };
 
+/** Of a device class, behind its name: registered by whoever wants a limit; without one there is none. */
+const DEVICES = 'devices:';
+
 export function projectLimitsOf(limits: ResourceLimits): ProjectLimits {
   const all = { ...builtIn('compute'), ...limits };
-  return Object.fromEntries(Object.entries(COMPUTE_NAMES).map(([field, name]) => [field, all[name]])) as ProjectLimits;
+  const devices = Object.entries(limits).filter(([name]) => name.startsWith(DEVICES)).map(([name, limit]) => [name.slice(DEVICES.length), limit] as const);
+  return {
+    ...Object.fromEntries(Object.entries(COMPUTE_NAMES).map(([field, name]) => [field, all[name]])) as Omit<ProjectLimits, 'devices'>,
+    ...(devices.length > 0 && { devices: Object.fromEntries(devices) }),
+  };
 }

@@ -10,8 +10,7 @@ import { baseUrlOf, type Home, type Settings } from '../up/home.js';
 import { connects, MACHINE_SOCKET } from '../up/machine-libvirt.js';
 import { hostRunDir } from '../up/specs.js';
 import { findSupervisor } from '../up/supervise.js';
-
-interface Finding { part: string; ok: boolean; detail: string; cure?: string }
+import { devices, type Finding } from './doctor-devices.js';
 
 const LOW_DISK_MIB = 2_048;
 /** Secrets and state that nobody else may read. */
@@ -115,6 +114,7 @@ async function cloud(home: Home, settings: Settings): Promise<Finding[]> {
       { part: 'API', ok: true, detail: base },
       { part: 'hosts', ok: silent.length === 0, detail: silent.length === 0 ? `${hosts.length} alive` : `not alive: ${silent.slice(0, 5).map((host) => host.name).join(', ')}`, cure: 'look into their agents\' logs' },
       { part: 'servers', ok: errors.length === 0, detail: errors.length === 0 ? `${servers.length}, none in ERROR` : `${errors.length} of ${servers.length} in ERROR`, cure: `npx skylite inspect server ${errors[0]?.id ?? ''}` },
+      ...(await devices(api, settings.hosts.map(({ name }) => name))),
     ];
   } catch (error) {
     return [{ part: 'API', ok: false, detail: `${base}: ${error instanceof Error ? error.message : String(error)}`, cure: `npm run up; the launcher logs to ${join(home.logs, 'launcher.log')}` }];

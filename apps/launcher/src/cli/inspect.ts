@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { inspectServer as contract, TimelineEntry } from '#libs/contracts';
 import { ApiClient, ApiError } from '../client.js';
+import { serverDevicesText, type DeviceOfServer } from './server-devices.js';
 import { timelineText } from './timeline.js';
 
 type Inspection = z.output<typeof contract.output>;
@@ -20,6 +21,8 @@ export async function inspectServer(api: ApiClient, idOrName: string, full: bool
     ['observed', `${instance.observedState ?? 'nothing yet'} at generation ${instance.observedGeneration}, reboots ${instance.observedRebootCount}`],
   ];
   for (const [name, value] of lines) process.stdout.write(`${name.padEnd(15)} ${value ?? ''}\n`);
+  const devices = (await api.call<{ server: { devices: DeviceOfServer[] } }>('GET', `/v1/servers/${instance.id}`).catch(gone))?.server.devices ?? [];
+  if (devices.length > 0) process.stdout.write(`\ndevices\n${serverDevicesText(devices)}\n`);
   if (found.placement) {
     process.stdout.write(`\nplacement: ${found.placement.hostsConsidered} hosts considered, snapshot of ${found.placement.snapshotAt}\n`);
     for (const filter of found.placement.filters) {
@@ -31,6 +34,12 @@ export async function inspectServer(api: ApiClient, idOrName: string, full: bool
   process.stdout.write(`\ntimeline\n${timelineText(timeline, Date.now())}\n`);
   process.stdout.write(`\nhost's view\n${found.host ? hostView(found.host, full) : `  ${found.hostError ?? 'not on a host'}`}\n`);
   return 0;
+}
+
+/** A deleted server has none. */
+function gone(error: unknown): undefined {
+  if (error instanceof ApiError && error.status === 404) return undefined;
+  throw error;
 }
 
 /** `cell 0: 0→2 1→3, 64 MiB of 2048 KiB pages`, one for each cell of the guest. */

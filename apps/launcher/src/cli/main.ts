@@ -5,6 +5,8 @@ import { ApiClient, credentialsFrom } from '../client.js';
 import { baseUrlOf, Home, repository } from '../up/home.js';
 import { UpError } from '../up/progress.js';
 import { auditTrail } from './audit.js';
+import { deviceClass, devicePool } from './device-definitions.js';
+import { deviceHistoryOf, deviceList, deviceRelease, deviceRescan, deviceShow } from './devices.js';
 import { doctor } from './doctor.js';
 import { adoptServer, clean, drift } from './drift.js';
 import { hostEnroll, hostList } from './host.js';
@@ -13,6 +15,7 @@ import { hostEvacuate, hostFence, hostPowerSet, hostRestart, hostShow, hostUnfen
 import { policyExplain, policyRules } from './policy.js';
 import { keysList, keysRotate } from './keys.js';
 import { adopt, restored } from './restore.js';
+import { hostTopology } from './topology.js';
 
 const HELP = `usage: skylite COMMAND
 
@@ -28,6 +31,22 @@ const HELP = `usage: skylite COMMAND
   host power-set HOST --kind ipmi|redfish --address A --username U --password-file F [--remove]
   host restart HOST auto|alone|leased
                                  may it start servers after a boot before it has heard from the cloud?
+  host topology HOST [--all] [--json]
+                                 sockets, cells, cores, pages, cards, VFs, IOMMU groups, and who has what
+  device class list|create|set|delete [NAME …]
+                                 what flavors ask for (pci_passthrough:alias=NAME:1); matches by --vendor, --product, --pci-class, …
+                                 ('device class' and 'device pool' alone tell all their words)
+  device pool list|create|set|delete [NAME …] [--dry-run] [--yes-really] [--wait]
+                                 which functions of which hosts are given to servers: so many VFs of each PF, or whole;
+                                 --dry-run: only what it would do, and whom it would hit; --wait: until hosts are done with it
+  device list [--host H] [--class C] [--pool P] [--state S,…] [--kind pf|vf|function] [--holder SERVER] [--all]
+  device show ID|ADDRESS|IDENTITY [--host H]
+  device history ID|ADDRESS|IDENTITY [--host H] | --server ID
+                                 who had it from when to when, and what happened to it
+  device release ID|ADDRESS|IDENTITY [--host H] --confirm "what was done, and how it was verified"
+                                 says that a device in quarantine is clean and sound
+  device rescan [HOST]           makes lost rows of devices anew from servers and hosts; frees nothing
+                                 (all of these take --json)
   restored                       says that the database was restored from a backup: hosts only report from then on
   adopt [HOST...] [--confirm "why this database is the right one"]
                                  what hosts remember against what the database says; with --confirm it follows them
@@ -76,6 +95,9 @@ async function run(args: string[]): Promise<number> {
   if (first === 'clean') return clean(api, args.slice(1));
   if (first === 'adopt-server') return adoptServer(api, args.slice(1));
   if (first === 'adopt') return adopt(api, args.slice(1));
+  const onDevices = { class: deviceClass, pool: devicePool, list: deviceList, show: deviceShow, history: deviceHistoryOf, release: deviceRelease, rescan: deviceRescan }[second ?? ''];
+  if (first === 'device' && onDevices) return onDevices(api, rest);
+  if (first === 'host' && second === 'topology') return hostTopology(api, rest);
   if (first === 'host' && second === 'fence') return hostFence(api, rest);
   if (first === 'host' && second === 'power-set') return hostPowerSet(api, rest);
   if (first === 'host' && second === 'restart') return hostRestart(api, rest);

@@ -172,11 +172,12 @@ export class ClaimHost implements BeforeApplicationShutdown {
   }
 
   /** The statement read the hosts' newest capacity: what was assumed is replaced by what is. */
-  #learn({ hostId, capacity, enabled }: CapacityNow): void {
+  #learn({ hostId, capacity, enabled, devices }: CapacityNow): void {
     const { fleet } = this.snapshot;
     const host = fleet.indexOf(hostId);
     if (host < 0) return;
     fleet.applyCapacity(host, capacity);
+    if (devices !== undefined) fleet.settleDevices(host, devices);
     fleet.setEnabled(host, enabled);
   }
 

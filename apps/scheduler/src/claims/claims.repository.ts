@@ -7,7 +7,8 @@ import type { CapacityNow, Taken, Wanted } from './wanted.js';
 import { Whereabouts, type Asking } from './whereabouts.js';
 import { capacityOfRow, type CapacityColumns } from '../snapshot/capacity-row.js';
 
-export interface Released { instanceId: string; hostId: string }
+/** devices: it had some, which its host is to make clean. */
+export interface Released { instanceId: string; hostId: string; devices: boolean }
 
 interface Raw extends CapacityColumns {
   instance_id: string; taken_host: string | null; known_generation: number | null; known_host: string | null; known_layout: Layout | null;
@@ -78,10 +79,10 @@ export class ClaimsRepository {
    * exactly when a live claim became a tombstone. A claim of a newer generation is left alone. Answers what was freed.
    */
   async release(wanted: readonly { instanceId: string; purpose: string; generation: number }[]): Promise<Released[]> {
-    const { rows } = await this.db.pool.query<{ instance_id: string; released_from: string }>({
+    const { rows } = await this.db.pool.query<{ instance_id: string; released_from: string; devices: boolean }>({
       name: 'scheduler-release', text: RELEASE, values: [wanted.map((want) => want.instanceId), wanted.map((want) => want.generation), wanted.map((want) => want.purpose)],
     });
-    return rows.map((row) => ({ instanceId: row.instance_id, hostId: row.released_from }));
+    return rows.map((row) => ({ instanceId: row.instance_id, hostId: row.released_from, devices: row.devices }));
   }
 
   /**
@@ -125,6 +126,7 @@ const CLAIM = `
     SELECT n.instance_id, n.purpose, n.generation, n.host_id, n.project_id, n.vcpus, n.memory_mib, n.disk_gib
     FROM counted n JOIN locked USING (host_id)
     WHERE locked.used_vcpus + n.vcpus_to <= locked.limit_vcpus AND locked.used_memory_mib + n.memory_to <= locked.limit_memory_mib
+      AND scheduler.pinned_fits((locked.used_memory_mib + n.memory_to)::integer, locked.used_pinned_mib, locked.largest_memory_mib, locked.limit_memory_mib)
       AND (n.disk_gib = 0 OR locked.used_disk_gib + n.disk_to <= locked.limit_disk_gib)
     ORDER BY n.instance_id
     ON CONFLICT (instance_id, purpose) DO UPDATE
@@ -137,7 +139,7 @@ const CLAIM = `
   SELECT want.instance_id, taken.host_id AS taken_host, known.generation AS known_generation, known.host_id AS known_host, known.layout AS known_layout,
     h.name AS host_name, h.availability_zone, locked.host_id AS at_host, locked.enabled,
     locked.limit_vcpus, locked.limit_memory_mib, locked.limit_disk_gib, locked.largest_vcpus, locked.largest_memory_mib,
-    locked.used_vcpus, locked.used_memory_mib, locked.used_disk_gib, locked.version::float8 AS version
+    locked.used_vcpus, locked.used_memory_mib, locked.used_disk_gib, locked.used_pinned_mib, locked.version::float8 AS version
   FROM want LEFT JOIN taken USING (instance_id) LEFT JOIN known USING (instance_id)
     LEFT JOIN locked ON locked.host_id = want.host_id
     LEFT JOIN scheduler.hosts h ON h.id = coalesce(taken.host_id, known.host_id)`;
@@ -146,6 +148,8 @@ const CLAIM = `
 const RELEASE = `
   WITH want AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS w(instance_id, generation, purpose)
+  ), had AS MATERIALIZED (
+    SELECT c.instance_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = want.purpose WHERE c.layout -> 'devices' IS NOT NULL
   ), locked AS MATERIALIZED (
     SELECT host_id FROM scheduler.host_capacity WHERE host_id IN (
       SELECT c.host_id FROM want JOIN scheduler.claims c ON c.instance_id = want.instance_id AND c.purpose = want.purpose WHERE c.generation <= want.generation)
@@ -160,7 +164,7 @@ const RELEASE = `
       WHERE c.generation < excluded.generation OR (c.generation = excluded.generation AND c.host_id IS NOT NULL)
     RETURNING c.instance_id, c.released_from
   )
-  SELECT instance_id, released_from FROM released WHERE released_from IS NOT NULL`;
+  SELECT instance_id, released_from, instance_id IN (SELECT had.instance_id FROM had) AS devices FROM released WHERE released_from IS NOT NULL`;
 
 // Hosts' rows first, then both claims as they are once nobody else has them, then one update of the two. The row of the move
 // takes over what the row of the run held when that is to be kept: for each host the sum stays as it was or falls.

@@ -5,6 +5,7 @@
  */
 import type { Layout } from '#libs/contracts';
 import type { Database } from '#libs/db';
+import { deviceRowOf, type DeviceTuple } from '../decide/devices/device-row.js';
 import type { Claimed } from '../decide/host-row.js';
 import type { CapacityNow, Taken, Wanted } from './wanted.js';
 import type { Place } from './whereabouts.js';
@@ -14,6 +15,8 @@ interface Answer {
   /** In the order asked. generation, hostId, layout: of the claim (or tombstone) that stands now; null: none does. */
   taken: { generation: number | null; hostId: string | null; layout: Layout | null; hostName: string | null; availabilityZone: string | null }[];
   hosts: (CapacityColumns & { host_id: string; enabled: boolean; exact: Claimed })[];
+  /** As they stand that were wanted, each with its host. */
+  devices: [hostId: string, device: DeviceTuple][];
 }
 
 export async function claimExactly(db: Database, wanted: readonly Wanted[]): Promise<{ taken: Taken[]; hosts: CapacityNow[] }> {
@@ -22,8 +25,8 @@ export async function claimExactly(db: Database, wanted: readonly Wanted[]): Pro
     groupId: exact?.group?.id ?? null, groupPolicy: exact?.group?.policy ?? null, groupMax: exact?.group?.maxServerPerHost ?? null,
   }));
   const { rows } = await db.pool.query<{ answer: Answer }>({ name: 'scheduler-claim-exactly', text: 'SELECT scheduler.claim_exactly($1::jsonb) AS answer', values: [JSON.stringify(asked)] });
-  const { taken, hosts } = rows[0]!.answer;
-  return { taken: taken.map((one, at) => outcome(wanted[at]!, one)), hosts: hosts.map(toCapacity) };
+  const { taken, hosts, devices } = rows[0]!.answer;
+  return { taken: taken.map((one, at) => outcome(wanted[at]!, one)), hosts: hosts.map((host) => ({ ...toCapacity(host), devices: devices.filter(([hostId]) => hostId === host.host_id).map(([, device]) => deviceRowOf(device)) })) };
 }
 
 export async function placesOf(db: Database, groups: readonly string[], instances: readonly string[], within: string | null): Promise<Place[]> {

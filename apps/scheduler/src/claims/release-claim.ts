@@ -4,6 +4,7 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { badRequest } from '#libs/errors';
 import { MOST } from '../decide/capacity.js';
+import { DeviceBell } from '../devices/device-bell.js';
 import { LIMITS } from '../limits.js';
 import { meters } from '../metrics.js';
 import { Snapshot } from '../snapshot/snapshot.js';
@@ -19,7 +20,7 @@ export class ReleaseClaim implements BeforeApplicationShutdown {
     keyOf: (release) => release.instanceId, run: (entries) => this.#round(entries),
   });
 
-  constructor(private readonly claims: ClaimsRepository, private readonly snapshot: Snapshot) {}
+  constructor(private readonly claims: ClaimsRepository, private readonly snapshot: Snapshot, private readonly bell: DeviceBell) {}
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.#batches.drained();
@@ -32,7 +33,9 @@ export class ReleaseClaim implements BeforeApplicationShutdown {
   }
 
   async #round(entries: Entry<Release, { released: boolean }>[]): Promise<void> {
-    const freed = new Set((await this.claims.release(entries.map((entry) => entry.item))).map((released) => released.instanceId));
+    const released = await this.claims.release(entries.map((entry) => entry.item));
+    const freed = new Set(released.map(({ instanceId }) => instanceId));
+    this.bell.ring(released.filter(({ devices }) => devices).map(({ hostId }) => hostId));
     for (const entry of entries) entry.answer({ released: freed.has(entry.item.instanceId) });
     if (freed.size === 0) return;
     meters.releases.inc(freed.size);

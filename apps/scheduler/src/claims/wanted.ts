@@ -1,5 +1,6 @@
 /** What is wanted of the database and what became of it. Types only. */
 import type { GroupWish, Layout } from '#libs/contracts';
+import type { DeviceRow } from '../decide/devices/device-row.js';
 import type { Amounts, Capacity } from '../decide/host-row.js';
 
 export interface Exact {
@@ -32,4 +33,5 @@ export type Taken =
   /** No room there any more, or somebody else was at this instance at the same moment: choose again. */
   | { is: 'lost' };
 
-export interface CapacityNow { hostId: string; enabled: boolean; capacity: Capacity }
+/** devices: as those stand that were wanted there. */
+export interface CapacityNow { hostId: string; enabled: boolean; capacity: Capacity; devices?: DeviceRow[] }

@@ -20,6 +20,8 @@ export class Columns {
   usedVcpus = new Int32Array(0);
   usedMemoryMib = new Int32Array(0);
   usedDiskGib = new Int32Array(0);
+  /** Of usedMemoryMib what is pinned, for guests with devices. */
+  usedPinnedMib = new Int32Array(0);
   largestVcpus = new Int32Array(0);
   largestMemoryMib = new Int32Array(0);
   /** Dedicated CPUs in all cells, and those that nobody has. */
@@ -65,6 +67,6 @@ export class Columns {
 
 const NAMES = [
   'generations', 'versions', 'makeVersions', 'onlyWhenAsked', 'enabled', 'hypervisorUp', 'heardAt', 'recentFailures', 'quarantinedUntil',
-  'limitVcpus', 'limitMemoryMib', 'limitDiskGib', 'usedVcpus', 'usedMemoryMib', 'usedDiskGib', 'largestVcpus', 'largestMemoryMib',
+  'limitVcpus', 'limitMemoryMib', 'limitDiskGib', 'usedVcpus', 'usedMemoryMib', 'usedDiskGib', 'usedPinnedMib', 'largestVcpus', 'largestMemoryMib',
   'dedicated', 'freeDedicated', 'cellStarts', 'cellCounts', 'kind', 'aggregateSet', 'imageSet', 'scratchHosts', 'scratchScores', 'scratchMarks',
 ] as const;

@@ -2,6 +2,7 @@
  * What would fit, found out on the fleet itself and taken back: the fleet is as before when a call returns. Owns nothing but
  * what it assumes for the time of one call; a caller that lets other work in between counts host by host. Pure.
  */
+import { wantsDevices } from './devices/demands.js';
 import { FILTERS } from './filters/all.js';
 import type { Fleet, HostMemory } from './fleet.js';
 import { layoutOn } from './numa/layout.js';
@@ -79,7 +80,7 @@ export function roomOn(fleet: Fleet, request: PlacementRequest, hostId: string, 
   if (host < 0) return 0;
   const byRule = roomInGroup(request, hostId);
   const ask: Ask = { ...request, group: null, shape: shapeOf(request), strategy: policy.strategy };
-  if (ask.shape.cells.length === 0 && Object.keys(ask.needs?.resources ?? {}).length === 0) return Math.min(byRule, plainRoom(fleet, ask, host));
+  if (ask.shape.cells.length === 0 && !wantsDevices(ask) && fleet.usedPinnedMib[host] === 0 && Object.keys(ask.needs?.resources ?? {}).length === 0) return Math.min(byRule, plainRoom(fleet, ask, host));
   const memory = fleet.remember(host);
   let count = 0;
   try {

@@ -5,6 +5,9 @@
  */
 import { Aggregates } from './aggregates.js';
 import { Columns } from './columns.js';
+import type { ClassRow, DeviceRow, PoolRow } from './devices/device-row.js';
+import { DeviceSettings } from './devices/device-settings.js';
+import { HostDevices } from './devices/host-devices.js';
 import type { AggregateRow, Amounts, Capacity, Claimed, HostMake, HostRow } from './host-row.js';
 import { ImageSets } from './image-sets.js';
 import { Kinds } from './kinds.js';
@@ -13,10 +16,10 @@ import { HostCells } from './numa/host-cells.js';
 import type { Candidate, PlacementRequest } from './request.js';
 import { HostResources } from './resources.js';
 
-const CAPACITY = ['limitVcpus', 'limitMemoryMib', 'limitDiskGib', 'usedVcpus', 'usedMemoryMib', 'usedDiskGib', 'largestVcpus', 'largestMemoryMib'] as const;
+const CAPACITY = ['limitVcpus', 'limitMemoryMib', 'limitDiskGib', 'usedVcpus', 'usedMemoryMib', 'usedDiskGib', 'usedPinnedMib', 'largestVcpus', 'largestMemoryMib'] as const;
 
 /** What of a host was used at some moment, for taking assumptions back. */
-export interface HostMemory { used: Amounts; claimed: Claimed }
+export interface HostMemory { used: Amounts; pinnedMib: number; claimed: Claimed; devices: ReadonlySet<string> }
 
 export class Fleet extends Columns {
   size = 0;
@@ -30,6 +33,11 @@ export class Fleet extends Columns {
   /** null: its make was never told. */
   readonly hostCells: (HostCells | null)[] = [];
   readonly resources: (HostResources | null)[] = [];
+  /** null: none were ever told. */
+  readonly hostDevices: (HostDevices | null)[] = [];
+  readonly deviceSettings = new DeviceSettings();
+  /** Hosts with devices: mostly none, and nobody has to look. */
+  withDevices = 0;
   /** The numbers of all cells; cellStarts and cellCounts say which are a host's. */
   readonly cellTable = new CellTable();
   /** Traits and architecture: `kind` of a host names its entry. */
@@ -37,7 +45,7 @@ export class Fleet extends Columns {
   readonly aggregates = new Aggregates();
   readonly imageSets = new ImageSets();
   readonly #index = new Map<string, number>();
-  readonly #lists: unknown[][] = [this.ids, this.names, this.zones, this.disabledReasons, this.bootIds, this.hostCells, this.resources];
+  readonly #lists: unknown[][] = [this.ids, this.names, this.zones, this.disabledReasons, this.bootIds, this.hostCells, this.resources, this.hostDevices];
 
   /** The host's position, or -1. Positions change when a host is removed: never keep one across an await. */
   indexOf(id: string): number {
@@ -55,7 +63,41 @@ export class Fleet extends Columns {
       this.#putMake(host, row.make);
       changed = true;
     }
+    if (row.devices !== undefined && row.devices.rows.length > 0) changed = this.#devicesOf(host).put(row.devices.rows) || changed;
     return this.applyCapacity(host, row.capacity, force || !known) || changed;
+  }
+
+  /** Are the devices of this host those that the row's versions speak of? An older row says nothing. */
+  agreesOn({ id, devices, capacity }: HostRow): boolean {
+    const host = this.#index.get(id);
+    if (host === undefined || devices === undefined || capacity.version < this.versions[host]!) return true;
+    return this.hostDevices[host]?.agrees(devices) ?? devices.count === 0;
+  }
+
+  /** All devices of a host, in the place of those known. */
+  replaceDevices(id: string, rows: readonly DeviceRow[]): void {
+    const host = this.#index.get(id);
+    if (host !== undefined && (rows.length > 0 || this.hostDevices[host])) this.#devicesOf(host).replace(rows);
+  }
+
+  /** Adds up what a host has free now, so that the next decision need not. */
+  countDevices(id: string): void {
+    const host = this.#index.get(id);
+    if (host !== undefined) this.hostDevices[host]?.stock(this.deviceSettings);
+  }
+
+  /** The answer to claims on this host: what was assumed of its devices is settled by it. */
+  settleDevices(host: number, rows: readonly DeviceRow[]): void {
+    this.hostDevices[host]?.settle(rows);
+  }
+
+  /** What was assumed and may never have been is forgotten. */
+  forgetAssumedDevices(): void {
+    for (const devices of this.hostDevices) devices?.restore(new Set());
+  }
+
+  setDeviceSettings(pools: readonly PoolRow[], classes: readonly ClassRow[]): void {
+    this.deviceSettings.set(pools, classes);
   }
 
   /** Is this row of the very versions that are known? Then it should not differ. */
@@ -70,7 +112,7 @@ export class Fleet extends Columns {
     this.versions[host] = capacity.version;
     const { limit, used, largest, claimed } = capacity;
     const next: Record<(typeof CAPACITY)[number], number> = {
-      limitVcpus: limit.vcpus, limitMemoryMib: limit.memoryMib, limitDiskGib: limit.diskGib, usedVcpus: used.vcpus, usedMemoryMib: used.memoryMib, usedDiskGib: used.diskGib,
+      limitVcpus: limit.vcpus, limitMemoryMib: limit.memoryMib, limitDiskGib: limit.diskGib, usedVcpus: used.vcpus, usedMemoryMib: used.memoryMib, usedDiskGib: used.diskGib, usedPinnedMib: capacity.pinnedMib ?? 0,
       largestVcpus: largest.vcpus, largestMemoryMib: largest.memoryMib,
     };
     let changed = false;
@@ -87,7 +129,11 @@ export class Fleet extends Columns {
   }
 
   /** Counts a choice that is not committed yet, so that the next request of the same batch sees it, groups included. */
-  assume({ host, amounts }: Candidate, request: Pick<PlacementRequest, 'group'>): void {
+  assume({ host, amounts, layout }: Candidate, request: Pick<PlacementRequest, 'group'>): void {
+    if (layout?.devices !== undefined && layout.devices.length > 0) {
+      this.#devicesOf(host).assume(layout.devices.map(({ deviceId }) => deviceId));
+      this.usedPinnedMib[host]! += amounts.memoryMib;
+    }
     this.usedVcpus[host]! += amounts.vcpus;
     this.usedMemoryMib[host]! += amounts.memoryMib;
     this.usedDiskGib[host]! += amounts.diskGib;
@@ -105,17 +151,21 @@ export class Fleet extends Columns {
   remember(host: number): HostMemory {
     return {
       used: { vcpus: this.usedVcpus[host]!, memoryMib: this.usedMemoryMib[host]!, diskGib: this.usedDiskGib[host]! },
+      pinnedMib: this.usedPinnedMib[host]!,
       claimed: { ...(this.hostCells[host]?.claimed() ?? { cpus: [], cells: [] }), resources: this.resources[host]?.used() ?? {} },
+      devices: this.hostDevices[host]?.assumed() ?? new Set(),
     };
   }
 
   /** As remembered. Only before anything else was taken of that host: rows that came between would be lost. */
-  restore(id: string, { used, claimed }: HostMemory): void {
+  restore(id: string, { used, pinnedMib, claimed, devices }: HostMemory): void {
     const host = this.indexOf(id);
     if (host < 0) return;
     this.usedVcpus[host] = used.vcpus;
     this.usedMemoryMib[host] = used.memoryMib;
     this.usedDiskGib[host] = used.diskGib;
+    this.usedPinnedMib[host] = pinnedMib;
+    this.hostDevices[host]?.restore(devices);
     this.resources[host]?.setUsed(claimed.resources);
     if (this.hostCells[host]?.setClaimed(claimed)) this.#writeCells(host);
   }
@@ -165,6 +215,7 @@ export class Fleet extends Columns {
     if (host === undefined) return false;
     this.cellTable.release(this.cellStarts[host]!, this.cellCounts[host]!);
     this.failing -= this.#isFailing(host);
+    if (this.hostDevices[host]) this.withDevices -= 1;
     this.imageSets.release(this.imageSet[host]!);
     const last = this.size - 1;
     if (host !== last) {
@@ -180,6 +231,13 @@ export class Fleet extends Columns {
 
   #isFailing(host: number): number {
     return Number(this.recentFailures[host]! > 0 || this.quarantinedUntil[host]! > -Infinity);
+  }
+
+  #devicesOf(host: number): HostDevices {
+    const known = this.hostDevices[host];
+    if (known) return known;
+    this.withDevices += 1;
+    return (this.hostDevices[host] = new HostDevices());
   }
 
   #putIdentity(host: number, row: HostRow): boolean {
@@ -227,6 +285,7 @@ export class Fleet extends Columns {
     this.ids[host] = id;
     this.hostCells[host] = null;
     this.resources[host] = null;
+    this.hostDevices[host] = null;
     this.aggregateSet[host] = this.aggregates.setOf(id);
     return host;
   }

@@ -2,6 +2,7 @@
  * One host as the feed delivers it to placement: who it is, how it is made, what claims use of it. Types only: holds
  * nothing, does nothing. Three parts change at three speeds, so each is taken on its own.
  */
+import type { DeviceRows } from './devices/device-row.js';
 
 /** Of a host: its CPUs that float, ordinary memory and disk. Of a guest, before it has a host: all its CPUs and memory. */
 export interface Amounts { vcpus: number; memoryMib: number; diskGib: number }
@@ -20,6 +21,8 @@ export interface HostRow {
   /** How it is made; null or left out: as known before. A host whose make was never told has neither cells nor traits. */
   make?: HostMake | null;
   capacity: Capacity;
+  /** Of its devices those that changed; left out: none did. */
+  devices?: DeviceRows;
 }
 
 /** Mostly of the host's inventory, in its words. Changes with the operator's hand or a boot, never with claims. */
@@ -56,6 +59,8 @@ export interface Capacity {
   limit: Amounts;
   /** What claims use now. May exceed the limit: a host that shrank is overcommitted, visibly, and takes nothing new. */
   used: Amounts;
+  /** Of the memory used what is pinned, MiB; left out: none. */
+  pinnedMib?: number;
   /** The most one claim may take: overcommitment never makes a guest larger than its host. */
   largest: { vcpus: number; memoryMib: number };
   /** What claims use besides; left out: as known before (nothing, of a new host). */

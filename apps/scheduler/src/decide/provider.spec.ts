@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { capacityOf } from './capacity.js';
-import { claimedResources, inventoriesOf } from './provider.js';
+import { claimedResources, deviceAmounts, deviceInventories, inventoriesOf } from './provider.js';
 
 const cell = (id: number, memoryMib: number, pages: { kib: number; total: number }[] = []) => ({ id, memoryMib, pages });
 const inventory = {
@@ -27,5 +27,15 @@ describe('inventoriesOf', () => {
   it('leaves out what there is none of', () => {
     expect(Object.keys(inventoriesOf({ ...inventory, sharedCpus: null, dedicatedCpus: [], resources: {} }, ratios, nothing))).toEqual(['VCPU', 'MEMORY_MB', 'DISK_GB']);
     expect(claimedResources({ ...nothing, pcpus: 2, resources: { CUSTOM_FPGA: 1 } })).toEqual({ PCPU: 2, CUSTOM_FPGA: 1 });
+  });
+});
+
+describe('devices as resources', () => {
+  it('says what there is, what servers hold and what nobody can have now', () => {
+    expect(deviceInventories([{ className: 'fast-net', total: 8, held: 3, unusable: 2 }, { className: 'fast.net', total: 1, held: 0, unusable: 0 }, { className: 'a100', total: 1, held: 0, unusable: 1 }])).toEqual({
+      CUSTOM_DEVICE_FAST_NET: { total: 9, reserved: 2, minUnit: 1, maxUnit: 7, stepSize: 1, allocationRatio: 1, used: 3 },
+      CUSTOM_DEVICE_A100: { total: 1, reserved: 1, minUnit: 1, maxUnit: 1, stepSize: 1, allocationRatio: 1, used: 0 },
+    });
+    expect(deviceAmounts([{ className: 'a100', count: 2 }, { className: 'x', count: 0 }])).toEqual({ CUSTOM_DEVICE_A100: 2 });
   });
 });

@@ -29,3 +29,22 @@ export function claimedResources({ vcpus, pcpus, memoryMib, diskGib, resources }
   const all = { VCPU: vcpus, PCPU: pcpus, MEMORY_MB: memoryMib, DISK_GB: diskGib, ...resources };
   return Object.fromEntries(Object.entries(all).filter(([, amount]) => amount > 0));
 }
+
+/** Devices of one class on one host. held: with servers; unusable: neither held nor to be had now (quarantine, missing, not clean yet). Units: what is claimed as one counts once. */
+export interface DevicesOfClass { className: string; total: number; held: number; unusable: number }
+
+/** A class' name in Placement's alphabet. */
+export const deviceResource = (className: string): string => `CUSTOM_DEVICE_${className.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
+
+/** Classes whose names differ only in what Placement's alphabet lacks are one resource. */
+export function deviceAmounts(amounts: readonly { className: string; count: number }[]): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const { className, count } of amounts) if (count > 0) found[deviceResource(className)] = (found[deviceResource(className)] ?? 0) + count;
+  return found;
+}
+
+/** Devices that nobody can have now are reserved: they come back without the host changing. */
+export function deviceInventories(classes: readonly DevicesOfClass[]): Inventories {
+  const [totals, held, unusable] = (['total', 'held', 'unusable'] as const).map((field) => deviceAmounts(classes.map((one) => ({ className: one.className, count: one[field] }))));
+  return Object.fromEntries(Object.entries(totals!).map(([name, total]) => [name, { total, reserved: unusable![name] ?? 0, minUnit: 1, maxUnit: Math.max(1, total - (unusable![name] ?? 0)), stepSize: 1, allocationRatio: 1, used: held![name] ?? 0 }]));
+}

@@ -79,10 +79,10 @@ export interface PlacementPolicy {
  * its multiplier in points of its own: 0.1 breaks ties of the load, 2 overrules it.
  */
 export type Weights = Record<WeigherName, number>;
-export type WeigherName = 'ram' | 'cpu' | 'disk' | 'numa' | 'softAffinity' | 'buildFailures' | 'imageCached';
+export type WeigherName = 'ram' | 'cpu' | 'disk' | 'numa' | 'devices' | 'softAffinity' | 'buildFailures' | 'imageCached';
 
-/** numa: within a host the tightest cells are taken anyway; between hosts the load packs better than tight cells do. */
-export const DEFAULT_WEIGHTS: Weights = { ram: 1, cpu: 1, disk: 1, numa: 0, softAffinity: 4, buildFailures: 2, imageCached: 0.1 };
+/** devices: keeps those free that only some want. numa: within a host the tightest cells are taken anyway; between hosts the load packs better than tight cells do. */
+export const DEFAULT_WEIGHTS: Weights = { ram: 1, cpu: 1, disk: 1, numa: 0, devices: 1, softAffinity: 4, buildFailures: 2, imageCached: 0.1 };
 
 export const DEFAULT_POLICY: PlacementPolicy = { strategy: 'spread', weights: {} };
 

@@ -98,6 +98,10 @@ export class HostsRepository {
     return rows.map(({ at, kind, message, user_id: userId, request_id: requestId }) => ({ at: at.toISOString(), kind, message, userId, requestId }));
   }
 
+  async quarantinedDevices(hostId: string): Promise<number> {
+    return (await this.db.pool.query<{ count: number }>('SELECT count(*)::int AS count FROM scheduler.devices WHERE host_id = $1 AND quarantine_generation IS NOT NULL', [hostId])).rows[0]!.count;
+  }
+
   async setRestart(hostId: string, restart: string, by: By): Promise<HostRecord | null> {
     return this.db.transaction(async (client) => {
       const known = await client.query('UPDATE scheduler.hosts SET restart = $2 WHERE id = $1', [hostId, restart]);

@@ -18,12 +18,12 @@ export class InspectHost {
   ) {}
 
   async inspect({ hostId }: ReceivedBy<typeof inspectHost>): Promise<OutputOf<typeof inspectHost>> {
-    const [records, fence, power, events] = await Promise.all([this.hosts.list({ id: hostId }), this.fences.latest(hostId), this.power.find(hostId), this.hosts.events(hostId, LIMITS.hostEvents)]);
+    const [records, fence, power, events, quarantined] = await Promise.all([this.hosts.list({ id: hostId }), this.fences.latest(hostId), this.power.find(hostId), this.hosts.events(hostId, LIMITS.hostEvents), this.hosts.quarantinedDevices(hostId)]);
     const record = records[0];
     if (!record) throw notFound(`No host has the id ${hostId}.`);
     return {
       events, fence: fence ? fenceView(fence) : null, power: power ? { kind: power.kind, address: power.address, username: power.username } : null,
-      alarms: this.#alarms(record),
+      alarms: [...this.#alarms(record), ...deviceAlarms(quarantined)],
     };
   }
 
@@ -54,3 +54,6 @@ export class InspectHost {
     return alarms;
   }
 }
+
+const deviceAlarms = (quarantined: number): string[] =>
+  (quarantined === 0 ? [] : [`${quarantined} ${quarantined === 1 ? 'device' : 'devices'} in quarantine: see 'skylite device list --state quarantined', and 'skylite device release' after repair.`]);

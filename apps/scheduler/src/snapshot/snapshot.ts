@@ -31,6 +31,7 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
   #force = false;
   #fullAt = 0;
   #aggregates = 0;
+  #deviceSettings = 0;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   readonly #poll: Periodic;
@@ -94,14 +95,18 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
     let repairs = 0;
     const turns = new Turns();
     this.torn = true;
+    if (force) this.fleet.forgetAssumedDevices();
+    const unsure: string[] = [];
     for (const row of read.rows) {
       repairs += this.#take(row, full && !first && !force, force);
+      if (!this.fleet.agreesOn(row)) unsure.push(row.id);
       if (turns.over) await turns.next();
     }
     if (full) {
       this.#removeAllBut(read.rows);
       this.#fullAt = began;
     }
+    await this.#readDevices(unsure, turns);
     this.torn = false;
     if (repairs > 0) {
       meters.repairs.inc(repairs);
@@ -117,7 +122,30 @@ export class Snapshot implements OnModuleInit, OnApplicationShutdown {
     const read = await this.repository.read(since, makesSince);
     if (read.aggregates !== this.#aggregates) this.fleet.setAggregates(await this.aggregates.members());
     this.#aggregates = read.aggregates;
+    if (read.deviceSettings !== this.#deviceSettings) {
+      const { pools, classes } = await this.repository.deviceSettings();
+      this.fleet.setDeviceSettings(pools, classes);
+      // What hosts have of it is counted anew here, where others have their turn, and not within a decision.
+      const turns = new Turns();
+      for (const id of [...this.fleet.ids]) {
+        this.fleet.countDevices(id);
+        if (turns.over) await turns.next();
+      }
+    }
+    this.#deviceSettings = read.deviceSettings;
     return read;
+  }
+
+  /** Of hosts whose devices are not those that their rows speak of: at first all, later those of which a change was missed. */
+  async #readDevices(hostIds: readonly string[], turns: Turns): Promise<void> {
+    for (let at = 0; at < hostIds.length; at += LIMITS.feedDeviceHosts) {
+      const read = await this.repository.devicesOf(hostIds.slice(at, at + LIMITS.feedDeviceHosts));
+      for (const [hostId, devices] of read) {
+        this.fleet.replaceDevices(hostId, devices);
+        this.fleet.countDevices(hostId);
+        if (turns.over) await turns.next();
+      }
+    }
   }
 
   /** Answers 1 when a full read repaired what should have been right. */

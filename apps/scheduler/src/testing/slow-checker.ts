@@ -13,7 +13,7 @@ const wantsSmall = (ask: PlacementRequest): boolean => [undefined, null, 'small'
 const emulatorCpus = (ask: PlacementRequest): number => (needsOf(ask).emulatorThreads === 'isolate' && pinnedOf(ask).length > 0 ? 1 : 0);
 
 /** The cells in which the guest has to be put; none: it floats. */
-function guestCells(ask: PlacementRequest): { cpus: number[]; memoryMib: number }[] {
+export function guestCells(ask: PlacementRequest): { cpus: number[]; memoryMib: number }[] {
   const own = needsOf(ask).cells ?? [];
   if (own.length > 0) return own;
   if (pinnedOf(ask).length === 0 && wantsSmall(ask)) return [];
@@ -81,14 +81,21 @@ function pagesAllowed(ask: PlacementRequest, cell: HostCell): (number | null)[] 
   return pageSize === 'any' ? [...huge, null] : [pageSize as number];
 }
 
-const ordinaryRoom = ({ capacity }: TestHost): number => Math.min(capacity.limit.memoryMib - capacity.used.memoryMib, capacity.largest.memoryMib);
+/** Under the limit, not more than the host has, and what is pinned is there once: the rest of the memory carries what floats, at the ratio. */
+function ordinaryIsThere({ capacity }: TestHost, ask: PlacementRequest, mib: number): boolean {
+  const { limit, used, largest, pinnedMib = 0 } = capacity;
+  const pins = (needsOf(ask).devices ?? []).length > 0;
+  const pinned = pinnedMib + (pins ? mib : 0);
+  const floating = used.memoryMib - pinnedMib + (pins ? 0 : mib);
+  return used.memoryMib + mib <= limit.memoryMib && mib <= largest.memoryMib && (pinned === 0 || floating * largest.memoryMib <= (largest.memoryMib - pinned) * limit.memoryMib);
+}
 
 /** Tries every way to put the guest's cells on the host's. */
-function cellsFit(host: TestHost, ask: PlacementRequest): boolean {
+export function cellsFit(host: TestHost, ask: PlacementRequest, accept: (cells: readonly number[]) => boolean = () => true): boolean {
   const guests = guestCells(ask);
   const cells = host.make?.cells ?? [];
   const go = (at: number, taken: number[], ordinary: number): boolean => {
-    if (at === guests.length) return ordinary <= ordinaryRoom(host) || ordinary === 0;
+    if (at === guests.length) return (ordinary === 0 || ordinaryIsThere(host, ask, ordinary)) && accept(taken);
     const guest = guests[at]!;
     const pins = guest.cpus.filter((cpu) => pinnedOf(ask).includes(cpu)).length;
     return cells.some((cell) => !taken.includes(cell.id)
@@ -144,7 +151,7 @@ export function forbids(host: TestHost, ask: PlacementRequest, aggregates: reado
   const floating = ask.vcpus - pinnedOf(ask).length;
   const ordinary = wantsSmall(ask) ? ask.memoryMib : 0;
   if (floating > 0 && (used.vcpus + floating > limit.vcpus || floating > largest.vcpus)) wrong.push('vcpus');
-  if (ordinary > 0 && (used.memoryMib + ordinary > limit.memoryMib || ordinary > largest.memoryMib)) wrong.push('memory');
+  if (ordinary > 0 && !ordinaryIsThere(host, ask, ordinary)) wrong.push('memory');
   if (ask.diskGib > 0 && used.diskGib + ask.diskGib > limit.diskGib) wrong.push('disk');
   if (Object.entries(needsOf(ask).resources ?? {}).some(([name, amount]) => (host.make?.resources[name] ?? 0) - (host.make ? host.capacity.claimed!.resources[name] ?? 0 : 0) < amount)) wrong.push('resources');
   if (guestCells(ask).length > 0 && !cellsFit(host, ask)) wrong.push('numa');
@@ -160,7 +167,7 @@ export function wrongWith(host: TestHost, ask: PlacementRequest, { layout, amoun
   expect(amounts.diskGib === ask.diskGib, 'disk');
   expect(JSON.stringify(amounts.resources) === JSON.stringify(needsOf(ask).resources ?? {}), 'resources');
   if (guests.length === 0) {
-    expect(layout === null && amounts.cpus.length === 0 && amounts.cells.length === 0 && amounts.memoryMib === ask.memoryMib, 'it floats, and has a layout');
+    expect((layout === null || layout.devices !== undefined) && amounts.cpus.length === 0 && amounts.cells.length === 0 && amounts.memoryMib === ask.memoryMib, 'it floats, and has a layout');
     return wrong;
   }
   if (layout === null) return ['no layout'];
@@ -185,6 +192,6 @@ export function wrongWith(host: TestHost, ask: PlacementRequest, { layout, amoun
   const cpus = [...layout.cells.flatMap((cell) => cell.pins.map((pin) => pin.host)), ...(layout.emulatorCpu === null ? [] : [layout.emulatorCpu]), ...layout.idleCpus].sort((a, b) => a - b);
   expect(JSON.stringify(cpus) === JSON.stringify(amounts.cpus), 'counted CPUs');
   const ordinary = layout.cells.reduce((sum, cell) => sum + (cell.pageKib === null ? cell.memoryMib : 0), 0);
-  expect(amounts.memoryMib === ordinary && (ordinary === 0 || ordinary <= ordinaryRoom(host)), 'ordinary memory');
+  expect(amounts.memoryMib === ordinary && (ordinary === 0 || ordinaryIsThere(host, ask, ordinary)), 'ordinary memory');
   return wrong;
 }

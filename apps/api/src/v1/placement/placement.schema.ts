@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { askCapacity, FitAnswer, ImageId, InstanceId, Layout, PlacementExplanation, PlacementRules } from '#libs/contracts';
+import { TenantDevice } from '../servers/server.schema.js';
 
 const Explanation = PlacementExplanation.extend({ filters: z.array(PlacementExplanation.shape.filters.element.extend({ hosts: PlacementExplanation.shape.filters.element.shape.hosts.optional() })) });
 
@@ -28,7 +29,7 @@ export const SchedulingView = z.object({
   server: InstanceId, step: z.string(),
   placed: z.object({
     host: z.string().optional(), availabilityZone: z.string().nullable(), at: z.string().nullable(), resources: z.record(z.string(), z.int()),
-    layout: z.union([Layout, z.object({ cells: z.array(z.object({ memoryMib: z.int(), pageKib: z.int().nullable(), pinned: z.array(z.int()), floating: z.array(z.int()) })) })]).nullable(),
+    layout: z.union([Layout, z.object({ cells: z.array(z.object({ memoryMib: z.int(), pageKib: z.int().nullable(), pinned: z.array(z.int()), floating: z.array(z.int()) })), devices: z.array(TenantDevice).optional() })]).nullable(),
   }).nullable(),
   explanation: Explanation.nullable(),
 });

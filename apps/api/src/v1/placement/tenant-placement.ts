@@ -1,5 +1,6 @@
 /** What tenants see of placement: counts and reasons, never a host's name or its CPUs. Pure. */
 import type { FitAnswer, OutputOf, PlacementExplanation, readScheduling } from '#libs/contracts';
+import { deviceForTenant } from '../servers/server-devices.js';
 
 type Scheduling = OutputOf<typeof readScheduling>;
 
@@ -13,7 +14,7 @@ export function zonesOf(hosts: FitAnswer['hosts']): { name: string; count: numbe
   return [...zones].map(([name, count]) => ({ name, count })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The guest's cells as the guest sees them. */
+/** The guest's cells and devices as the guest sees them. */
 export function schedulingForTenant({ placed, explanation, ...rest }: Scheduling) {
-  return { ...rest, explanation: withoutHosts(explanation), placed: placed && { availabilityZone: placed.availabilityZone, at: placed.at, resources: placed.resources, layout: placed.layout && { cells: placed.layout.cells.map(({ memoryMib, pageKib, pins, floating }) => ({ memoryMib, pageKib, pinned: pins.map(({ guest }) => guest), floating })) } } };
+  return { ...rest, explanation: withoutHosts(explanation), placed: placed && { availabilityZone: placed.availabilityZone, at: placed.at, resources: placed.resources, layout: placed.layout && { cells: placed.layout.cells.map(({ memoryMib, pageKib, pins, floating }) => ({ memoryMib, pageKib, pinned: pins.map(({ guest }) => guest), floating })), ...(placed.layout.devices !== undefined && { devices: placed.layout.devices.map(deviceForTenant) }) } } };
 }

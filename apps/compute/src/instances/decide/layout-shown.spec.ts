@@ -12,6 +12,7 @@ describe('layoutShown', () => {
     ['one that floats is shown what is asked for', null, wish({ cores: 2 }), floating({ sockets: 1, cores: 2, threads: 1 })],
     ['another wish than before', floating({ sockets: 1, cores: 2, threads: 1 }), wish({ threads: 2 }), floating({ sockets: 1, cores: 1, threads: 2 })],
     ['no wish any more', floating({ sockets: 1, cores: 2, threads: 1 }), null, null],
+    ['who floats and has devices keeps them', { ...floating({ sockets: 1, cores: 2, threads: 1 }), devices: [] }, null, { ...floating(null), devices: [] }],
     ['what is pinned stays so', pinned, wish({ maxSockets: 1 }), { ...pinned, guestTopology: { sockets: 1, cores: 2, threads: 1 } }],
     ['what is pinned stays so without a wish', pinned, null, { ...pinned, guestTopology: null }],
   ])('%s', (_name, layout, needs, shown) => expect(layoutShown(layout, needs, 2)).toEqual(shown));

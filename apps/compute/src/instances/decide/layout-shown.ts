@@ -6,7 +6,7 @@ import { cpuTopology } from '#libs/openstack';
 export function layoutShown(layout: Layout | null, needs: Needs | null, vcpus: number): Layout | null {
   const guestTopology = needs?.topology ? cpuTopology(vcpus, needs.topology) : null;
   if (JSON.stringify(partsOf(guestTopology)) === JSON.stringify(partsOf(layout?.guestTopology ?? null))) return layout;
-  if (guestTopology === null && layout?.cells.length === 0 && layout.emulatorThreads === null) return null;
+  if (guestTopology === null && layout?.cells.length === 0 && layout.emulatorThreads === null && layout.devices === undefined) return null;
   return { ...(layout ?? { cells: [], emulatorCpu: null, emulatorThreads: null, idleCpus: [], numa: false }), guestTopology };
 }
 

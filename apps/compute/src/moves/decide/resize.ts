@@ -1,5 +1,6 @@
 /** May a server become one of another flavor? Nova's checks in Nova's words. Pure. */
 import type { Flavor } from '#libs/contracts';
+import { devicesOfFlavor } from '#libs/openstack';
 import type { InstanceSpec } from '../../instances/instance-row.js';
 import { claimedDiskGib } from '../../instances/decide/fits.js';
 import type { Limits, Usage } from '../../instances/decide/quota.js';
@@ -23,9 +24,11 @@ export const resized = (spec: InstanceSpec, flavor: Flavor): InstanceSpec => ({ 
 
 /** Only what grows is counted; -1 means no limit. Nova's words, or undefined. */
 export function overQuotaBy(limits: Limits, used: Usage, from: Flavor, to: Flavor): { refused: string; details: Record<string, unknown> } | undefined {
+  const before = devicesOfFlavor(from);
   const over = [
     { name: 'cores', limit: limits.cores, used: used.cores, requested: to.vcpus - from.vcpus },
     { name: 'ram', limit: limits.ramMib, used: used.ramMib, requested: to.ramMib - from.ramMib },
+    ...Object.entries(devicesOfFlavor(to)).map(([name, count]) => ({ name: `devices:${name}`, limit: limits.devices?.[name] ?? -1, used: used.devices?.[name] ?? 0, requested: count - (before[name] ?? 0) })),
   ].filter(({ limit, used: taken, requested }) => limit >= 0 && requested > 0 && taken + requested > limit);
   if (over.length === 0) return undefined;
   const list = (of: (resource: (typeof over)[number]) => string | number): string => over.map(of).join(', ');

@@ -2,6 +2,7 @@
  * Keeps hosts whose cells take the guest: each of its cells on a host cell of its own, with CPUs by policy and with
  * memory of the pages asked for. The last filter, for the hosts that all others left. Exact: what passes has a layout. Pure.
  */
+import { wantsDevices } from '../devices/demands.js';
 import type { Fleet } from '../fleet.js';
 import { pageFor, NONE, ordinaryRoom } from '../numa/cell-fit.js';
 import { FREE_CPUS, SHARED_CPUS, SIBLINGS, STRIDE, WHOLE_CORES } from '../numa/cell-table.js';
@@ -45,7 +46,7 @@ function words(ask: Ask): string {
 function reasons(fleet: Fleet, ask: Ask, host: number, placed: number): string {
   const { cells } = ask.shape;
   const there = fleet.cellCounts[host]!;
-  if (placed === cells.length) return `${ordinaryRoom(fleet, host)} MiB of ordinary memory for what huge pages do not take`;
+  if (placed === cells.length) return `${ordinaryRoom(fleet, host, wantsDevices(ask))} MiB of ordinary memory for what huge pages do not take`;
   if (there < cells.length) return `${there} cell${there === 1 ? '' : 's'}`;
   const hardest = cells.reduce((most, guest) => (guest.pinned.length > most.pinned.length || (guest.pinned.length === most.pinned.length && guest.memoryMib > most.memoryMib) ? guest : most));
   const lacks = Array.from({ length: there }, (_, cell) => lack(fleet, ask, host, cell, hardest));

@@ -11,9 +11,16 @@ import type { GuestCell, Shape } from './shape.js';
 export const ORDINARY = 0;
 export const NONE = -1;
 
-/** Ordinary memory that one more guest may take of a host, MiB. */
-export function ordinaryRoom(fleet: Fleet, host: number): number {
-  return Math.min(fleet.limitMemoryMib[host]! - fleet.usedMemoryMib[host]!, fleet.largestMemoryMib[host]!);
+/**
+ * Ordinary memory that one more guest may take of a host, MiB: what floats, divided by the ratio, and what is pinned are together
+ * never more than there is. A guest with devices has its memory pinned.
+ */
+export function ordinaryRoom(fleet: Fleet, host: number, pinned: boolean): number {
+  const [limit, used, most, already] = [fleet.limitMemoryMib[host]!, fleet.usedMemoryMib[host]!, fleet.largestMemoryMib[host]!, fleet.usedPinnedMib[host]!];
+  const room = Math.min(limit - used, most);
+  if (already === 0 && !pinned) return room;
+  if (most <= 0 || limit <= 0) return Math.min(room, 0);
+  return Math.min(room, pinned ? Math.floor(most - already - ((used - already) * most) / limit) : Math.floor(((most - already) * limit) / most) - (used - already));
 }
 
 export function takes(fleet: Fleet, shape: Shape, host: number, cell: number, guest: GuestCell, emulator: 0 | 1): boolean {

@@ -3,6 +3,7 @@
  * that are fullest and still fit, so that large holes stay whole. Exact: null means that there is no way. Pure.
  */
 import type { Fleet } from '../fleet.js';
+import { wantsDevices } from '../devices/demands.js';
 import type { Ask } from '../sieve.js';
 import { cheapest } from './assignment.js';
 import { cpusFit, NONE, ORDINARY, ordinaryRoom, pageFor } from './cell-fit.js';
@@ -14,14 +15,17 @@ const ORDINARY_COST = 1e7;
 const DISTANCE_COST = 100;
 
 /** The host cell (by position) of each guest cell: no more ordinary memory than the host has, then near, then tight. null: they do not fit. */
-export function cheapestCells(fleet: Fleet, ask: Ask, host: number): number[] | null {
+export const cheapestCells = (fleet: Fleet, ask: Ask, host: number): number[] | null => cheapestAmong(fleet, ask, host, null)?.cells ?? null;
+
+/** @param among host cells (by position) that come into question; null: all */
+export function cheapestAmong(fleet: Fleet, ask: Ask, host: number, among: readonly number[] | null): { cells: number[]; cost: number } | null {
   const { shape } = ask;
   const rows = shape.cells.length;
   const columns = fleet.cellCounts[host]!;
   if (rows > columns) return null;
   const costs = new Float64Array(rows * columns);
   for (let row = 0; row < rows; row += 1) {
-    for (let cell = 0; cell < columns; cell += 1) costs[row * columns + cell] = costOf(fleet, ask, host, row, cell);
+    for (let cell = 0; cell < columns; cell += 1) costs[row * columns + cell] = among === null || among.includes(cell) ? costOf(fleet, ask, host, row, cell) : Infinity;
   }
   const { cells } = fleet.hostCells[host]!;
   // Cells that are near to one of them are near to each other: each is tried as the middle.
@@ -38,7 +42,8 @@ export function cheapestCells(fleet: Fleet, ask: Ask, host: number): number[] | 
     best = chosen;
   }
   const ordinary = best!.reduce((sum, cell, row) => sum + (pageFor(fleet, shape, host, cell, shape.cells[row]!.memoryMib) === ORDINARY ? shape.cells[row]!.memoryMib : 0), 0);
-  return ordinary === 0 || ordinary <= ordinaryRoom(fleet, host) ? best : null;
+  // Of ordinary pages alone the host's room is another's question.
+  return ordinary === 0 || shape.pages === 'small' || ordinary <= ordinaryRoom(fleet, host, wantsDevices(ask)) ? { cells: best!, cost: least } : null;
 }
 
 /** A whole number: Infinity where it does not fit, else what would be left over of the cell, in hundredths, CPUs before memory. */

@@ -3,6 +3,7 @@
  * a filter asks it of every host. What exactly it would get is layout.ts's. Pure.
  */
 import type { Fleet } from '../fleet.js';
+import { wantsDevices } from '../devices/demands.js';
 import type { Ask } from '../sieve.js';
 import { matching } from './assignment.js';
 import { cpusFit, ordinaryRoom, takes } from './cell-fit.js';
@@ -48,6 +49,6 @@ function fitsAlike(fleet: Fleet, shape: Shape, host: number, count: number): boo
 /** Pages of any size: ordinary memory is the whole host's, so how many cells need it counts when that is short. */
 function fitsAny(fleet: Fleet, ask: Ask, host: number): boolean {
   const all = ask.shape.cells.reduce((sum, cell) => sum + cell.memoryMib, 0);
-  if (ordinaryRoom(fleet, host) >= all) return placeable(fleet, ask, host) === ask.shape.cells.length;
+  if (ordinaryRoom(fleet, host, wantsDevices(ask)) >= all) return placeable(fleet, ask, host) === ask.shape.cells.length;
   return cheapestCells(fleet, ask, host) !== null;
 }

@@ -18,6 +18,7 @@ export interface Core {
 
 export interface Cell {
   id: number;
+  socket: number;
   /** Those with a dedicated CPU. */
   cores: readonly Core[];
   dedicated: number;
@@ -50,7 +51,7 @@ function cellsOf(make: HostMake): readonly CellMake[] {
       .filter(({ threads }) => threads.length > 0);
     const huge = cell.pages.reduce((sum, { kib, total }) => sum + (kib / 1024) * total, 0);
     return {
-      id: cell.id, cores, distances: cell.distances,
+      id: cell.id, socket: cell.socket, cores, distances: cell.distances,
       dedicated: cores.reduce((sum, { threads }) => sum + threads.length, 0), sharedCpus: cell.cpus.filter(isShared).length,
       memoryMib: Math.max(0, Math.floor(cell.memoryMib - huge)),
       pages: cell.pages.map(({ kib, total }) => ({ kib, total })).sort((a, b) => b.kib - a.kib),

@@ -4,6 +4,9 @@
  */
 import type { Layout } from '#libs/contracts';
 import { cpuTopology } from '#libs/openstack';
+import { chooseDevices } from '../devices/choose.js';
+import { demandsOf } from '../devices/demands.js';
+import { cellsNearDevices, placeOn } from '../devices/device-cells.js';
 import type { Fleet } from '../fleet.js';
 import type { Candidate, ClaimAmounts } from '../request.js';
 import type { Ask } from '../sieve.js';
@@ -17,14 +20,20 @@ export function layoutOn(fleet: Fleet, ask: Ask, host: number): Candidate | null
   const resources = { ...(needs?.resources ?? {}) };
   const topology = needs?.topology ? cpuTopology(ask.vcpus, needs.topology) : null;
   const amounts: ClaimAmounts = { vcpus: shape.vcpus, memoryMib: shape.ordinaryMib, diskGib: ask.diskGib, cpus: [], cells: [], resources };
+  const demands = demandsOf(fleet, ask);
   if (shape.cells.length === 0) {
-    const layout = topology === null ? null : { cells: [], emulatorCpu: null, idleCpus: [], emulatorThreads: null, guestTopology: topology, numa: false };
+    const devices = demands.length === 0 ? undefined : chooseDevices(fleet, ask, host, demands, null);
+    if (devices === null) return null;
+    const layout = topology === null && devices === undefined ? null
+      : { cells: [], emulatorCpu: null, idleCpus: [], emulatorThreads: null, guestTopology: topology, numa: false, ...(devices !== undefined && { devices }) };
     return { host, layout, amounts };
   }
-  const cells = cheapestCells(fleet, ask, host);
+  const cells = demands.length === 0 ? cheapestCells(fleet, ask, host) : cellsNearDevices(fleet, ask, host, demands);
   if (cells === null) return null;
+  const devices = demands.length === 0 ? undefined : chooseDevices(fleet, ask, host, demands, placeOn(fleet, host, cells));
+  if (devices === null) return null;
   const known = fleet.hostCells[host]!;
-  const layout: Layout = { cells: [], emulatorCpu: null, idleCpus: [], emulatorThreads: needs?.emulatorThreads ?? null, guestTopology: topology, numa: shape.numa, ...(needs?.realtime && needs.realtime.length > 0 && { realtime: [...needs.realtime] }) };
+  const layout: Layout = { cells: [], emulatorCpu: null, idleCpus: [], emulatorThreads: needs?.emulatorThreads ?? null, guestTopology: topology, numa: shape.numa, ...(needs?.realtime && needs.realtime.length > 0 && { realtime: [...needs.realtime] }), ...(devices !== undefined && { devices }) };
   amounts.memoryMib = 0;
   for (const [at, guest] of shape.cells.entries()) {
     const cell = known.cells[cells[at]!]!;

@@ -1,0 +1,39 @@
+/**
+ * What a look teaches of each device, to be written down before anything is done. Pure.
+ * Owns: who is known to have had a device, also when this host had forgotten, and what an operator's word takes away.
+ */
+import type { DeviceFacts } from './facts.js';
+import { atFirstSight, NO_RECORD, prepared, type DeviceRecord } from './records.js';
+import { lastSeenOf, type SeenDevice } from './seen.js';
+
+/** Records that differ from what is written. */
+export function learned(facts: DeviceFacts): Map<string, DeviceRecord> {
+  const changed = new Map<string, DeviceRecord>();
+  for (const device of facts.seen.devices.values()) {
+    const before = facts.records.get(device.identity) ?? NO_RECORD;
+    const after = learn(device, before, facts);
+    if (JSON.stringify(after) !== JSON.stringify(before)) changed.set(device.identity, after);
+  }
+  return changed;
+}
+
+function learn(device: SeenDevice, before: DeviceRecord, { wishes, claims }: DeviceFacts): DeviceRecord {
+  const { identity, usedBy, fn } = device;
+  const hold = wishes?.holds.find((each) => each.identity === identity);
+  const claim = claims.get(identity);
+  let record = before;
+  // A guest of ours runs with it, and the ledger had been lost, or is older than the guest.
+  if (usedBy !== null && claim?.instanceId === usedBy && record.used < claim.generation) record = prepared(record, claim.generation, usedBy);
+  else if (usedBy !== null && hold?.holder === usedBy && record.used < hold.generation) record = prepared(record, hold.generation, usedBy);
+  else if (usedBy !== null && record.holder !== usedBy) record = { ...record, cleanAt: null }; // a stranger's guest has it
+  else if (usedBy === null) record = atFirstSight(record, hold, wishes);
+  const releasedAt = hold?.releasedAt ?? 0;
+  if (releasedAt > record.releasedAt) {
+    record = { ...record, releasedAt, aerFatal: fn.aer?.fatal ?? 0, tries: null, dirty: record.dirty !== null && record.dirty.generation <= releasedAt ? null : record.dirty };
+  }
+  return { ...record, last: lastSeenOf(device) };
+}
+
+/** Devices in doubt of which an operator has said since that they are what they are taken for. */
+export const accepted = ({ seen, wishes, records }: Pick<DeviceFacts, 'seen' | 'wishes' | 'records'>): string[] =>
+  (wishes?.holds ?? []).filter(({ identity, releasedAt }) => (releasedAt ?? 0) > (records.get(identity) ?? NO_RECORD).releasedAt && (seen.devices.get(identity)?.doubt ?? null) !== null).map(({ identity }) => identity);

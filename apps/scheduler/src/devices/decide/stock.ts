@@ -1,0 +1,36 @@
+/**
+ * A device as its row has it, with who holds it. Types only: holds nothing, does nothing.
+ */
+import type { DeviceClass, DevicePool, HostDevice } from '#libs/contracts';
+
+export type PoolRole = 'offered' | 'companion' | 'keeper' | 'withheld';
+export interface Quarantine { generation: number; code: string; sentence: string }
+/** The claim on it. */
+export interface Holder { instanceId: string; generation: number; className: string }
+
+export interface StockDevice {
+  id: string;
+  identity: string;
+  /** null: a claim tells of it, its host has not yet. */
+  facts: HostDevice | null;
+  nativeDriver: string | null;
+  poolId: string | null; className: string | null; role: PoolRole | null; note: string | null;
+  unit: string;
+  generation: number; cleanAt: number | null; releasedAt: number | null;
+  quarantine: Quarantine | null;
+  missing: boolean;
+  lastHolder: string | null; lastClass: string | null;
+  holder: Holder | null;
+}
+
+/** What classes and pools there are. */
+export interface Definitions { classes: ReadonlyMap<string, DeviceClass>; pools: readonly DevicePool[] }
+
+/** Whom a device is with, as far as anybody knows: the claim's server, or the domain that its host sees on it. */
+export const heldBy = ({ holder, facts }: Pick<StockDevice, 'holder' | 'facts'>): string | null => holder?.instanceId ?? facts?.usedBy ?? null;
+
+/** Nothing of a guest is on it: its host has verified that at its present generation, or an operator has said it. */
+export const isClean = ({ generation, cleanAt, releasedAt }: Pick<StockDevice, 'generation' | 'cleanAt' | 'releasedAt'>): boolean => Math.max(cleanAt ?? -1, releasedAt ?? -1) >= generation;
+
+/** Its host asks whether it is what it was, or whether it is sound: only an operator can say. */
+export const isDoubted = ({ facts }: Pick<StockDevice, 'facts'>): boolean => facts?.condition?.code === 'changed-identity' || facts?.condition?.code === 'aer-errors';

@@ -1,0 +1,62 @@
+/**
+ * What the host itself stands on, read from the kernel's tables: mounted block devices, swap, and the interfaces of the default route. Pure;
+ * owns nothing. Which functions carry them is found out elsewhere.
+ */
+
+/** A block device that is in use: by its numbers, or by the name that the table has for it. */
+export interface BlockNeed { readonly numbers: string | null; readonly source: string; readonly why: string }
+
+const unescape = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+
+/** File systems that need no disk of this host, or one that the default route leads to. */
+const NO_DISK: ReadonlySet<string> = new Set(['proc', 'sysfs', 'tmpfs', 'devtmpfs', 'devpts', 'cgroup', 'cgroup2', 'mqueue', 'debugfs', 'tracefs', 'securityfs', 'pstore', 'bpf', 'configfs', 'fusectl', 'hugetlbfs', 'autofs', 'binfmt_misc', 'rpc_pipefs', 'nfs', 'nfs4', 'nfsd', 'cifs', 'ceph', '9p', 'virtiofs', 'efivarfs', 'ramfs', 'nsfs', 'selinuxfs', 'fuse']);
+
+/** Of /proc/self/mountinfo. A disk that cannot be told by its numbers (0:n: btrfs, zfs, overlay) is told by its source. */
+export function mountedBlocks(mountinfo: string): readonly BlockNeed[] {
+  return mountinfo.split('\n').flatMap((line) => {
+    const [left = '', right = ''] = line.split(' - ');
+    const [, , numbers = '', , point = ''] = left.split(' ');
+    const [type = '', source = ''] = right.split(' ');
+    const where = unescape(point);
+    if (numbers === '' || ((NO_DISK.has(type) || type.startsWith('fuse.')) && where !== '/')) return [];
+    // A root in memory or over the network stands on no disk.
+    if (NO_DISK.has(type)) return [];
+    // Layers over another file system, which is mounted itself (or is out of sight, in a container).
+    if (type === 'overlay' && where !== '/') return [];
+    const boot = ['/', '/boot', '/boot/efi', '/usr', '/var'].includes(where);
+    return [{ numbers: numbers.startsWith('0:') ? null : numbers, source: unescape(source), why: boot ? `boot-disk: ${where} is on it` : `mounted: ${where} is on it` }];
+  });
+}
+
+/** Of /proc/swaps: partitions; a file's disk is mounted anyway. */
+export function swapBlocks(swaps: string): readonly BlockNeed[] {
+  return swaps.split('\n').slice(1).flatMap((line) => {
+    const [source = '', type = ''] = line.split(/\s+/);
+    return type === 'partition' ? [{ numbers: null, source: unescape(source), why: 'swap' }] : [];
+  });
+}
+
+/** Interfaces that default routes leave by, and all that any route leaves by (for a tunnel, whose own way is one of them). */
+export function routedInterfaces(route4: string, route6: string): { readonly byDefault: readonly string[]; readonly any: readonly string[] } {
+  const byDefault = new Set<string>();
+  const any = new Set<string>();
+  for (const line of route4.split('\n').slice(1)) {
+    const [name = '', destination = '', , , , , , mask = ''] = line.split(/\s+/);
+    if (name === '' || name === 'lo') continue;
+    any.add(name);
+    if (destination === '00000000' && mask === '00000000') byDefault.add(name);
+    // Two halves instead of one whole: how tunnels take all traffic.
+    if ((destination === '00000000' || destination === '00000080') && mask === '00000080') byDefault.add(name);
+  }
+  for (const line of route6.split('\n')) {
+    const fields = line.trim().split(/\s+/);
+    const name = fields[9] ?? '';
+    if (name === '' || name === 'lo') continue;
+    const flags = Number.parseInt(fields[8] ?? '0', 16);
+    // RTF_UP without RTF_REJECT: the kernel keeps unreachable routes in the same table.
+    if ((flags & 0x1) === 0 || (flags & 0x200) !== 0) continue;
+    any.add(name);
+    if (/^0+$/.test(fields[0] ?? '') && fields[1] === '00') byDefault.add(name);
+  }
+  return { byDefault: [...byDefault].sort(), any: [...any].sort() };
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from '@jest/globals';
+import { parsePciAddress } from '../address.js';
+import { FakePci } from './fake-pci.js';
+import { FakeKernel } from './kernel.js';
+import { fleetShape } from './shape.js';
+
+const PF = parsePciAddress('0000:01:00.0');
+const VF1 = parsePciAddress('0000:01:10.2');
+
+describe('the fake kernel', () => {
+  it('makes VFs where igb does, binds one to vfio-pci and back', async () => {
+    const pci = new FakePci();
+    await pci.setNumVfs(PF, 4, { autoprobe: false });
+    const vf = (await pci.read()).functions.get(VF1);
+    expect(vf).toMatchObject({ product: '10ca', driver: null, physfn: { address: PF, index: 1 } });
+    await pci.bind(VF1, 'vfio-pci');
+    expect((await pci.read()).functions.get(VF1)?.driver).toBe('vfio-pci');
+    await pci.bind(VF1, 'kernel');
+    expect((await pci.read()).functions.get(VF1)).toMatchObject({ driver: 'igbvf', driverOverride: null });
+    expect((await pci.read()).functions.get(PF)?.sriov?.autoprobe).toBe(false);
+  });
+
+  it('unplugs a VF from a guest that answers, in silence, and says so to the checker only', async () => {
+    const pci = new FakePci();
+    await pci.setNumVfs(PF, 2, { autoprobe: false });
+    pci.kernel.useBy(VF1, 'a');
+    await pci.setNumVfs(PF, 0, { autoprobe: false });
+    expect(pci.kernel.harms).toMatchObject([{ kind: 'unplugged', domain: 'a' }]);
+  });
+
+  it('hangs on a guest that does not answer, holds the PF, and takes all siblings along when the guest is gone', async () => {
+    const kernel = new FakeKernel();
+    const pci = new FakePci(kernel);
+    await pci.setNumVfs(PF, 4, { autoprobe: false });
+    kernel.useBy(VF1, 'a', { answers: false });
+    await expect(pci.setNumVfs(PF, 0, { autoprobe: false })).rejects.toMatchObject({ code: 'deadline' });
+    const again = new FakePci(kernel);
+    expect((await again.read()).held).toMatchObject([{ address: PF }]);
+    await expect(again.bind(VF1, null)).rejects.toMatchObject({ code: 'held' });
+    kernel.useBy(VF1, null);
+    expect(await again.read()).toMatchObject({ held: [] });
+    expect((await again.read()).functions.get(PF)?.sriov?.numVfs).toBe(0);
+  });
+
+  it('takes the VFs of a PF that a guest is given', async () => {
+    const pci = new FakePci();
+    await pci.setNumVfs(PF, 4, { autoprobe: false });
+    await expect(pci.bind(PF, 'vfio-pci')).rejects.toMatchObject({ code: 'in-use' });
+    pci.kernel.useBy(PF, 'a');
+    expect((await pci.read()).functions.get(PF)).toMatchObject({ driver: 'vfio-pci', sriov: { numVfs: 0 } });
+    pci.kernel.useBy(PF, null);
+    expect((await pci.read()).functions.get(PF)?.driver).toBe('igb');
+  });
+
+  it('calls buses otherwise after a card was inserted, and groups after a boot', async () => {
+    const pci = new FakePci();
+    const before = await pci.read();
+    pci.kernel.renumber();
+    const after = await pci.read();
+    expect(after.functions.has(parsePciAddress('0000:02:00.0'))).toBe(true);
+    expect(after.functions.get(parsePciAddress('0000:02:00.0'))?.networks[0]?.permanentMac).toBe(before.functions.get(PF)?.networks[0]?.permanentMac);
+    expect(after.functions.has(parsePciAddress('0000:00:1d.0'))).toBe(true);
+    expect(after.functions.get(parsePciAddress('0000:42:00.0'))?.iommuGroup).not.toBe(before.functions.get(parsePciAddress('0000:41:00.0'))?.iommuGroup);
+    expect(pci.bootId).not.toBe('00000000-0000-4000-8000-000000000001');
+  });
+
+  it('says why a group is not viable, and takes it when its mates are unbound', async () => {
+    const pci = new FakePci();
+    const edu = parsePciAddress('0000:05:01.0');
+    expect(pci.kernel.refusalOfUse(edu, 'a')).toMatch(/group \d+ is not viable/);
+    await pci.bind(parsePciAddress('0000:05:02.0'), null);
+    expect(pci.kernel.refusalOfUse(edu, 'a')).toBeNull();
+  });
+
+  it('builds hosts of fleets, with all VFs of all PFs at addresses of their own', async () => {
+    const pci = new FakePci(new FakeKernel(fleetShape({ pfs: 4, vfsPerPf: 256, gpus: 4, nvmes: 4 })));
+    const pfs = [...(await pci.read()).functions.values()].filter((one) => one.sriov !== null);
+    for (const pf of pfs) await pci.setNumVfs(pf.address, 256, { autoprobe: false });
+    const { functions } = await pci.read();
+    expect([...functions.values()].filter((one) => one.physfn !== null)).toHaveLength(1_024);
+    expect([...await pci.protectedFunctions()].map(([, why]) => why)).toEqual(['default-route: eno1', 'boot-disk: sda']);
+  });
+});

@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { permanentMacs } from '../decide/ip-link.js';
+import type { PciAddress, PciNetwork } from '../api.js';
+import type { RunChild } from './child.js';
+import { each, functionsOn, names, objectOf, target, text } from './files.js';
+import { PCI_LIMITS } from './limits.js';
+
+/** Interfaces and block devices by the function that carries them, through whatever stands between (virtio, SCSI, USB). */
+export class Interfaces {
+  /** Permanent MACs of interfaces whose MAC has been changed; by the object's number, as names change too. */
+  private readonly permanent = new Map<string, string | null>();
+
+  constructor(private readonly root: string, private readonly run: RunChild) {}
+
+  async networks(): Promise<ReadonlyMap<PciAddress, readonly PciNetwork[]>> {
+    const places = await this.places('class/net');
+    return group(await this.describe(places.map(({ name, address }) => ({ name, address, dir: join(this.root, 'class/net', name) }))));
+  }
+
+  /** Of one function whose driver makes interfaces itself, without a look at all others. */
+  async networksOf(address: PciAddress): Promise<readonly PciNetwork[]> {
+    const dir = join(this.root, 'bus/pci/devices', address, 'net');
+    return (await this.describe((await names(dir)).map((name) => ({ name, address, dir: join(dir, name) })))).map(([, network]) => network);
+  }
+
+  async blocks(): Promise<ReadonlyMap<PciAddress, readonly string[]>> {
+    return group((await this.places('class/block')).map(({ name, address }) => [address, name] as const));
+  }
+
+  private async places(of: string): Promise<readonly { readonly name: string; readonly address: PciAddress }[]> {
+    const found = await each(await names(join(this.root, of)), PCI_LIMITS.readsAtOnce, async (name) => ({ name, address: functionsOn(await target(join(this.root, of, name)) ?? '').at(-1) }));
+    return found.flatMap(({ name, address }) => (address === undefined ? [] : [{ name, address }])).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  private async describe(places: readonly { readonly name: string; readonly address: PciAddress; readonly dir: string }[]): Promise<(readonly [PciAddress, PciNetwork])[]> {
+    const seen = await each(places, PCI_LIMITS.readsAtOnce, async ({ name, address, dir }) => {
+      const [mac, state, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'addr_assign_type'))];
+      if (mac === null) return null;
+      const link: PciNetwork['link'] = state === 'up' || state === 'down' ? state : 'unknown';
+      // 0: as the factory gave it. Of any other the factory's is asked for once.
+      const changed = assigned !== null && assigned !== '0';
+      return { name, address, mac: mac.toLowerCase(), link, object: changed ? `${name}:${await objectOf(join(dir, '.')) ?? 0}` : null };
+    });
+    const present = seen.filter((one) => one !== null);
+    if (present.some((one) => one.object !== null && !this.permanent.has(one.object))) {
+      const answer = await this.run({ argv: ['ip', '-j', 'link', 'show'], deadlineMs: PCI_LIMITS.ipMs });
+      const macs = answer.kind === 'exit' && answer.code === 0 ? permanentMacs(answer.stdout.toString('utf8')) : new Map<string, string>();
+      for (const { name, object } of present) if (object !== null && macs.size > 0) this.permanent.set(object, macs.get(name) ?? null);
+    }
+    return present.map(({ name, address, mac, link, object }) =>
+      [address, { name, mac, link, permanentMac: object === null ? mac : this.permanent.get(object) ?? null }] as const);
+  }
+}
+
+function group<T>(pairs: readonly (readonly [PciAddress, T])[]): ReadonlyMap<PciAddress, readonly T[]> {
+  const found = new Map<PciAddress, T[]>();
+  for (const [address, one] of pairs) {
+    const list = found.get(address);
+    if (list === undefined) found.set(address, [one]);
+    else list.push(one);
+  }
+  return found;
+}

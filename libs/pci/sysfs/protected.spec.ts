@@ -1,0 +1,113 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ProtectedFunctions } from './protected.js';
+
+describe('what the host lives on', () => {
+  let dir: string;
+  beforeEach(() => { dir = mkdtempSync(join(tmpdir(), 'skylite-pci-')); });
+  afterEach(() => { rmSync(dir, { recursive: true, force: true }); });
+
+  const put = (path: string, text: string): void => {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  };
+  const link = (path: string, target: string): void => {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    symlinkSync(target, join(dir, path));
+  };
+  /** A block device at a place below /sys/devices, as class/block and dev/block show it. */
+  const block = (name: string, place: string, numbers: string, slaves: readonly string[] = []): void => {
+    mkdirSync(join(dir, 'sys/devices', place), { recursive: true });
+    for (const slave of slaves) put(join('sys/devices', place, 'slaves', slave), '');
+    link(`sys/class/block/${name}`, `../../devices/${place}`);
+    link(`sys/dev/block/${numbers}`, `../../devices/${place}`);
+  };
+  const net = (name: string, place: string, lower: readonly string[] = []): void => {
+    mkdirSync(join(dir, 'sys/devices', place), { recursive: true });
+    for (const one of lower) put(join('sys/devices', place, `lower_${one}`), '');
+    link(`sys/class/net/${name}`, `../../devices/${place}`);
+  };
+  const mount = (...lines: string[]): void => { put('proc/self/mountinfo', lines.join('\n')); };
+  const route = (name: string): void => { put('proc/net/route', `Iface\n${name}\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\n`); };
+  const read = async (): Promise<Record<string, string>> => Object.fromEntries(await new ProtectedFunctions(join(dir, 'sys'), join(dir, 'proc')).read());
+
+  it('is the disk of / and the ports above it', async () => {
+    block('vda1', 'pci0000:00/0000:00:02.0/0000:04:00.0/virtio1/block/vda/vda1', '254:1');
+    mount('22 1 254:1 / / rw shared:1 - ext4 /dev/vda1 rw');
+    expect(await read()).toEqual({ '0000:00:02.0': 'boot-disk: / is on it', '0000:04:00.0': 'boot-disk: / is on it' });
+  });
+
+  it('is every disk below a volume over a RAID, also by the volume\'s name', async () => {
+    block('dm-0', 'virtual/block/dm-0', '253:0', ['md0']);
+    put('sys/devices/virtual/block/dm-0/dm/name', 'vg-root');
+    block('md0', 'virtual/block/md0', '9:0', ['sda2', 'sdb2']);
+    block('sda2', 'pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda/sda2', '8:2');
+    block('sdb2', 'pci0000:00/0000:05:00.0/ata1/host0/target0:0:0/0:0:0:0/block/sdb/sdb2', '8:18');
+    mount('22 1 0:30 / / rw shared:1 - btrfs /dev/mapper/vg-root rw');
+    expect(Object.keys(await read()).sort()).toEqual(['0000:00:1f.2', '0000:05:00.0']);
+  });
+
+  it('is every controller of a disk with several paths, by a partition of it', async () => {
+    const place = 'virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p2';
+    block('nvme0n1p2', place, '259:2');
+    put('sys/class/nvme-subsystem/nvme-subsys0/nvme0', '');
+    put('sys/class/nvme-subsystem/nvme-subsys0/nvme0n1', '');
+    link('sys/class/nvme/nvme0', '../../devices/pci0000:00/0000:06:00.0/nvme/nvme0');
+    mount('22 1 259:2 / / rw shared:1 - xfs /dev/nvme0n1p2 rw');
+    expect(await read()).toEqual({ '0000:06:00.0': 'boot-disk: / is on it' });
+  });
+
+  it('is swap, disks of other mounts, and members of pools that nobody has mounted', async () => {
+    block('sdc1', 'pci0000:00/0000:07:00.0/ata1/block/sdc/sdc1', '8:33');
+    block('sdd', 'pci0000:00/0000:08:00.0/ata1/block/sdd', '8:48');
+    block('sde', 'pci0000:00/0000:09:00.0/ata1/block/sde', '8:64');
+    put('sys/devices/pci0000:00/0000:09:00.0/ata1/block/sde/holders/dm-7', '');
+    block('sdf', 'pci0000:00/0000:0a:00.0/ata1/block/sdf', '8:80');
+    put('proc/swaps', 'Filename Type Size Used Priority\n/dev/sdc1 partition 8 0 -2\n');
+    mount('22 1 8:48 / /srv rw shared:1 - ext4 /dev/sdd rw');
+    expect(await read()).toEqual({ '0000:07:00.0': 'swap', '0000:08:00.0': 'mounted: /srv is on it', '0000:09:00.0': 'in-use: sde is part of dm-7' });
+  });
+
+  it('is every disk when nobody can tell which one / is on', async () => {
+    block('sda', 'pci0000:00/0000:00:1f.2/ata1/block/sda', '8:0');
+    mount('22 1 0:50 / / rw shared:1 - zfs rpool/ROOT rw');
+    expect(await read()).toEqual({ '0000:00:1f.2': 'boot-disk: which disk / is on cannot be told (rpool/ROOT)' });
+  });
+
+  it('is the cards below a bridge over a VLAN over a bond', async () => {
+    net('br0', 'virtual/net/br0', ['bond0.7']);
+    net('bond0.7', 'virtual/net/bond0.7', ['bond0']);
+    net('bond0', 'virtual/net/bond0', ['eno1', 'eno2']);
+    net('eno1', 'pci0000:00/0000:01:00.0/net/eno1');
+    net('eno2', 'pci0000:00/0000:01:00.1/net/eno2');
+    net('eno3', 'pci0000:00/0000:01:00.2/net/eno3');
+    route('br0');
+    expect(Object.keys(await read())).toEqual(['0000:01:00.0', '0000:01:00.1']);
+  });
+
+  it('is the cards of Open vSwitch below its own port', async () => {
+    net('br-ex', 'virtual/net/br-ex');
+    net('ovs-system', 'virtual/net/ovs-system', ['eno1']);
+    net('eno1', 'pci0000:00/0000:01:00.0/net/eno1');
+    route('br-ex');
+    expect(await read()).toEqual({ '0000:01:00.0': 'default-route: br-ex' });
+  });
+
+  it('is whatever a tunnel may go by', async () => {
+    net('wg0', 'virtual/net/wg0');
+    net('eno1', 'pci0000:00/0000:01:00.0/net/eno1');
+    put('proc/net/route', 'Iface\nwg0\t00000000\t0\t1\t0\t0\t0\t00000000\neno1\t0000000A\t0\t1\t0\t0\t0\t000000FF\n');
+    expect(await read()).toEqual({ '0000:01:00.0': 'default-route: wg0, whose own way may be eno1' });
+  });
+
+  it('is a VF\'s PF too', async () => {
+    net('eno1v0', 'pci0000:00/0000:00:02.0/0000:01:10.0/net/eno1v0');
+    link('sys/bus/pci/devices/0000:01:10.0', '../../../devices/pci0000:00/0000:00:02.0/0000:01:10.0');
+    link('sys/devices/pci0000:00/0000:00:02.0/0000:01:10.0/physfn', '../0000:01:00.0');
+    link('sys/bus/pci/devices/0000:01:00.0', '../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0');
+    route('eno1v0');
+    expect(Object.keys(await read()).sort()).toEqual(['0000:00:02.0', '0000:01:00.0', '0000:01:10.0']);
+  });
+});

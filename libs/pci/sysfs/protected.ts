@@ -1,0 +1,106 @@
+import { basename, join } from 'node:path';
+import type { PciAddress } from '../api.js';
+import { mountedBlocks, routedInterfaces, swapBlocks, type BlockNeed } from '../decide/host-needs.js';
+import { functionsOn, names, target, targetName, text } from './files.js';
+
+/**
+ * Which functions the host itself lives on. Layers are followed down: partitions, device mapper, md, NVMe's multipath; bonds, bridges, VLANs,
+ * Open vSwitch. Where the root's disk cannot be told, every disk's controller counts: better too many than the wrong one.
+ */
+export class ProtectedFunctions {
+  constructor(private readonly root: string, private readonly procRoot: string) {}
+
+  async read(): Promise<ReadonlyMap<PciAddress, string>> {
+    const found = new Map<PciAddress, string>();
+    const add = (path: readonly PciAddress[], why: string): void => { for (const address of path) if (!found.has(address)) found.set(address, why); };
+    // The default route first: of a function that is needed for several reasons, the one that hurts most is told.
+    for (const { path, why } of await this.interfaces()) add(path, why);
+    for (const { path, why } of await this.disks()) add(path, why);
+    // A VF lives and dies with its PF.
+    for (const [address, why] of [...found]) {
+      const pf = await target(join(this.root, 'bus/pci/devices', address, 'physfn'));
+      const own = pf === null ? null : await target(join(this.root, 'bus/pci/devices', basename(pf)));
+      if (own !== null) add(functionsOn(own), why);
+    }
+    return found;
+  }
+
+  private async disks(): Promise<{ path: readonly PciAddress[]; why: string }[]> {
+    const needs = [...mountedBlocks(await text(join(this.procRoot, 'self/mountinfo')) ?? ''), ...swapBlocks(await text(join(this.procRoot, 'swaps')) ?? '')];
+    // Pools of device mapper, md and the like are in use whether mounted or not.
+    for (const name of await names(join(this.root, 'class/block'))) {
+      const holders = await names(join(this.root, 'class/block', name, 'holders'));
+      if (holders.length > 0) needs.push({ numbers: null, source: name, why: `in-use: ${name} is part of ${holders.join(', ')}` });
+    }
+    const found: { path: readonly PciAddress[]; why: string }[] = [];
+    for (const need of needs) {
+      const name = await this.blockOf(need);
+      const paths = name === null ? [] : await this.under(name, 0);
+      for (const path of paths) found.push({ path, why: need.why });
+      if (paths.length === 0 && need.why.startsWith('boot-disk: / ')) {
+        for (const block of await names(join(this.root, 'class/block'))) {
+          for (const path of await this.under(block, 0)) found.push({ path, why: `boot-disk: which disk / is on cannot be told (${need.source})` });
+        }
+      }
+    }
+    return found;
+  }
+
+  private async blockOf(need: BlockNeed): Promise<string | null> {
+    if (need.numbers !== null) return await targetName(join(this.root, 'dev/block', need.numbers));
+    const name = basename(need.source);
+    if (await target(join(this.root, 'class/block', name)) !== null) return name;
+    for (const block of await names(join(this.root, 'class/block'))) {
+      if (block.startsWith('dm-') && await text(join(this.root, 'class/block', block, 'dm/name')) === name) return block;
+    }
+    return null;
+  }
+
+  /** The bus paths below a block device, through every layer. */
+  private async under(name: string, depth: number): Promise<readonly (readonly PciAddress[])[]> {
+    if (depth > 16) return [];
+    const dir = join(this.root, 'class/block', name);
+    const place = await target(dir) ?? '';
+    const path = functionsOn(place);
+    if (path.length > 0) return [path];
+    const found: (readonly PciAddress[])[] = [];
+    for (const slave of await names(join(dir, 'slaves'))) found.push(...await this.under(slave, depth + 1));
+    // A partition of such a device stands in its folder.
+    const parent = /\/block\/([^/]+)\/[^/]+$/.exec(place)?.[1];
+    if (found.length === 0 && parent !== undefined) found.push(...await this.under(parent, depth + 1));
+    // NVMe over several paths: the namespace belongs to a subsystem, whose controllers are on the bus.
+    const subsystem = /nvme-subsys\d+/.exec(place)?.[0];
+    if (subsystem !== undefined) {
+      for (const controller of await names(join(this.root, 'class/nvme-subsystem', subsystem))) {
+        if (/^nvme\d+$/.test(controller)) found.push(functionsOn(await target(join(this.root, 'class/nvme', controller)) ?? ''));
+      }
+    }
+    return found.filter((each) => each.length > 0);
+  }
+
+  private async interfaces(): Promise<{ path: readonly PciAddress[]; why: string }[]> {
+    const { byDefault, any } = routedInterfaces(await text(join(this.procRoot, 'net/route')) ?? '', await text(join(this.procRoot, 'net/ipv6_route')) ?? '');
+    const found: { path: readonly PciAddress[]; why: string }[] = [];
+    for (const name of byDefault) {
+      const paths = await this.below(name, new Set());
+      for (const path of paths) found.push({ path, why: `default-route: ${name}` });
+      if (paths.length > 0) continue;
+      for (const other of any) for (const path of await this.below(other, new Set())) found.push({ path, why: `default-route: ${name}, whose own way may be ${other}` });
+    }
+    return found;
+  }
+
+  private async below(name: string, seen: Set<string>): Promise<readonly (readonly PciAddress[])[]> {
+    if (seen.has(name)) return [];
+    seen.add(name);
+    const dir = join(this.root, 'class/net', name);
+    const path = functionsOn(await target(dir) ?? '');
+    if (path.length > 0) return [path];
+    let lower = (await names(dir)).flatMap((entry) => /^lower_(.+)$/.exec(entry)?.[1] ?? []);
+    // An internal port of Open vSwitch has nothing below it to be seen; its switch has.
+    if (lower.length === 0 && name !== 'ovs-system') lower = (await names(join(this.root, 'class/net'))).includes('ovs-system') ? ['ovs-system'] : [];
+    const found: (readonly PciAddress[])[] = [];
+    for (const each of lower) found.push(...await this.below(each, seen));
+    return found;
+  }
+}

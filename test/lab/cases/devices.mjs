@@ -1,0 +1,141 @@
+/**
+ * Devices end to end, as an operator and a tenant meet them: our real services outside, our real agent on the emulated host's kernel and
+ * libvirt, guests that drive their virtual functions themselves.
+ */
+import { ADDRESSES, VIRTUAL_FUNCTION } from '../machine/topology.mjs';
+
+export const needsCloud = true;
+export const checks = [
+  'the host tells its ports, and what it lives on itself', 'a pool by API: one VF on each port, ready on vfio-pci', 'another number of VFs is thought through before',
+  'two servers get a VF each, on different NUMA cells', 'a guest sees 8086:10ca and has the claimed MAC', 'the other one too', 'ping between the two VFs',
+  'VLAN tags are seen on the wire outside', 'the kernel says of each VF what was claimed', 'a third server is refused in numbers', 'another number of VFs is refused while one is in use, and nothing was written',
+  'SIGKILL of the agent: the guest goes on, the agent finds it', 'deleted: scrubbed, read back on the port, claimable again', 'the next holder has the next generation and its own MAC',
+  'the GPU stand-in is passed whole, and comes back',
+];
+
+const VLAN = 42;
+const GUEST_MS = 200_000;
+const READY_MS = 120_000;
+
+export async function run({ lab, cloud, check }) {
+  const row = (n, work) => check(checks[n], work);
+  const devices = async (query) => (await cloud.call('GET', `/v1/devices?${query}`)).devices;
+  const claimed = async (server) => (await cloud.call('GET', `/v1/servers/${server}`)).server.devices[0];
+  const numvfs = () => lab.run(`cat ${ADDRESSES.ports.map((port) => `/sys/bus/pci/devices/${port}/sriov_numvfs`).join(' ')}`);
+  const onPort = async (address) => {
+    const [port, index] = (await lab.run(`p=$(readlink -f /sys/bus/pci/devices/${address}/physfn); for v in $p/virtfn*; do [ "$(basename "$(readlink $v)")" = ${address} ] && echo "$(ls $p/net) \${v##*virtfn}"; done`)).trim().split(' ');
+    return JSON.parse(await lab.run(`ip -j link show ${port}`))[0].vfinfo_list[Number(index)];
+  };
+  const agent = { environment: { SKYLITE_DEVICES: 'manage' } };
+
+  await row(0, async () => {
+    await cloud.adopt(lab, agent);
+    const ports = await cloud.until('two ports are known', READY_MS, async () => { const found = await devices('kind=pf'); return found.length === 2 && found; });
+    const kept = (await devices('state=protected')).map(({ device }) => device.address);
+    for (const address of [ADDRESSES.disk, ADDRESSES.door]) if (!kept.includes(address)) throw new Error(`${address} is not protected; ${kept.join(', ')} are`);
+    return ports.map(({ device, state }) => `${device.identity} ${device.address} cell ${device.numaNode} ${state}`).join(', ');
+  });
+  await row(1, async () => {
+    cloud.skylite('device', 'class', 'create', 'fast-net', '--vendor', VIRTUAL_FUNCTION.vendor, '--product', VIRTUAL_FUNCTION.device);
+    const since = Date.now();
+    cloud.skylite('device', 'pool', 'create', 'net1', '--class', 'fast-net', '--mode', 'vfs', '--vendor', '8086', '--product', '10c9', '--vfs', '1', '--physical-network', 'lan1', '--vlans', '40-49');
+    const ready = await cloud.until('two VFs are available', READY_MS, async () => { const found = await devices('class=fast-net&kind=vf&state=available'); return found.length === 2 && found; });
+    if (await numvfs() !== '1\n1\n') throw new Error(`sriov_numvfs: ${await numvfs()}`);
+    for (const { device } of ready) {
+      const driver = (await lab.run(`basename "$(readlink /sys/bus/pci/devices/${device.address}/driver)"`)).trim();
+      if (driver !== 'vfio-pci') throw new Error(`${device.address} is on ${driver || 'no driver'}`);
+    }
+    return `${((Date.now() - since) / 1000).toFixed(1)} s from the word to VFs that can be claimed`;
+  });
+  await row(2, () => { const plan = cloud.skylite('device', 'pool', 'set', 'net1', '--vfs', '3', '--dry-run'); if (!/3/.test(plan)) throw new Error(plan); });
+
+  const guests = await cloud.guestKit(lab);
+  await guests.flavor('lab-vf', { 'device:fast-net': `1,vlan=${VLAN},tag=data`, 'hw:numa_nodes': '1', 'hw:pci_numa_affinity_policy': 'required' });
+  const servers = {};
+  await row(3, async () => {
+    servers.one = await guests.create({ name: 'one', flavor: 'lab-vf', says: { address: '10.9.42.1/24', peer: '10.9.42.2' } });
+    await guests.active(servers.one);
+    servers.two = await guests.create({ name: 'two', flavor: 'lab-vf', says: { address: '10.9.42.2/24', peer: '10.9.42.1' } });
+    await guests.active(servers.two);
+    const given = await devices('class=fast-net&kind=vf');
+    const cells = given.map(({ device, holder }) => `${device.identity} cell ${device.numaNode} holder ${holder}`);
+    if (new Set(given.map(({ device }) => device.numaNode)).size !== 2 || given.some(({ holder }) => holder === null)) throw new Error(cells.join(', '));
+    return cells.join(', ');
+  });
+  for (const [n, name] of [[4, 'one'], [5, 'two']]) {
+    await row(n, async () => {
+      const { mac } = await claimed(servers[name]);
+      const said = await guests.says(servers[name], /lab-guest: ready at [\d.]+/, GUEST_MS);
+      const lines = said.input.split('\n').map((line) => line.trim()).filter((line) => /pci .*8086:10ca|net .*igbvf|carrier/.test(line));
+      if (!lines.some((line) => line.includes('8086:10ca')) || !lines.some((line) => line.includes(`mac ${mac} driver igbvf`)) || !lines.some((line) => /carrier \S+ 1/.test(line))) throw new Error(`claimed ${mac}; the guest said: ${lines.join(' | ')}`);
+      return lines.join(' | ');
+    });
+  }
+  await row(6, async () => (await guests.says(servers.one, /lab-guest: ping 10\.9\.42\.2 3 packets received/, GUEST_MS))[0]);
+  await row(7, async () => {
+    // On the wire itself: a port of the host that listens to everything. The guest goes on calling its peer.
+    const { output } = await lab.order(`timeout 40 tcpdump -c 1 -nei ${ADDRESSES.portNames[1]} vlan ${VLAN} 2>/dev/null`, { seconds: 50 });
+    if (!/vlan 42/.test(output)) throw new Error(output.trim() || 'nothing was heard');
+    return output.trim().split('\n')[0];
+  });
+  await row(8, async () => {
+    const said = [];
+    for (const name of ['one', 'two']) {
+      const { mac, on } = await claimed(servers[name]);
+      const [{ device }] = await devices(`device=${encodeURIComponent(on.identity)}`);
+      const { address, vlan_list: [{ vlan }] } = await onPort(device.address);
+      if (address !== mac || vlan !== VLAN) throw new Error(`${name}: ${address} VLAN ${vlan}, claimed ${mac} VLAN ${VLAN}`);
+      said.push(`${on.identity} ${address} VLAN ${vlan}`);
+    }
+    return said.join(', ');
+  });
+  await row(9, async () => {
+    const third = await guests.create({ name: 'three', flavor: 'lab-vf' });
+    await cloud.until('it is refused', READY_MS, async () => (await guests.show(third)).status === 'ERROR');
+    const { explanation } = await cloud.call('GET', `/v1/servers/${third}/scheduling`);
+    const filter = explanation.filters.find(({ name }) => name === 'devices');
+    await cloud.call('DELETE', `/compute/v2.1/servers/${third}`);
+    return JSON.stringify(filter.hosts?.[0]);
+  });
+  await row(10, async () => {
+    const { status, text } = await cloud.ask('PATCH', '/v1/device-pools/net1', { vfCount: 3 });
+    if (status !== 409 || !text.includes(servers.one)) throw new Error(`${status} ${text.slice(0, 300)}`);
+    if (await numvfs() !== '1\n1\n') throw new Error(`sriov_numvfs: ${await numvfs()}`);
+  });
+  await row(11, async () => {
+    const pid = (await lab.run('pgrep -f "guest=.*one\\|guest=.*,debug" | head -n 1; pgrep -c qemu-system')).trim();
+    await cloud.killAgent(lab);
+    await cloud.startAgent(lab);
+    await cloud.until('the agent is back', READY_MS, async () => (await cloud.call('GET', '/v1/hosts')).hosts.some(({ name, alive }) => name === 'lab' && alive) && (await cloud.agentLog(lab)).includes('announced'));
+    const now = (await lab.run('pgrep -f "guest=.*one\\|guest=.*,debug" | head -n 1; pgrep -c qemu-system')).trim();
+    if (now !== pid) throw new Error(`QEMU before: ${pid}; after: ${now}`);
+  });
+  let before;
+  await row(12, async () => {
+    before = await claimed(servers.one);
+    await guests.remove(servers.one);
+    const [{ device, generation }] = await cloud.until('it is available again', READY_MS, async () => { const found = await devices('class=fast-net&kind=vf&state=available'); return found.length === 1 && found; });
+    const left = await onPort(device.address);
+    if (left.address === before.mac || left.vlan_list?.[0]?.vlan || left.trust) throw new Error(`left on the port: ${JSON.stringify(left)}`);
+    return `${device.identity}, generation ${generation}, clean at ${device.cleanAt}; on the port: ${left.address}, no VLAN`;
+  });
+  await row(13, async () => {
+    servers.again = await guests.create({ name: 'again', flavor: 'lab-vf' });
+    await guests.active(servers.again);
+    const now = await claimed(servers.again);
+    if (now.on.identity !== before.on.identity || now.on.generation !== before.on.generation + 1 || now.mac === before.mac) throw new Error(JSON.stringify({ before, now }));
+    for (const name of ['again', 'two']) await guests.remove(servers[name]);
+    return `generation ${now.on.generation}, ${now.mac}`;
+  });
+  await row(14, async () => {
+    cloud.skylite('device', 'class', 'create', 'gpu', '--vendor', '1234', '--product', '1111', '--sanitizer', 'operator-accepts');
+    cloud.skylite('device', 'pool', 'create', 'gpus', '--class', 'gpu', '--mode', 'functions', '--vendor', '1234', '--product', '1111');
+    await cloud.until('it is available', READY_MS, async () => (await devices('class=gpu&state=available')).length === 1);
+    await guests.flavor('lab-gpu', { 'pci_passthrough:alias': 'gpu:1' });
+    const server = await guests.create({ name: 'gpu', flavor: 'lab-gpu' });
+    const [line] = await guests.says(server, /lab-guest: pci \S+ 1234:1111 class 0x0380\w*/, GUEST_MS);
+    await guests.remove(server);
+    await cloud.until('it is available again', READY_MS, async () => (await devices('class=gpu&state=available')).length === 1);
+    return line;
+  });
+}

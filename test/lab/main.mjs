@@ -1,0 +1,75 @@
+/**
+ * Runs cases in the lab, each in a lab restored anew (and, where it asks for one, beside a cloud of its own). Everything that was
+ * started ends with this process, also when it is killed or told to stop.
+ */
+import { createInterface } from 'node:readline';
+import { CASES } from './cases/index.mjs';
+import { Lab, withLabLock } from './machine/lab.mjs';
+import { Cloud } from './support/cloud.mjs';
+
+const words = process.argv.slice(2);
+const started = Date.now();
+const seconds = (since) => ((Date.now() - since) / 1000).toFixed(1);
+let [passed, failed] = [0, 0];
+let [lab, cloud] = [undefined, undefined];
+let ending = false;
+
+const end = async () => { await lab?.down(); cloud?.stop(); lab = cloud = undefined; };
+const stop = () => { if (!ending) { ending = true; void end().finally(() => process.exit(1)); } };
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+process.on('uncaughtException', (error) => { process.stderr.write(`${error.stack}\n`); stop(); });
+
+/** One check of a case: a line when it is done, with its reason when it failed. The case goes on. */
+async function check(name, work) {
+  const since = Date.now();
+  try {
+    const said = await work();
+    passed += 1;
+    process.stdout.write(`   ok  ${seconds(since).padStart(5)} s  ${name}${typeof said === 'string' && said ? `: ${said}` : ''}\n`);
+  } catch (error) {
+    failed += 1;
+    process.stdout.write(` FAIL  ${seconds(since).padStart(5)} s  ${name}: ${error.message}\n`);
+  }
+}
+
+async function runCase(name) {
+  const { needsCloud = false, run } = await CASES[name].load();
+  const since = Date.now();
+  process.stdout.write(`\n== ${name}\n`);
+  try {
+    if (needsCloud) cloud = await Cloud.started();
+    lab = await Lab.restored({ outside: cloud?.ports ?? [] });
+    process.stdout.write(`       ${seconds(since).padStart(5)} s  ${needsCloud ? 'a cloud, and ' : ''}the lab, restored in ${(lab.restoredInMs / 1000).toFixed(1)} s; ${lab.patience.toFixed(1)} times slower than on a quiet machine\n`);
+    await run({ lab, cloud, check });
+  } catch (error) {
+    failed += 1;
+    process.stdout.write(` FAIL  ${error.stack}\n`);
+  } finally {
+    await end();
+  }
+  process.stdout.write(`== ${name}: ${seconds(since)} s\n`);
+}
+
+async function shell() {
+  lab = await Lab.restored();
+  process.stdout.write(`the lab is up (${(lab.restoredInMs / 1000).toFixed(1)} s); one line, one script; end of input ends it\n`);
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { code } = await lab.order(line, { seconds: 300, onOutput: (text) => process.stdout.write(text.replace(/\nlab-[0-9a-f]{18} \d+\n$/, '\n')) });
+    if (code !== 0) process.stdout.write(`exit code ${code}\n`);
+  }
+  await end();
+}
+
+if (words.includes('list')) {
+  for (const name of Object.keys(CASES)) process.stdout.write(`${name}\n${((await CASES[name].load()).checks ?? []).map((line) => `  ${line}\n`).join('')}`);
+} else {
+  await withLabLock(async () => {
+    await Lab.sweep();
+    Cloud.sweep();
+    if (words.includes('build')) await Lab.ready();
+    else if (words.includes('shell')) await shell();
+    else for (const name of words.length > 0 ? words : Object.keys(CASES)) { if (!ending) await runCase(name); }
+  });
+  if (!words.includes('build') && !words.includes('shell')) process.stdout.write(`\nthe lab took ${seconds(started)} s\n${passed} passed, ${failed} failed\n`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}
