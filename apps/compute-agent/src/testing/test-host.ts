@@ -24,6 +24,9 @@ export const FAST: Limits = {
   announceMinMs: 5, announceMaxMs: 20, askAgainMs: 10, absentAgainMinMs: 30, absentAgainMaxMs: 60, tickPauseMaxMs: 5, attempts: 3,
 };
 
+/** Of tests that count what a guest is asked: a machine that stands still for a moment presses no button twice, and pulls no plug. */
+export const PATIENT = { powerOffMs: 600_000, pressAgainMs: 600_000 } as const;
+
 export class Killed extends Error {}
 
 export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits>; readonly placement?: PlacementConfig }
