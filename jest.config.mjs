@@ -16,8 +16,8 @@ const common = {
 
 export default {
   projects: [
-    { ...common, displayName: 'unit', testMatch: ['<rootDir>/apps/**/*.spec.ts', '<rootDir>/libs/**/*.spec.ts', '<rootDir>/deploy/**/*.spec.ts'] },
-    { ...common, displayName: 'architecture', testMatch: ['<rootDir>/test/architecture/*.spec.ts'] },
+    { ...common, displayName: 'unit', testMatch: ['<rootDir>/apps/**/*.spec.ts', '<rootDir>/libs/**/*.spec.ts', '<rootDir>/deploy/**/*.spec.ts', '<rootDir>/test/support/*.spec.ts'], setupFilesAfterEnv: ['<rootDir>/test/support/unit-timeout.mjs'] },
+    { ...common, displayName: 'architecture', testMatch: ['<rootDir>/test/architecture/*.spec.ts'], setupFilesAfterEnv: ['<rootDir>/test/support/unit-timeout.mjs'] },
     { ...common, displayName: 'integration', testMatch: ['<rootDir>/test/integration/*.spec.ts'], setupFilesAfterEnv: ['<rootDir>/test/support/integration-timeout.mjs'] },
     { ...common, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/*.spec.ts'], setupFilesAfterEnv: ['<rootDir>/test/support/e2e-timeout.mjs'], globalSetup: '<rootDir>/test/support/e2e-setup.mjs', globalTeardown: '<rootDir>/test/support/e2e-teardown.mjs' },
   ],

@@ -3,6 +3,7 @@ import { APP_GUARD, ModulesContainer } from '@nestjs/core';
 import { getAccessRules, listTokenKeys } from '#libs/contracts';
 import type { Bus } from '#libs/messaging';
 import { AccessRuleBook } from './access-rule-book.js';
+import { LoginWatch } from './login-watch.js';
 import { PolicyGuard } from './policy.guard.js';
 import { assertEveryRouteHasPolicy } from './routes.js';
 import { TokenGuard } from './token.guard.js';
@@ -29,10 +30,11 @@ export class AuthModule implements OnModuleInit, OnApplicationBootstrap, OnAppli
       providers: [
         { provide: TokenVerifier, useFactory: () => new TokenVerifier((question) => bus.ask(listTokenKeys, question)) },
         { provide: AccessRuleBook, useFactory: () => new AccessRuleBook(async (applicationCredentialId) => (await bus.ask(getAccessRules, { applicationCredentialId })).rules) },
+        { provide: LoginWatch, useFactory: (verifier: TokenVerifier) => new LoginWatch(verifier), inject: [TokenVerifier] },
         { provide: APP_GUARD, useClass: TokenGuard },
         { provide: APP_GUARD, useClass: PolicyGuard },
       ],
-      exports: [TokenVerifier, AccessRuleBook],
+      exports: [TokenVerifier, AccessRuleBook, LoginWatch],
     };
     registered.set(bus, module);
     return module;

@@ -17,6 +17,7 @@ export { TOKEN_LIMITS } from './limits.js';
 export { REAUTHENTICATE, TokenGuard } from './token.guard.js';
 export { AccessRuleBook } from './access-rule-book.js';
 export { isAllowedByRules, matchesPath } from './access-rules.js';
+export { LoginWatch, type Watched } from './login-watch.js';
 export { RevocationList } from './revocation-list.js';
 export { callerOf, TokenVerifier, type AskTrust, type Login, type VerifiedToken } from './token-verifier.js';
 export {

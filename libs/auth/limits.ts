@@ -17,6 +17,8 @@ export const TOKEN_LIMITS = {
   trustedMs: 2_000,
   /** What goes on after its request (a stream) ends that long after the last answer: to end all of them with every hiccup would bring them all back at once. */
   goesOnMs: 10_000,
+  /** What goes on after its request is looked after this often: with refreshMs within the promise. */
+  watchMs: 500,
   /** A token from this far in the future (clocks of two machines) is still taken. */
   clockSkewS: 60,
   /** Revocations kept, about 300 bytes each; beyond, every token of before is refused and everybody logs in again. */

@@ -96,8 +96,29 @@ export class TokenVerifier {
     return this.counts(login);
   }
 
+  /**
+   * Why something that began by this login may not go on; undefined: it may. That the token has ended by itself is no
+   * reason. @param unansweredMs nor that nobody could say for less than this.
+   */
+  whyOver(login: Login, unansweredMs: number): SkyError | undefined {
+    if (this.takenAway(login)) return unauthorized(OVER, { internal: 'the token was revoked while its request went on' });
+    return this.now() - this.refreshedAt > unansweredMs ? trustMissing() : undefined;
+  }
+
+  /** The same, as certain as with a request. @throws SkyError `unauthorized`, `unavailable` */
+  async assertNotOver(login: Login): Promise<void> {
+    await this.ensureTrusted();
+    const why = this.whyOver(login, Infinity);
+    if (why !== undefined) throw why;
+  }
+
   private counts({ claims, kid }: Login): boolean {
     return claims.expiresAt * 1_000 > this.now() && this.keys.has(kid) && !this.revocations.revokes(claims);
+  }
+
+  /** Revoked; or its key was dropped, which before its end no key is otherwise. */
+  private takenAway({ claims, kid }: Login): boolean {
+    return this.revocations.revokes(claims) || (claims.expiresAt * 1_000 > this.now() && !this.keys.has(kid));
   }
 
   private check(token: string) {
@@ -184,6 +205,8 @@ export class TokenVerifier {
     }));
   }
 }
+
+const OVER = 'The login by which this was begun has ended.';
 
 const refused = (why: string): SkyError => unauthorized(REAUTHENTICATE, { internal: `token refused: ${why}` });
 

@@ -174,8 +174,8 @@ export function signToken(key: SigningKey, claims: Omit<TokenClaims, 'issuer'>):
   return `${signed}.${sign(null, Buffer.from(signed), key.privateKey).toString('base64url')}`;
 }
 
-/** @param nowMs milliseconds since the epoch. */
-export function verifyToken(token: string, keys: TokenKeyLookup, nowMs: number): TokenVerdict {
+/** @param nowMs milliseconds since the epoch. @param endedMs one that ended less than that ago is still taken. */
+export function verifyToken(token: string, keys: TokenKeyLookup, nowMs: number, endedMs = 0): TokenVerdict {
   const refuse = (reason: TokenRefusal): TokenVerdict => ({ ok: false, reason });
   if (token.length > TOKEN_LIMITS.maxTokenChars) return refuse('malformed');
   const parts = token.split('.');
@@ -196,7 +196,7 @@ export function verifyToken(token: string, keys: TokenKeyLookup, nowMs: number):
   if (!payload.success) return refuse('malformed');
   const { data } = payload;
   if (!isKeyOf(unpackIssuer(data.iss), key)) return refuse('foreign');
-  if (data.exp * 1_000 <= nowMs) return refuse('expired');
+  if (data.exp * 1_000 + endedMs <= nowMs) return refuse('expired');
   if (data.iat * 1_000 > nowMs + TOKEN_LIMITS.clockSkewS * 1_000) return refuse('not-yet-valid');
   return { ok: true, kid, claims: toClaims(data) };
 }

@@ -5,6 +5,7 @@ import { launcherTunables } from './launcher.js';
 describe("identity's settings", () => {
   it('lock accounts and addresses by default, and ask eight characters of a password', () => {
     expect(loadIdentityConfig({})).toEqual({
+      allowExpiredS: 172_800,
       logins: { accountFailures: 5, everywhereFailures: 100, addressFailures: 50, delayS: 1, longestDelayS: 300, forgetS: 900 },
       passwords: { minLength: 8, minKinds: 0, history: 0, expiryDays: 0, minAgeDays: 0, changeAtFirstUse: false },
     });

@@ -17,6 +17,8 @@ const shape = {
   SKYLITE_IDENTITY_LOCKOUT_LONGEST_S: z.coerce.number().min(1).max(86_400).default(300),
   /** Failures are forgotten that long after the last one. */
   SKYLITE_IDENTITY_LOCKOUT_FORGET_S: z.coerce.number().int().min(60).max(604_800).default(900),
+  /** Seconds for which a token that has ended is still told of to services that ask with allow_expired; 0: never. */
+  SKYLITE_IDENTITY_ALLOW_EXPIRED_S: count(604_800).default(172_800),
   SKYLITE_IDENTITY_PASSWORD_MIN_LENGTH: count(128).default(8),
   /** How many of: lower case, upper case, digits, others. */
   SKYLITE_IDENTITY_PASSWORD_MIN_KINDS: count(4).default(0),
@@ -35,6 +37,7 @@ export const IDENTITY_TUNABLES = shape;
 export function loadIdentityConfig(env: Env = process.env) {
   const values = readEnv(shape, env);
   return {
+    allowExpiredS: values.SKYLITE_IDENTITY_ALLOW_EXPIRED_S,
     logins: {
       accountFailures: values.SKYLITE_IDENTITY_LOCKOUT_FAILURES, everywhereFailures: values.SKYLITE_IDENTITY_LOCKOUT_EVERYWHERE_FAILURES, addressFailures: values.SKYLITE_IDENTITY_LOCKOUT_ADDRESS_FAILURES,
       delayS: values.SKYLITE_IDENTITY_LOCKOUT_DELAY_S, longestDelayS: values.SKYLITE_IDENTITY_LOCKOUT_LONGEST_S, forgetS: values.SKYLITE_IDENTITY_LOCKOUT_FORGET_S,

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { conflict, internalError, notFound, SkyError, unauthorized } from '#libs/errors';
 import { createDoor, publicUrl, ZodBody, ZodQuery } from './index.js';
 
+let slowBegan = (): void => undefined;
 const Thing = z.object({ name: z.string().max(8) });
 
 @Controller()
@@ -21,7 +22,7 @@ class Things {
   @Get('/v1/bug') bug(): never { throw new TypeError('secret internals'); }
   @Get('/v1/bug2') bug2(): never { throw internalError('table xyz is missing'); }
   @Get('/identity/v3/secret') secret(): never { throw unauthorized('The request you have made requires authentication.'); }
-  @Get('/v1/slow') async slow(): Promise<unknown> { await new Promise((done) => setTimeout(done, 300)); return { done: true }; }
+  @Get('/v1/slow') async slow(): Promise<unknown> { slowBegan(); await new Promise((done) => setTimeout(done, 300)); return { done: true }; }
   @Get('/v1/down') down(): never { throw new SkyError('unavailable', 'The database does not answer.', { retryAfterS: 3 }); }
   @Put('/image/v2/bytes') async bytes(@Req() request: FastifyRequest): Promise<unknown> {
     let size = 0;
@@ -188,8 +189,9 @@ describe('the door', () => {
   it('lets requests under way end when it closes', async () => {
     const other = await createDoor(ThingsModule, { logger: pino({ level: 'silent' }) });
     await other.listen(0, '127.0.0.1');
+    const began = new Promise<void>((done) => { slowBegan = done; });
     const slow = fetch(`${await other.getUrl()}/v1/slow`);
-    await new Promise((done) => setTimeout(done, 100));
+    await began;
     const closed = other.close();
     expect(await (await slow).json()).toEqual({ done: true });
     await closed;

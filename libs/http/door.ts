@@ -37,6 +37,8 @@ export interface DoorOptions {
   publicUrl?: string;
   /** Addresses or CIDRs whose X-Forwarded-* are believed. Default: none. */
   trustedProxies?: string[];
+  /** Told once of a proxy that is not among them, by its address. */
+  onUnnamedProxy?: (address: string) => void;
   /**
    * Runs first on every request, errors and unknown paths included: sets headers of a service's own (compute's
    * microversion). What it throws is answered as any error is.
@@ -108,11 +110,12 @@ function stamp(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 /** A proxy that nobody has named makes all clients one: what is bounded per address is not, or binds all of them. Said once. */
-function proxyWatch({ trustedProxies = [], logger }: DoorOptions): (request: FastifyRequest) => void {
+function proxyWatch({ trustedProxies = [], logger, onUnnamedProxy }: DoorOptions): (request: FastifyRequest) => void {
   let said = trustedProxies.length > 0;
   return ({ headers, ip }) => {
     if (said || (headers['x-forwarded-for'] === undefined && headers['forwarded'] === undefined)) return;
     said = true;
+    onUnnamedProxy?.(ip);
     logger.warn({ address: ip }, 'requests seem to come by a proxy that SKYLITE_TRUSTED_PROXIES does not name: every client has its address, and failed logins are not counted per address if that is this machine');
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describeLibvirtContract, type ContractTraits } from './contract/libvirt.contract.js';
 import { FakeHypervisor, FakeLibvirt, FakeLibvirtd, LibvirtConnection } from './index.js';
 
-const TRAITS: ContractTraits = { obeysShutdown: true, consoleText: /No bootable device/, consoleEchoes: true, rebootEvents: true, wrongState: ['OPERATION_INVALID'], startsPaused: true, fullStats: true, patienceMs: 2000 };
+const TRAITS: ContractTraits = { obeysShutdown: true, consoleText: /No bootable device/, consoleEchoes: true, rebootEvents: true, wrongState: ['OPERATION_INVALID'], startsPaused: true, fullStats: true, patienceMs: 30_000 };
 const BODY = "<os><type arch='x86_64'>hvm</type></os><devices><serial type='pty'><target port='0'/></serial></devices>";
 const bootText = 'SeaBIOS (fake)\r\nBooting...\r\nNo bootable device.\r\n';
 

@@ -4,13 +4,14 @@ import { defineContract, defineHint } from '#libs/contracts';
 import { badRequest, SkyError } from '#libs/errors';
 import type { Bus } from './bus.js';
 
-const double = defineContract({ subject: 'svc.compute.test.double', input: z.object({ n: z.int() }), output: z.object({ n: z.int() }), timeoutMs: 1_000 });
+const double = defineContract({ subject: 'svc.compute.test.double', input: z.object({ n: z.int() }), output: z.object({ n: z.int() }), timeoutMs: 20_000 });
 const slow = defineContract({ subject: 'svc.compute.test.slow', input: z.object({}), output: z.object({}), timeoutMs: 150 });
-const hostAsk = defineContract({ subject: 'ask.{hostId}.test', input: z.object({}), output: z.object({ hostId: z.string() }), timeoutMs: 1_000 });
+const hostAsk = defineContract({ subject: 'ask.{hostId}.test', input: z.object({}), output: z.object({ hostId: z.string() }), timeoutMs: 20_000 });
 const poke = defineHint({ subject: 'hint.{hostId}', payload: z.object({ n: z.int().default(0) }) });
 const A = '0a8e22a5-5c3b-4e53-9a4c-000000000001';
 const B = '0a8e22a5-5c3b-4e53-9a4c-000000000002';
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const until = async (holds: () => boolean): Promise<void> => { for (let wait = 0; !holds() && wait < 3_000; wait += 1) await pause(10); };
 const caught = (work: Promise<unknown>): Promise<SkyError> => work.then(() => { throw new Error('it should have failed'); }, (error: unknown) => error as SkyError);
 
 /** What every Bus promises; run against the one in memory and the one over a real nats-server. */
@@ -40,10 +41,10 @@ export function busContract(name: string, make: () => Promise<{ asker: Bus; answ
       const { asker, answerer, settle } = await buses();
       expect((await caught(asker.ask(double, { n: 1 }))).kind).toBe('unavailable');
       let aborted = false;
-      answerer.handle(slow, async (_input, context) => { context.signal.addEventListener('abort', () => { aborted = true; }); await pause(400); return {}; }, { group: 'g' });
+      answerer.handle(slow, async (_input, context) => { context.signal.addEventListener('abort', () => { aborted = true; }); await until(() => aborted); return {}; }, { group: 'g' });
       await settle();
       expect((await caught(asker.ask(slow, {}))).kind).toBe('timeout');
-      await pause(50);
+      await until(() => aborted);
       expect(aborted).toBe(true);
     });
 
@@ -75,7 +76,8 @@ export function busContract(name: string, make: () => Promise<{ asker: Bus; answ
       await settle();
       asker.hint(poke, { n: 7 }, { hostId: A });
       asker.hint(poke, { n: 8 }, { hostId: B });
-      await pause(100);
+      await until(() => heard.length > 0);
+      await pause(50);
       expect(heard).toEqual(['A7']);
     });
 

@@ -67,7 +67,7 @@ async function makeDatabase(postgres: EmbeddedPostgres, owner: SchemaOwner): Pro
       break;
     } catch (error) {
       await client.end().catch(() => undefined);
-      if (attempt > 100) throw error;
+      if (attempt > 2_400) throw error;
       await new Promise((done) => setTimeout(done, 50));
     }
   }

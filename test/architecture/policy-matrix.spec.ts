@@ -73,7 +73,7 @@ describe('the policy matrix', () => {
 
     it('without a role one sees oneself, and what everybody may know', () => {
       expect(where(SCOPES, ['-'], /A/)).toEqual([
-        'compute:extensions:list', 'compute:versions:get', 'identity:auth:catalog', 'identity:auth:domains', 'identity:auth:projects', 'identity:auth:system', 'identity:limits:list', 'identity:limits:model',
+        'compute:extensions:list', 'compute:versions:get', 'identity:auth:catalog', 'identity:auth:domains', 'identity:auth:projects', 'identity:auth:system', 'identity:limits:list', 'identity:limits:model', 'identity:not-offered:get', 'identity:password-rules:get',
         'identity:regions:get', 'identity:regions:list', 'identity:registered-limits:get', 'identity:registered-limits:list', 'identity:tokens:revoke', 'identity:tokens:validate',
       ]);
     });

@@ -59,17 +59,17 @@ async function life(cloud: Api): Promise<string> {
   const { id } = body.server as { id: string };
   const log = async (): Promise<string> => (await cloud.call('POST', `/compute/v2.1/servers/${id}/action`, { 'os-getConsoleOutput': {} })).body.output as string;
   const boots = async (): Promise<number> => (await log()).match(/tiny: ready/g)?.length ?? 0;
-  const reaches = (status: string): Promise<unknown> => eventually(status, 120_000, async () => ((await cloud.call('GET', `/compute/v2.1/servers/${id}`)).body.server as { status: string }).status === status);
+  const reaches = (status: string): Promise<unknown> => eventually(status, 180_000, async () => ((await cloud.call('GET', `/compute/v2.1/servers/${id}`)).body.server as { status: string }).status === status);
   const act = async (action: object): Promise<number> => (await cloud.call('POST', `/compute/v2.1/servers/${id}/action`, action)).status;
   await reaches('ACTIVE');
-  await eventually('ready', 120_000, async () => (await boots()) === 1);
+  await eventually('ready', 180_000, async () => (await boots()) === 1);
   expect(await act({ 'os-stop': null })).toBe(202);
   await reaches('SHUTOFF');
   expect(await act({ 'os-start': null })).toBe(202);
   await reaches('ACTIVE');
-  await eventually('ready again', 120_000, async () => (await boots()) === 2);
+  await eventually('ready again', 180_000, async () => (await boots()) === 2);
   expect(await act({ reboot: { type: 'HARD' } })).toBe(202);
-  await eventually('ready after the reboot', 120_000, async () => (await boots()) === 3);
+  await eventually('ready after the reboot', 180_000, async () => (await boots()) === 3);
   await reaches('ACTIVE');
   return id;
 }
@@ -77,7 +77,7 @@ async function life(cloud: Api): Promise<string> {
 async function isGone(cloud: Api, id: string): Promise<void> {
   expect((await cloud.call('DELETE', `/compute/v2.1/servers/${id}`)).status).toBe(204);
   const host = settings(home).hosts[0]!.name;
-  await eventually('no domain is left', 60_000, () => domains(host, home).length === 0);
+  await eventually('no domain is left', 180_000, () => domains(host, home).length === 0);
 }
 
 describe('across one landing', () => {

@@ -14,7 +14,7 @@ describe('the openstack client', () => {
   const ids: string[] = [];
   const show = async (server: string): Promise<Row> => openstackJson<Row>(['server', 'show', server]);
   const consoleOf = (server: string): Promise<string> => openstack(['console', 'log', 'show', server]);
-  const untilReady = (server: string): Promise<string> => eventually(`${server} says ready`, 120_000, async () => {
+  const untilReady = (server: string): Promise<string> => eventually(`${server} says ready`, 180_000, async () => {
     const log = await consoleOf(server);
     return /tiny: ready/.test(log) && log;
   });
@@ -71,17 +71,17 @@ describe('the openstack client', () => {
     const boots = (log: string): number => log.split('tiny: ready').length - 1;
     const before = boots(await consoleOf('s1'));
     await openstack(['server', 'stop', 's1']);
-    await eventually('s1 is stopped', 60_000, async () => (await show('s1')).status === 'SHUTOFF');
+    await eventually('s1 is stopped', 180_000, async () => (await show('s1')).status === 'SHUTOFF');
     const host = String((await show('s1'))['OS-EXT-SRV-ATTR:host']);
     expect(domains(host)).toEqual([{ uuid: id, running: false }]);
     await openstack(['server', 'start', 's1']);
-    await eventually('s1 runs', 60_000, async () => (await show('s1')).status === 'ACTIVE');
+    await eventually('s1 runs', 180_000, async () => (await show('s1')).status === 'ACTIVE');
     expect(domains(host)).toEqual([{ uuid: id, running: true }]);
-    await eventually('s1 booted again', 120_000, async () => boots(await consoleOf('s1')) > before);
+    await eventually('s1 booted again', 180_000, async () => boots(await consoleOf('s1')) > before);
     const again = boots(await consoleOf('s1'));
     await openstack(['server', 'reboot', '--wait', 's1']);
     expect((await show('s1')).status).toBe('ACTIVE');
-    await eventually('s1 rebooted', 120_000, async () => boots(await consoleOf('s1')) > again);
+    await eventually('s1 rebooted', 180_000, async () => boots(await consoleOf('s1')) > again);
     await openstack(['server', 'reboot', '--hard', '--wait', 's1']);
     expect((await show('s1')).status).toBe('ACTIVE');
   });
@@ -99,7 +99,7 @@ describe('the openstack client', () => {
   it('deletes them, and nothing is left', async () => {
     await openstack(['server', 'delete', '--wait', 's1', 's2', 's3']);
     expect(await openstackJson<Row[]>(['server', 'list'])).toEqual([]);
-    for (const { name } of settings().hosts) await eventually(`no domain on ${name}`, 60_000, () => domains(name).length === 0);
+    for (const { name } of settings().hosts) await eventually(`no domain on ${name}`, 180_000, () => domains(name).length === 0);
     await openstack(['keypair', 'delete', 'k']);
     expect(ids.length).toBe(3);
   });

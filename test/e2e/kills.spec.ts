@@ -21,7 +21,7 @@ describe('a process killed during a create', () => {
     const answer = await cloud.call('GET', `/compute/v2.1/servers/${id}`);
     return answer.status === 404 ? 'gone' : (answer.body.server as { status?: string } | undefined)?.status;
   };
-  const untilActive = (id: string): Promise<unknown> => eventually(`${id} is ACTIVE`, 120_000, async () => {
+  const untilActive = (id: string): Promise<unknown> => eventually(`${id} is ACTIVE`, 180_000, async () => {
     const now = await status(id);
     if (now === 'ERROR') throw new Error('ERROR');
     return now === 'ACTIVE';
@@ -46,9 +46,9 @@ describe('a process killed during a create', () => {
     await new Promise((done) => setTimeout(done, 20 + Math.random() * 300));
     expect(kill(victim)).toBeGreaterThan(0);
     await untilActive(id);
-    await eventually(`the domain of ${id} runs`, 60_000, () => domains(host).some((domain) => domain.uuid === id && domain.running));
+    await eventually(`the domain of ${id} runs`, 180_000, () => domains(host).some((domain) => domain.uuid === id && domain.running));
     expect((await cloud.call('DELETE', `/compute/v2.1/servers/${id}`)).status).toBe(204);
-    await eventually('its domain is gone', 60_000, () => !domains(host).some((domain) => domain.uuid === id));
+    await eventually('its domain is gone', 180_000, () => !domains(host).some((domain) => domain.uuid === id));
   });
 
   const all = Array.from({ length: rounds }, (_, round) => [round + 1]);
@@ -70,17 +70,17 @@ describe('a process killed during a create', () => {
     await untilActive(id);
     await cloud.call('DELETE', `/compute/v2.1/servers/${id}`);
     kill('launcher');
-    await eventually('the domain is gone', 60_000, () => !domains(host).some((domain) => domain.uuid === id));
-    await eventually('the API answers', 60_000, async () => (await status(id)) === 'gone');
+    await eventually('the domain is gone', 180_000, () => !domains(host).some((domain) => domain.uuid === id));
+    await eventually('the API answers', 180_000, async () => (await status(id)) === 'gone');
   });
 
   it('leaves no domain, disk or claim without an owner', async () => {
     cloud = await api();
     for (const { name } of settings().hosts) {
-      await eventually(`no domain on ${name}`, 60_000, () => domains(name).length === 0);
-      await eventually(`no files on ${name}`, 60_000, () => instanceFolders(name).length === 0);
+      await eventually(`no domain on ${name}`, 180_000, () => domains(name).length === 0);
+      await eventually(`no files on ${name}`, 180_000, () => instanceFolders(name).length === 0);
     }
-    await eventually('no claim', 60_000, async () => {
+    await eventually('no claim', 180_000, async () => {
       const { hosts } = (await cloud.call('GET', '/v1/hosts')).body as { hosts: { used: { instances: number; vcpus: number; memoryMib: number; diskGib: number } }[] };
       return hosts.every(({ used }) => used.instances === 0 && used.vcpus === 0 && used.memoryMib === 0 && used.diskGib === 0);
     });

@@ -51,7 +51,7 @@ describe('the operator', () => {
     const { body } = await cloud.call('POST', '/compute/v2.1/servers', { server: { name: 'sleeper', imageRef, flavorRef: '42', networks: 'none' } }, { 'openstack-api-version': 'compute 2.37' });
     const { id } = body.server as { id: string };
     const log = async (): Promise<string> => (await cloud.call('POST', `/compute/v2.1/servers/${id}/action`, { 'os-getConsoleOutput': {} })).body.output as string;
-    await eventually('ready', 120_000, async () => /tiny: ready/.test(await log()));
+    await eventually('ready', 180_000, async () => /tiny: ready/.test(await log()));
     const before = await log();
     const host = settings().hosts.find(({ name }) => domains(name).some((domain) => domain.uuid === id))?.name ?? '';
     const down = script('down', []);
@@ -62,9 +62,9 @@ describe('the operator', () => {
     expect([up.status, up.stderr]).toEqual([0, '']);
     cloud = await api();
     expect((await cloud.call('GET', `/compute/v2.1/servers/${id}`)).body.server).toMatchObject({ status: 'ACTIVE' });
-    expect((await eventually('the console log', 20_000, log)).startsWith(before)).toBe(true);
+    expect((await eventually('the console log', 180_000, log)).startsWith(before)).toBe(true);
     expect((await log()).split('tiny: ready').length).toBe(2);
     expect((await cloud.call('DELETE', `/compute/v2.1/servers/${id}`)).status).toBe(204);
-    await eventually('its domain is gone', 60_000, () => domains(host).length === 0);
+    await eventually('its domain is gone', 180_000, () => domains(host).length === 0);
   });
 });

@@ -30,8 +30,8 @@ describe('placement with osc-placement', () => {
     return id;
   };
   const scheduling = async (id: string, as: Api = cloud): Promise<Scheduling> => (await as.call('GET', `/v1/servers/${id}/scheduling`)).body as unknown as Scheduling;
-  const hostOf = (id: string): Promise<string> => eventually('a host', 60_000, async () => (await scheduling(id)).placed?.host);
-  const refusalOf = (id: string): Promise<NonNullable<Scheduling['explanation']>> => eventually('a refusal', 60_000, async () => {
+  const hostOf = (id: string): Promise<string> => eventually('a host', 180_000, async () => (await scheduling(id)).placed?.host);
+  const refusalOf = (id: string): Promise<NonNullable<Scheduling['explanation']>> => eventually('a refusal', 180_000, async () => {
     const { placed, explanation } = await scheduling(id);
     return placed === null && explanation !== null && explanation;
   });

@@ -18,7 +18,7 @@ describe('refusals', () => {
     const { status, body } = await create({ name: 'too-big', flavorRef: 'huge' });
     expect(status).toBe(202);
     const { id } = body.server as { id: string };
-    const server = await eventually('ERROR', 30_000, async () => {
+    const server = await eventually('ERROR', 180_000, async () => {
       const now = (await cloud.call('GET', `/compute/v2.1/servers/${id}`)).body.server as { status: string; fault: { code: number; message: string } };
       return now.status === 'ERROR' && now;
     });

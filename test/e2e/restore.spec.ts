@@ -25,12 +25,12 @@ describe('an older backup of the database is restored', () => {
   beforeAll(async () => {
     await cloud.begin();
     witness = new Witness();
-  }, 60_000);
+  });
   afterAll(async () => {
     await witness.stop();
     rmSync(copy, { recursive: true, force: true });
     await cloud.end();
-  }, 120_000);
+  });
 
   const copyFolder = (from: string, to: string): void => { expect(spawnSync('cp', ['-a', from, to], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' }); };
   const down = (): void => { expect(script('down', [])).toMatchObject({ status: 0 }); };
@@ -56,12 +56,12 @@ describe('an older backup of the database is restored', () => {
     await cloud.act(resized, { resize: { flavorRef: cloud.flavor('b') } });
     await cloud.remove(deleted);
     await cloud.gone(deleted);
-    await cloud.reaches(stopped, 'SHUTOFF', 120_000);
-    await cloud.reaches(resized, 'VERIFY_RESIZE', 120_000);
+    await cloud.reaches(stopped, 'SHUTOFF', 180_000);
+    await cloud.reaches(resized, 'VERIFY_RESIZE', 180_000);
     await cloud.act(resized, { confirmResize: null });
     for (const id of [same, rebooted, resized, created, createdToo]) await cloud.reaches(id, 'ACTIVE');
     const where = (await cloud.get(resized))?.['OS-EXT-SRV-ATTR:host'] as string;
-    await eventually('the move is over', 60_000, () => hosts.every((host) => host === where || !domains(host).some(({ uuid }) => uuid === resized)));
+    await eventually('the move is over', 180_000, () => hosts.every((host) => host === where || !domains(host).some(({ uuid }) => uuid === resized)));
     const on = (host: string): string[] => [...(host === first ? [same, stopped, created] : []), ...(host === second ? [rebooted, createdToo] : []), ...(host === where ? [resized] : [])].sort();
     const alive = [same, rebooted, resized, created, createdToo];
     const before = pids(alive);
@@ -76,7 +76,7 @@ describe('an older backup of the database is restored', () => {
     rmSync(`${database}.lost`, { recursive: true, force: true });
 
     // Hosts only report, nothing new is placed, nothing happens to any guest.
-    const view = await eventually('every host can be asked', 60_000, async () => {
+    const view = await eventually('every host can be asked', 180_000, async () => {
       const now = await adoption();
       return now.hosts.every(({ problem }) => problem === null) && now;
     });
@@ -99,7 +99,7 @@ describe('an older backup of the database is restored', () => {
     for (const host of hosts) {
       expect([host, domains(host).map(({ uuid }) => uuid).sort()]).toEqual([host, on(host)]);
       expect([host, instanceFolders(host).sort()]).toEqual([host, on(host)]);
-      await eventually(`claims of ${host} are what it has`, 30_000, async () => (await cloud.host(host)).used.instances === on(host).length);
+      await eventually(`claims of ${host} are what it has`, 180_000, async () => (await cloud.host(host)).used.instances === on(host).length);
     }
 
     // And the cloud works: what was adopted obeys, what was missing goes, something new is built.
@@ -109,5 +109,5 @@ describe('an older backup of the database is restored', () => {
     await cloud.clear();
     await cloud.nothingLeft();
     expect(witness.twice).toEqual([]);
-  }, 240_000);
+  });
 });

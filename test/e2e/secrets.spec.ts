@@ -38,7 +38,7 @@ describe('a run in which secrets come by every door', () => {
     token = (await login({ name, domain: { id: 'default' } }, password, { project: { name: project, domain: { id: 'default' } } })).headers.get('x-subject-token') ?? '';
     said.set('a token\'s signature', token.split('.')[2] ?? 'none');
     expect(token.length).toBeGreaterThan(100);
-  }, 60_000);
+  });
 
   it('takes them', async () => {
     const mine = { 'x-auth-token': token };
@@ -71,7 +71,7 @@ describe('a run in which secrets come by every door', () => {
     said.set('an enrolment token', tokens[0] ?? 'none');
     await send('POST', '/v1/hosts/join', { token: secret('join-token'), hostId: 'x' });
     await send('DELETE', `/identity/v3/users/${user.id}`, undefined, mine);
-  }, 120_000);
+  });
 
   it('has none of them in any log, of any process', () => {
     for (const value of said.values()) expect(value.length).toBeGreaterThan(11);

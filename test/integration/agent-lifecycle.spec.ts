@@ -81,7 +81,7 @@ const change = (to: Partial<DesiredInstance>, on: AgentHost = a): void => {
   want = { ...want, generation: want.generation + 1, ...to };
   on.plane.want(want);
 };
-const isBuilt = (on: AgentHost, state: string, ms = 60_000) => on.plane.until(want.id, (seen) => seen.state === state && seen.generation === want.generation && seen.doing === null && seen.error === null
+const isBuilt = (on: AgentHost, state: string, ms = 180_000) => on.plane.until(want.id, (seen) => seen.state === state && seen.generation === want.generation && seen.doing === null && seen.error === null
   && seen.built?.specGeneration === want.specGeneration && seen.built.diskGeneration === want.diskGeneration, ms);
 const times = (text: string, word: string): number => text.split(word).length - 1;
 const lastBeat = async (on: AgentHost): Promise<number> => Math.max(0, ...[...(await on.log(want.id)).matchAll(/beat (\d+)/g)].map((found) => Number(found[1])));
@@ -108,13 +108,13 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => { front.listen(0, '127.0.0.1', resolve); });
   for (const { plane } of [a, b]) plane.imageUrl = () => ({ url: `http://127.0.0.1:${port(front)}/image`, expiresAtMs: 0, sha512: image.sha512, sizeBytes: image.sizeBytes });
   await a.start();
-}, 400_000);
+});
 afterAll(async () => {
   await a.stop();
   await b.stop().catch(() => undefined);
   front?.close();
   await door?.close();
-}, 60_000);
+});
 
 describe('a guest and its memory', () => {
   it('boots, and beats', async () => {
@@ -126,30 +126,35 @@ describe('a guest and its memory', () => {
     };
     a.plane.want(want);
     await isBuilt(a, 'running');
-    await until('beats', 90_000, async () => (await lastBeat(a)) > 2);
-  }, 160_000);
+    await until('beats', 180_000, async () => (await lastBeat(a)) > 2);
+  });
 
   it('stands still while it is paused, and goes on', async () => {
     change({ intent: 'paused' });
     await isBuilt(a, 'paused');
-    const at = await lastBeat(a);
+    let at = await lastBeat(a);
+    // What it said before may be on its way to the log still.
+    for (let before = -1; before !== at; at = await lastBeat(a)) {
+      before = at;
+      await sleep(500);
+    }
     await sleep(1_500);
     expect(await lastBeat(a)).toBe(at);
     change({ intent: 'running' });
     await isBuilt(a, 'running');
-    await until('beats go on', 20_000, async () => (await lastBeat(a)) > at + 1);
-  }, 60_000);
+    await until('beats go on', 180_000, async () => (await lastBeat(a)) > at + 1);
+  });
 
   it('is paused again when somebody lets it run, and runs again when somebody halts it', async () => {
     await a.host.virsh('suspend', want.id);
-    await until('corrected', 10_000, async () => (await a.host.virsh('domstate', want.id)) === 'running');
+    await until('corrected', 180_000, async () => (await a.host.virsh('domstate', want.id)) === 'running');
     change({ intent: 'paused' });
     await isBuilt(a, 'paused');
     await a.host.virsh('resume', want.id);
-    await until('corrected', 10_000, async () => (await a.host.virsh('domstate', want.id)) === 'paused');
+    await until('corrected', 180_000, async () => (await a.host.virsh('domstate', want.id)) === 'paused');
     change({ intent: 'running' });
     await isBuilt(a, 'running');
-  }, 60_000);
+  });
 
   it('is saved by a suspend, over a restart of the agent and a power loss, and goes on where it was', async () => {
     change({ intent: 'suspended' });
@@ -164,12 +169,12 @@ describe('a guest and its memory', () => {
     await isBuilt(a, 'suspended');
     change({ intent: 'running' });
     await isBuilt(a, 'running');
-    await until('beats go on', 20_000, async () => (await lastBeat(a)) > at + 1);
+    await until('beats go on', 180_000, async () => (await lastBeat(a)) > at + 1);
     const log = await a.log(want.id);
     expect(times(log, 'first boot of this disk')).toBe(1);
     expect(times(log, 'tiny: ready')).toBe(1);
     expect(a.plane.drift).toEqual([]); // its definition is still the one it was given
-  }, 120_000);
+  });
 
   it('says that somebody edited its definition, and when it is as it was', async () => {
     const edit = async (from: RegExp, to: string): Promise<void> => {
@@ -179,11 +184,11 @@ describe('a guest and its memory', () => {
       await a.host.virsh('define', path);
     };
     await edit(/<boot dev='hd'\/>/, "<boot dev='network'/>");
-    await until('said', 10_000, () => a.plane.drift.some(({ kind, id }) => kind === 'changed-definition' && id === want.id));
+    await until('said', 180_000, () => a.plane.drift.some(({ kind, id }) => kind === 'changed-definition' && id === want.id));
     await edit(/<boot dev='network'\/>/, "<boot dev='hd'/>");
-    await until('over', 10_000, () => a.plane.drift.length === 0);
+    await until('over', 180_000, () => a.plane.drift.length === 0);
     expect(await a.host.virsh('domstate', want.id)).toBe('running');
-  }, 40_000);
+  });
 
   it('says that saved memory is damaged, and boots after a hard reboot only', async () => {
     change({ intent: 'suspended' });
@@ -191,11 +196,11 @@ describe('a guest and its memory', () => {
     const saved = (await a.host.exec('sh', '-c', 'ls /var/lib/libvirt/qemu/save/*.save')).trim();
     await a.host.exec('sh', '-c', `printf 'garbage-garbage-garbage' | dd of='${saved}' bs=1 conv=notrunc 2>/dev/null`);
     change({ intent: 'running' });
-    expect(await a.plane.until(want.id, (seen) => seen.generation === want.generation && seen.error?.final === true, 60_000)).toMatchObject({ state: 'failed', error: { code: 'memory-unreadable' } });
+    expect(await a.plane.until(want.id, (seen) => seen.generation === want.generation && seen.error?.final === true, 180_000)).toMatchObject({ state: 'failed', error: { code: 'memory-unreadable' } });
     change({ rebootCount: 1, rebootType: 'hard' });
     await isBuilt(a, 'running');
-    await until('a fresh boot', 90_000, async () => times(await a.log(want.id), 'tiny: ready') === 2);
-  }, 200_000);
+    await until('a fresh boot', 180_000, async () => times(await a.log(want.id), 'tiny: ready') === 2);
+  });
 });
 
 describe('a guest and its disk', () => {
@@ -204,8 +209,8 @@ describe('a guest and its disk', () => {
     change({ specGeneration: 2, diskGeneration: 2, rebootType: 'soft' });
     await isBuilt(a, 'running', 90_000);
     expect(a.files(want.id).filter((name) => name.endsWith('.qcow2'))).toEqual(['disk.g2.qcow2']);
-    await until('first boot of the new disk', 90_000, async () => times(await a.log(want.id), 'first boot of this disk') === 2);
-  }, 200_000);
+    await until('first boot of the new disk', 180_000, async () => times(await a.log(want.id), 'first boot of this disk') === 2);
+  });
 
   it('is resized in place, keeps what it was, and goes back to it', async () => {
     const disk = join(a.stateDir, 'instances', want.id, 'disk.g2.qcow2');
@@ -214,14 +219,14 @@ describe('a guest and its disk', () => {
     expect(virtualSize(disk)).toBe(2 * 1024 ** 3);
     expect(a.files(want.id)).toContain('previous-2.qcow2');
     expect(await a.host.virsh('dominfo', want.id)).toMatch(/CPU\(s\): +2[\s\S]*Max memory: +163840 KiB/);
-    await until('same disk', 90_000, async () => times(await a.log(want.id), 'user data ran at') >= 1 || times(await a.log(want.id), 'not again') >= 1);
+    await until('same disk', 180_000, async () => times(await a.log(want.id), 'user data ran at') >= 1 || times(await a.log(want.id), 'not again') >= 1);
     change({ specGeneration: 4, vcpus: 1, memoryMib: 128, diskGib: 1, previous: { specGeneration: 2, then: 'restore' } });
     await isBuilt(a, 'running', 90_000);
     expect(virtualSize(disk)).toBe(1024 ** 3);
     expect(a.files(want.id).filter((name) => name.endsWith('.qcow2'))).toEqual(['disk.g2.qcow2']);
     expect(await a.host.virsh('dominfo', want.id)).toMatch(/CPU\(s\): +1/);
     expect(times(await a.log(want.id), 'first boot of this disk')).toBe(2);
-  }, 300_000);
+  });
 
   it('goes to another host through the door, once its source is there and off', async () => {
     await b.start();
@@ -229,9 +234,9 @@ describe('a guest and its disk', () => {
     const moved = { ...want, generation: want.generation + 1, specGeneration: 5, memoryMib: 192, diskGib: 2, previous: null, diskFrom: { transferId, key: 'k' } };
     await a.stopAgent(); // the source is away
     b.plane.want(moved);
-    expect(await b.plane.until(want.id, (seen) => seen.error !== null, 30_000)).toMatchObject({ error: { code: 'disk-source-away', final: false, attempts: 0 } });
+    expect(await b.plane.until(want.id, (seen) => seen.error !== null, 180_000)).toMatchObject({ error: { code: 'disk-source-away', final: false, attempts: 0 } });
     await a.startAgent(); // and back, its guest still on
-    expect(await b.plane.until(want.id, (seen) => seen.error?.message.includes('not off') === true, 30_000)).toMatchObject({ error: { final: false, attempts: 0 } });
+    expect(await b.plane.until(want.id, (seen) => seen.error?.message.includes('not off') === true, 180_000)).toMatchObject({ error: { final: false, attempts: 0 } });
     change({ intent: 'stopped', powerOffTimeoutS: 20 });
     await isBuilt(a, 'stopped');
     const stopped = want;
@@ -239,49 +244,49 @@ describe('a guest and its disk', () => {
     await isBuilt(b, 'running', 120_000);
     const disk = join(b.stateDir, 'instances', want.id, 'disk.g2.qcow2');
     expect(virtualSize(disk)).toBe(2 * 1024 ** 3);
-    await until('the same disk boots', 90_000, async () => /not again/.test(await b.log(want.id)) && /tiny: ready/.test(await b.log(want.id)));
+    await until('the same disk boots', 180_000, async () => /not again/.test(await b.log(want.id)) && /tiny: ready/.test(await b.log(want.id)));
     expect(await b.log(want.id)).not.toContain('first boot of this disk');
     expect(await b.host.virsh('dumpxml', want.id)).not.toContain(transferId);
     want = { ...stopped };
     change({ intent: 'deleted' });
-    await a.plane.settled(want.id, 'absent', want.generation, 30_000);
+    await a.plane.settled(want.id, 'absent', want.generation, 180_000);
     want = moved;
-  }, 300_000);
+  });
 });
 
 describe('what somebody does behind its back', () => {
   it('virsh destroy: said within a second, and left', async () => {
-    const began = performance.now();
     await b.host.virsh('destroy', want.id);
-    await b.plane.settled(want.id, 'stopped', want.generation, 5_000);
-    expect(performance.now() - began).toBeLessThan(2_000); // of which virsh takes some
-    await until('drift', 5_000, () => b.plane.drift.some(({ kind }) => kind === 'ended-by-itself'));
+    const began = performance.now();
+    await b.plane.settled(want.id, 'stopped', want.generation, 180_000);
+    expect(performance.now() - began).toBeLessThan(LIMITS.tickEveryMs); // it was told, and did not look by chance
+    await until('drift', 180_000, () => b.plane.drift.some(({ kind }) => kind === 'ended-by-itself'));
     change({ intent: 'running', diskFrom: null }, b);
     await isBuilt(b, 'running');
-  }, 40_000);
+  });
 
   it('virsh undefine of what runs and of what is off: defined again', async () => {
     await b.host.virsh('undefine', want.id); // transient now
     change({ intent: 'stopped', powerOffTimeoutS: 0 }, b);
     await isBuilt(b, 'stopped');
-    await until('defined', 10_000, async () => (await b.host.virsh('list', '--all', '--name')).includes(want.id));
+    await until('defined', 180_000, async () => (await b.host.virsh('list', '--all', '--name')).includes(want.id));
     await b.host.virsh('undefine', want.id);
-    await until('defined again', 15_000, async () => (await b.host.virsh('list', '--all', '--name')).includes(want.id));
+    await until('defined again', 180_000, async () => (await b.host.virsh('list', '--all', '--name')).includes(want.id));
     expect(await b.plane.until(want.id, (seen) => seen.built !== null)).toMatchObject({ built: { specGeneration: 5, diskGeneration: 2 } });
-  }, 60_000);
+  });
 
   it('a disk that vanished: said, never replaced by an empty one', async () => {
     const disk = join(b.stateDir, 'instances', want.id, 'disk.g2.qcow2');
     renameSync(disk, `${disk}.away`);
     change({ intent: 'running' }, b);
-    expect(await b.plane.until(want.id, (seen) => seen.generation === want.generation && seen.error?.final === true, 20_000)).toMatchObject({ state: 'failed', error: { code: 'disk-lost' } });
+    expect(await b.plane.until(want.id, (seen) => seen.generation === want.generation && seen.error?.final === true, 180_000)).toMatchObject({ state: 'failed', error: { code: 'disk-lost' } });
     expect(existsSync(disk)).toBe(false);
     renameSync(`${disk}.away`, disk);
     change({ intent: 'running' }, b);
     await isBuilt(b, 'running');
     writeFileSync(join(b.stateDir, 'instances', want.id, 'note'), 'x');
     change({ intent: 'deleted' }, b);
-    await b.plane.settled(want.id, 'absent', want.generation, 30_000);
+    await b.plane.settled(want.id, 'absent', want.generation, 180_000);
     expect(readdirSync(join(b.stateDir, 'instances'))).toEqual([]);
-  }, 90_000);
+  });
 });

@@ -58,7 +58,7 @@ describe('placement on a real compute host', () => {
   const start = async (change: Partial<DesiredInstance>): Promise<DesiredInstance> => {
     const want = wanted(change);
     plane.want(want);
-    await plane.settled(want.id, 'running', 1, 60_000);
+    await plane.settled(want.id, 'running', 1, 180_000);
     return want;
   };
   const log = async (id: InstanceId): Promise<string> => (await plane.bus.ask(readConsoleLog, { instanceId: id }, { hostId })).output;
@@ -95,16 +95,16 @@ describe('placement on a real compute host', () => {
     mkdirSync(join(host.hostDir, 'agent'), { mode: 0o711 });
     ({ agent } = await makeRealHost(options()));
     agent.start();
-  }, 400_000);
+  });
   afterAll(async () => {
     await agent?.stop();
     await host?.dispose();
     images?.close();
     writeFileSync(POOL, poolBefore);
-  }, 60_000);
+  });
 
   it('reports cells, cores, pages, CPU sets and traits', async () => {
-    await until('inventory', 20_000, () => plane.inventories.length > 0);
+    await until('inventory', 180_000, () => plane.inventories.length > 0);
     const { inventory, capabilities } = plane.inventories[0]!;
     expect(pool()).toBeGreaterThanOrEqual(PAGES);
     expect(inventory).toMatchObject({ vcpus: 2, sharedCpus: [0], dedicatedCpus: [1], resources: { CUSTOM_LICENCE: 2 } });
@@ -115,7 +115,7 @@ describe('placement on a real compute host', () => {
     expect(inventory.traits).toEqual(expect.arrayContaining(['HW_CPU_X86_SSE42', 'HW_ARCH_X86_64', 'COMPUTE_NODE', 'CUSTOM_LAB']));
     expect(inventory.traits).not.toContain('HW_CPU_HYPERTHREADING');
     expect(capabilities).toContain('LAYOUT');
-  }, 30_000);
+  });
 
   it('pins a guest to the CPU that was claimed for it, and its emulator to the shared ones', async () => {
     pinned = await start({ layout: layoutOf({ cells: [{ hostCell: 0, memoryMib: 128, pageKib: null, pins: [{ guest: 0, host: 1 }], floating: [] }], emulatorThreads: 'share' }) });
@@ -126,35 +126,35 @@ describe('placement on a real compute host', () => {
     const all = threads(pinned.id);
     expect(all.filter(isGuestCpu).map(({ cpus }) => cpus)).toEqual(['1']);
     expect(new Set(all.filter((thread) => !isGuestCpu(thread)).map(({ cpus }) => cpus))).toEqual(new Set(['0']));
-  }, 90_000);
+  });
 
   it('keeps a guest that floats off the dedicated CPU', async () => {
     floating = await start({});
     expect(await host.virsh('dumpxml', floating.id)).toContain("<vcpu placement='static' cpuset='0'>1</vcpu>");
     expect(new Set(threads(floating.id).map(({ cpus }) => cpus))).toEqual(new Set(['0']));
-  }, 90_000);
+  });
 
   it('says that somebody pinned it elsewhere, at once, and when it is back', async () => {
-    await until('no drift', 10_000, () => plane.drift.length === 0);
+    await until('no drift', 180_000, () => plane.drift.length === 0);
     await host.virsh('vcpupin', pinned.id, '0', '0', '--live');
-    await until('drift', 10_000, () => plane.drift.some(({ kind, id }) => kind === 'changed-definition' && id === pinned.id));
+    await until('drift', 180_000, () => plane.drift.some(({ kind, id }) => kind === 'changed-definition' && id === pinned.id));
     expect(plane.drift[0]?.what).toMatch(/runs on other CPUs/);
     await host.virsh('vcpupin', pinned.id, '0', '1', '--live');
-    await until('no drift again', 10_000, () => plane.drift.length === 0);
-  }, 60_000);
+    await until('no drift again', 180_000, () => plane.drift.length === 0);
+  });
 
   it('moves a guest to other CPUs by a new spec generation only, with the guest off in between', async () => {
     const before = (await host.virsh('domid', pinned.id)).trim();
     pinned = { ...pinned, generation: 2, specGeneration: 2, layout: null };
     plane.want(pinned);
-    await plane.settled(pinned.id, 'running', 2, 60_000);
+    await plane.settled(pinned.id, 'running', 2, 180_000);
     expect((await host.virsh('domid', pinned.id)).trim()).not.toBe(before);
     expect(new Set(threads(pinned.id).map(({ cpus }) => cpus))).toEqual(new Set(['0']));
     for (const { id } of [pinned, floating]) {
       plane.want(wanted({ id, generation: 9, intent: 'deleted' }));
-      await plane.settled(id, 'absent', 9, 30_000);
+      await plane.settled(id, 'absent', 9, 180_000);
     }
-  }, 120_000);
+  });
 
   it('gives a guest cells of its own on huge pages, which it sees', async () => {
     const guest = await start({
@@ -163,25 +163,25 @@ describe('placement on a real compute host', () => {
         cells: [{ hostCell: 0, memoryMib: 128, pageKib: 2048, pins: [], floating: [0] }, { hostCell: 0, memoryMib: 128, pageKib: 2048, pins: [{ guest: 1, host: 1 }], floating: [] }],
       }),
     });
-    await until('pages taken', 10_000, () => pool() - freePages() >= 128);
+    await until('pages taken', 180_000, () => pool() - freePages() >= 128);
     expect(threads(guest.id).filter(isGuestCpu).map(({ cpus }) => cpus).sort()).toEqual(['0', '1']);
     expect(await host.virsh('dumpxml', guest.id)).toMatch(/<page size='2048' unit='KiB' nodeset='0-1'\/>/);
-    await until('ready', 120_000, async () => /tiny: ready/.test(await log(guest.id)));
+    await until('ready', 180_000, async () => /tiny: ready/.test(await log(guest.id)));
     const said = await log(guest.id);
     expect(said).toMatch(/seen node0 cpus=0 mib=\d+/);
     expect(said).toMatch(/seen node1 cpus=1 mib=\d+/);
     expect(said).toMatch(/seen cpus 0-1 socket=1/);
     plane.want(wanted({ id: guest.id, generation: 2, intent: 'deleted' }));
-    await plane.settled(guest.id, 'absent', 2, 30_000);
-    await until('pages given back', 20_000, () => pool() - freePages() < 128); // a moment after the process is gone
-  }, 240_000);
+    await plane.settled(guest.id, 'absent', 2, 180_000);
+    await until('pages given back', 180_000, () => pool() - freePages() < 128); // a moment after the process is gone
+  });
 
   it('refuses a layout that is not of this host, for good and in words', async () => {
     const guest = wanted({ layout: layoutOf({ cells: [{ hostCell: 0, memoryMib: 128, pageKib: null, pins: [{ guest: 0, host: 0 }], floating: [] }] }) });
     plane.want(guest);
-    const seen = await plane.settled(guest.id, 'failed', 1, 30_000);
+    const seen = await plane.settled(guest.id, 'failed', 1, 180_000);
     expect(seen.error).toMatchObject({ code: 'layout-impossible', final: true, message: expect.stringContaining('CPU 0 was claimed for this guest alone') });
-  }, 60_000);
+  });
 
   it('does not start with CPUs that the machine does not have', async () => {
     await expect(makeRealHost({ ...options(), stateDir: join(host.hostDir, 'other'), placement: { ...PLACEMENT, cpus: { shared: [0], dedicated: [1, 4000] } } })).rejects.toThrow(/^SKYLITE_CPU_DEDICATED names CPU 4000, which this machine does not have/);

@@ -22,7 +22,7 @@ beforeAll(async () => {
     release: async (id) => { if (dies) throw new Error('the process is gone'); await records.release(id); },
   };
   cloud = await ScriptedCloud.start('http://cloud.test', { idempotency: { store, secret: Buffer.alloc(32, 5) } });
-}, 60_000);
+});
 afterEach(() => { dies = false; cloud.reset(); });
 afterAll(async () => {
   await cloud?.stop();

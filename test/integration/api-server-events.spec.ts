@@ -33,7 +33,7 @@ describe('the openstack client', () => {
   });
   const events = async (as: 'member' | 'admin', version: string, ...command: string[]) => {
     const { stdout } = await promisify(execFile)('openstack', ['--os-auth-type', 'admin_token', '--os-endpoint', `${base}/compute/v2.1`, '--os-token', cloud.token(as), '--os-compute-api-version', version, 'server', 'event', ...command, '-f', 'json'],
-      { env: { PATH: process.env['PATH'] ?? '', HOME: home, LANG: 'C.UTF-8' }, timeout: 60_000 });
+      { env: { PATH: process.env['PATH'] ?? '', HOME: home, LANG: 'C.UTF-8' }, timeout: 180_000 });
     return JSON.parse(stdout) as any; // eslint-disable-line @typescript-eslint/no-explicit-any -- answers as people see them
   };
 
@@ -43,10 +43,10 @@ describe('the openstack client', () => {
       { 'Request ID': 'req-1', 'Server ID': SERVER_ID, Action: 'create', 'Start Time': '2026-01-01T00:00:01.000000' },
     ]);
     expect((await events('member', '2.66', 'list', '--limit', '1', '--marker', 'req-2', '--changes-since', '2026-01-01T00:00:00Z', '--changes-before', '2027-01-01T00:00:00Z', SERVER_ID)).map((each: Record<string, string>) => each['Request ID'])).toEqual(['req-1']);
-  }, 60_000);
+  });
 
   it('shows one with its steps: to admins always, to everyone from 2.51 on', async () => {
     expect((await events('admin', '2.1', 'show', SERVER_ID, 'req-1')).events).toEqual([{ event: 'claim-host', start_time: '2026-01-01T00:00:01.000000', finish_time: '2026-01-01T00:00:01.000000', result: 'Success', traceback: null }]);
     expect((await events('member', '2.51', 'show', SERVER_ID, 'req-1')).events).toEqual([{ event: 'claim-host', start_time: '2026-01-01T00:00:01.000000', finish_time: '2026-01-01T00:00:01.000000', result: 'Success' }]);
-  }, 60_000);
+  });
 });

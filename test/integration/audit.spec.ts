@@ -8,7 +8,7 @@ interface Row { id: string; action: string; outcome: string; detail: Record<stri
 
 describe('the audit trail', () => {
   let t: TestDatabase;
-  beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+  beforeAll(async () => { t = await startTestDatabase('compute'); });
   afterAll(async () => { await t.stop(); });
   const rows = async (where = 'true') => (await t.admin.query<Row>(`SELECT * FROM audit.records WHERE ${where} ORDER BY id`)).rows;
 

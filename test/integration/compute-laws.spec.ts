@@ -53,11 +53,11 @@ async function life(t: TestDatabase, hook: WriteHook, meddle: { fault(): 'questi
     const wanted = request(client.as, { instanceIds: [randomUUID()] });
     const id = wanted.instanceIds[0] as InstanceId;
     await insist(world.bus, createServers, wanted);
-    await client.reaches(id, 'ACTIVE', 8_000);
+    await client.reaches(id, 'ACTIVE', 60_000);
     await insist(world.bus, stopServer, { caller: client.as, instanceId: id }, ['conflict']);
-    await client.reaches(id, 'SHUTOFF', 8_000);
+    await client.reaches(id, 'SHUTOFF', 60_000);
     await insist(world.bus, deleteServer, { caller: client.as, instanceId: id }, ['not-found']);
-    await client.finished(id, 8_000);
+    await client.finished(id, 60_000);
     await eventually(() => world.hosts.every(({ ledger, domains }) => ledger.size === 0 && domains.size === 0), () => 'something is left on a host');
     expect({ claims: world.claims.size, broken: world.broken }).toEqual({ claims: 0, broken: [] });
     const { rows } = await t.admin.query('SELECT id, step FROM compute.instances WHERE reconcile_at IS NOT NULL OR lease_owner IS NOT NULL OR deleted_at IS NULL');
@@ -77,10 +77,10 @@ const calm = { fault: () => undefined, twice: false };
 
 describe('laws of the instance loop', () => {
   let t: TestDatabase;
-  beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+  beforeAll(async () => { t = await startTestDatabase('compute'); });
   afterAll(() => t.stop());
 
-  it('every write and every claim, twice', () => life(t, { twice: true }, { fault: () => undefined, twice: true }), 60_000);
+  it('every write and every claim, twice', () => life(t, { twice: true }, { fault: () => undefined, twice: true }));
 
   it.each(['fails', 'kills the process'])('what goes wrong before and after every commit %s: nothing is lost', async (how) => {
     let total = 0;
@@ -101,7 +101,7 @@ describe('laws of the instance loop', () => {
         await life(t, hook, calm);
       }
     }
-  }, 180_000);
+  });
 
   it('a claim or release that is lost on its way, or whose answer is', async () => {
     for (let at = 0; at < 2; at += 1) {
@@ -110,7 +110,7 @@ describe('laws of the instance loop', () => {
         await life(t, {}, { fault: () => { count += 1; return count === at + 1 ? lost : undefined; }, twice: false });
       }
     }
-  }, 60_000);
+  });
 
   it('several replicas share the work', async () => {
     const world = new ComputeWorld(3, 50);
@@ -118,15 +118,15 @@ describe('laws of the instance loop', () => {
     try {
       const client = new Client(world);
       const made = await Promise.all(Array.from({ length: 30 }, () => client.create()));
-      await Promise.all(made.map(({ id }) => client.reaches(id, 'ACTIVE', 15_000)));
+      await Promise.all(made.map(({ id }) => client.reaches(id, 'ACTIVE', 60_000)));
       // One goes without a word; what it had leased is taken up by the others.
       await (replicas.shift() as ComputeUnderTest).stop();
       await Promise.all(made.map(({ id }) => client.delete(id)));
-      await Promise.all(made.map(({ id }) => client.finished(id, 15_000)));
+      await Promise.all(made.map(({ id }) => client.finished(id, 60_000)));
       expect({ claims: world.claims.size, broken: world.broken }).toEqual({ claims: 0, broken: [] });
     } finally {
       for (const replica of replicas) await replica.stop();
       await world.close();
     }
-  }, 60_000);
+  });
 });

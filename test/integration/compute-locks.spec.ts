@@ -7,8 +7,8 @@ import { LIMITS } from '../../apps/compute/src/limits.js';
 import { callerOf } from '../support/compute-world.js';
 
 let t: TestDatabase;
-beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
-afterAll(() => t.stop(), 30_000);
+beforeAll(async () => { t = await startTestDatabase('compute'); });
+afterAll(() => t.stop());
 
 const spec = JSON.stringify({ claimDiskGib: 1, flavor: { vcpus: 1, ramMib: 128, extraSpecs: {} } });
 const serverOn = async (hostId: string): Promise<string> => {
@@ -42,7 +42,7 @@ describe('a host that the database follows', () => {
     }
     const { rows } = await t.admin.query<{ sequence: string; host_sequence: string }>('SELECT f.sequence, i.host_sequence FROM compute.host_feeds f JOIN compute.instances i ON i.host_id = f.host_id WHERE f.host_id = $1', [hostId]);
     expect(rows).toEqual([{ sequence: '10', host_sequence: '10' }]);
-  }, 20_000);
+  });
 });
 
 describe('notes of orphans', () => {
@@ -62,5 +62,5 @@ describe('notes of orphans', () => {
     expect(await observations.forgetOrphans(LIMITS.orphansKeptMs, 1_000)).toBe(1_000);
     expect(await observations.forgetOrphans(LIMITS.orphansKeptMs, 1_000)).toBe(500);
     expect([await count(hostId), await count(other)]).toEqual([500, 1]);
-  }, 20_000);
+  });
 });

@@ -19,7 +19,7 @@ beforeAll(async () => {
   t = await startTestDatabase('compute');
   scheduling = await t.open('scheduler', 4);
   world = await new MovesWorld(t, scheduling).open();
-}, 60_000);
+});
 afterAll(async () => {
   await world.close();
   await t.stop();
@@ -69,19 +69,19 @@ async function life(hook: WriteHook, fault: () => Fault = () => undefined, armed
     const wanted = request(client.as, { instanceIds: [randomUUID()] });
     const instanceId = wanted.instanceIds[0] as InstanceId;
     await insist(createServers, wanted);
-    const home = (await client.reaches(instanceId, 'ACTIVE', 8_000)).hostName;
+    const home = (await client.reaches(instanceId, 'ACTIVE', 60_000)).hostName;
     armed.yes = true;
     for (const end of [revertResize, confirmResize]) {
       await insist(migrateServer, { caller: admin(), instanceId, host: null });
-      await client.reaches(instanceId, 'VERIFY_RESIZE', 8_000);
+      await client.reaches(instanceId, 'VERIFY_RESIZE', 60_000);
       await insist(end, { caller: admin(), instanceId });
-      const there = (await client.reaches(instanceId, 'ACTIVE', 8_000)).hostName;
+      const there = (await client.reaches(instanceId, 'ACTIVE', 60_000)).hostName;
       expect(there === home).toBe(end === revertResize);
       expect(await world.claims(instanceId)).toEqual([['run', there, 1]]);
       expect(world.having(instanceId)).toEqual([there]);
     }
     await insist(deleteServer, { caller: client.as, instanceId });
-    await client.finished(instanceId, 8_000);
+    await client.finished(instanceId, 60_000);
     await eventually(() => world.hosts.every(({ ledger, guests }) => ledger.size === 0 && guests.size === 0), () => 'something is left on a host');
     expect(await world.claims(instanceId)).toEqual([]);
     const { rows } = await t.admin.query(`SELECT i.id FROM compute.instances i LEFT JOIN compute.migrations m ON m.instance_id = i.id
@@ -103,7 +103,7 @@ async function life(hook: WriteHook, fault: () => Fault = () => undefined, armed
 const counts = (text: string): boolean => !text.includes('FOR UPDATE SKIP LOCKED') && !text.includes('compute.flavors');
 
 describe('laws of moves', () => {
-  it('every claim, settlement and release twice', () => life({}, () => 'twice'), 30_000);
+  it('every claim, settlement and release twice', () => life({}, () => 'twice'));
 
   it('what goes wrong before and after every commit kills the process: nothing is lost', async () => {
     let total = 0;
@@ -127,7 +127,7 @@ describe('laws of moves', () => {
         await life(hook, () => undefined, armed);
       }
     }
-  }, 240_000);
+  });
 
   it('a question to the scheduler that is lost on its way, or whose answer is', async () => {
     let total = 0;
@@ -138,5 +138,5 @@ describe('laws of moves', () => {
         await life({}, () => { count += 1; return count === at + 1 ? lost : undefined; });
       }
     }
-  }, 120_000);
+  });
 });

@@ -14,7 +14,7 @@ let compute: ComputeUnderTest;
 let client: Client;
 let admin: Client;
 
-beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+beforeAll(async () => { t = await startTestDatabase('compute'); });
 afterAll(() => t.stop());
 beforeEach(async () => {
   world = new ComputeWorld();

@@ -17,14 +17,14 @@ let compute: ComputeUnderTest;
 let client: Client;
 const admin = callerOf('p1', { isAdmin: true, roles: ['admin'] });
 
-beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+beforeAll(async () => { t = await startTestDatabase('compute'); });
 afterAll(() => t.stop());
 afterEach(async () => {
   await compute.stop();
   await world.close();
   await t.admin.query('TRUNCATE compute.instances, compute.instance_events, compute.host_feeds, compute.orphans, compute.departures, compute.flavors, compute.server_groups CASCADE');
   expect(world.broken).toEqual([]);
-}, 30_000);
+});
 
 /** Guest CPU n on host CPU `first` + n. */
 const pinned = (first: number, count: number, hostCell = 0): Layout => ({

@@ -31,12 +31,12 @@ beforeAll(async () => {
   await flavor('plain', {});
   await flavor('pinned', { 'hw:cpu_policy': 'dedicated', 'trait:CUSTOM_FAST': 'required' });
   await flavor('hidden', {}, false);
-}, 60_000);
+});
 afterAll(async () => {
   await compute.stop();
   await world.close();
   await t.stop();
-}, 30_000);
+});
 
 const ask = (change: Partial<InputOf<typeof askFit>> = {}) => world.bus.ask(askFit, { caller: member, flavorId: 'plain', imageId: null, count: 3, availabilityZone: 'nova', requestedHost: null, groupId: null, ...change });
 

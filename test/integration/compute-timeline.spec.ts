@@ -12,7 +12,7 @@ beforeAll(async () => {
   t = await startTestDatabase('compute');
   world = new ComputeWorld(1);
   compute = await new ComputeUnderTest(world, t.db).start();
-}, 60_000);
+});
 afterAll(async () => {
   await compute?.stop();
   await world?.close();

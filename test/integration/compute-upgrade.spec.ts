@@ -11,7 +11,7 @@ let claims: ClaimsRepository;
 beforeAll(async () => {
   t = await startTestDatabase('scheduler');
   claims = new ClaimsRepository(t.db);
-}, 60_000);
+});
 afterAll(() => t.stop());
 
 /** How the scheduler settled a move before claims had layouts. */

@@ -14,7 +14,7 @@ let world: ComputeWorld;
 let compute: ComputeUnderTest | undefined;
 let client: Client;
 
-beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+beforeAll(async () => { t = await startTestDatabase('compute'); });
 afterAll(() => t.stop());
 beforeEach(() => {
   world = new ComputeWorld();
@@ -66,7 +66,7 @@ describe('the life of a server', () => {
   it('boots with three commits of its own: create, hand over, report', async () => {
     const writes: string[] = [];
     const db = watched(t.db, { after: (text, rows) => { if (rows > 0) writes.push(text.slice(0, 60)); } });
-    compute = await new ComputeUnderTest(world, db, { ...FAST, leaseMs: 15_000, waitTickMs: 10_000, nudgeAfterMs: 60_000, loopPollMs: 10_000 }).start();
+    compute = await new ComputeUnderTest(world, db, { ...FAST, leaseMs: 600_000, waitTickMs: 600_000, nudgeAfterMs: 600_000, loopPollMs: 600_000 }).start();
     const first = await client.create();
     await client.reaches(first.id, 'ACTIVE');
     await new Promise((done) => setTimeout(done, 100));
@@ -121,7 +121,7 @@ describe('the life of a server', () => {
 
   it('gives back a claim whose answer never came, and can be started again', async () => {
     world.schedulerStammers = true;
-    await serve({ ...FAST, claimDeadlineMs: 100 });
+    await serve({ ...FAST, claimDeadlineMs: 1_000 });
     const made = await client.create();
     expect((await client.reaches(made.id, 'ERROR')).fault?.message).toMatch(/^Placement gave no answer but errors/);
     await eventually(() => world.claims.size === 0, () => 'the claim is held still');
@@ -132,9 +132,10 @@ describe('the life of a server', () => {
 
   it('waits for what is out of reach, says so, and never makes it an ERROR', async () => {
     world.schedulerAway = true;
-    await serve({ ...FAST, buildDeadlineMs: 100 });
+    await serve({ ...FAST, buildDeadlineMs: 1_000 });
     const made = await client.create();
-    await eventually(async () => (await client.inspect(made.id)).attempts > 3, () => 'tried several times');
+    const since = performance.now();
+    await eventually(async () => (await client.inspect(made.id)).attempts > 3 && performance.now() - since > 1_200, () => 'tried several times');
     expect((await client.inspect(made.id)).waitingFor).toContain('The scheduler is away.');
     expect(await client.status(made.id)).toBe('BUILD/scheduling');
     world.schedulerAway = false;
@@ -143,23 +144,23 @@ describe('the life of a server', () => {
 
   it('is deleted at once while its claim cannot be had, however long leases are', async () => {
     world.schedulerAway = true;
-    await serve({ ...FAST, leaseMs: 15_000 });
+    await serve({ ...FAST, leaseMs: 600_000 });
     const made = await client.create();
     await eventually(async () => (await client.inspect(made.id)).attempts > 0, () => 'tried once');
     await client.delete(made.id);
     await expect(client.get(made.id)).rejects.toMatchObject({ kind: 'not-found' });
     world.schedulerAway = false;
-    await client.finished(made.id, 2_000);
+    await client.finished(made.id, 60_000);
     expect(world.tombstones.get(made.id)).toBe(1);
   });
 
   it('counts a deadline only while the host is alive', async () => {
     for (const host of world.hosts) { host.idle = true; }
-    await serve({ ...FAST, buildDeadlineMs: 400 });
+    await serve({ ...FAST, buildDeadlineMs: 2_000 });
     const made = await client.create();
     await eventually(async () => (await client.get(made.id)).hostId !== null, () => 'has a host');
     for (const host of world.hosts) host.alive = false;
-    await new Promise((done) => setTimeout(done, 900));
+    await new Promise((done) => setTimeout(done, 2_500));
     expect(await client.status(made.id)).toBe('BUILD/spawning');
     expect((await client.inspect(made.id)).waitingFor).toContain('which does not answer');
     for (const host of world.hosts) host.alive = true;
@@ -191,7 +192,7 @@ describe('quota and idempotence', () => {
     for (const answer of answers) if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ kind: 'over-quota', message: 'Quota exceeded for instances: Requested 1, but already used 10 of 10 instances' });
     await eventually(async () => (await t.admin.query("SELECT 1 FROM compute.instances WHERE step <> 'settled'")).rowCount === 0, () => 'all settle');
     expect((await t.admin.query('SELECT 1 FROM compute.instances')).rowCount).toBe(10);
-  }, 30_000);
+  });
 
   it('makes several at once, as many as are allowed, and the same ids again are the same servers', async () => {
     world.limits = { ...world.limits, instances: 3 };
@@ -263,7 +264,7 @@ describe('hosts', () => {
     expect((await t.admin.query('SELECT host_id FROM compute.orphans')).rows).toEqual([{ host_id: other.id }]);
     // Fenced: what the old session still says does not count, even where only the stored epoch is known.
     owner.epoch = 2;
-    await new Promise((done) => setTimeout(done, 100));
+    await eventually(async () => (await t.admin.query('SELECT 1 FROM compute.host_feeds WHERE host_id = $1 AND epoch = 2', [owner.id])).rowCount === 1, () => 'its new epoch is not stored');
     world.schedulerAway = true;
     await new Promise((done) => setTimeout(done, 50));
     await expect(report(owner, { epoch: 1 })).rejects.toMatchObject({ kind: 'stale' });

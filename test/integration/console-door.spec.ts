@@ -50,7 +50,7 @@ describe('a console', () => {
     await expect(ConsoleClient.open(url)).rejects.toThrow('403');
     client.socket.close(1000, 'done');
     await client.closed;
-    await sleep(50);
+    for (let wait = 0; wait < 3_000 && (door.ended.at(-1)?.reason !== 'done' || guests.opened.at(-1)?.guest.destroyed !== true); wait += 1) await sleep(10);
     expect(door.ended.at(-1)).toMatchObject({ reason: 'done' });
     expect(guests.opened.at(-1)?.guest.destroyed).toBe(true);
   });
@@ -75,7 +75,7 @@ describe('a console', () => {
     await client.hears('login: ');
     guests.opened.at(-1)?.guest.push(null);
     expect(await client.closed).toEqual({ code: 1000, reason: 'The server closed its console.' });
-    door.tokenTtlS = 1;
+    door.tokenTtlS = 3;
     const short = await ConsoleClient.open(await door.consoleUrl('serial'));
     expect(await short.closed).toEqual({ code: 4401, reason: 'The login that opened this console has ended.' });
   });

@@ -57,12 +57,12 @@ describe('a real guest', () => {
     };
     await define(id, RENDER_VERSION);
     await define(oldId, 1);
-  }, 400_000);
+  });
   afterAll(async () => {
     await door?.stop();
     await libvirt?.close();
     await host?.dispose();
-  }, 60_000);
+  });
 
   const open = async (kind: 'vnc' | 'serial', server: InstanceId = id): Promise<ConsoleClient> => {
     door.serverId = server;
@@ -72,38 +72,38 @@ describe('a real guest', () => {
   it('that is off says so', async () => {
     expect(await (await open('serial')).closed).toEqual({ code: 4409, reason: 'The server is not running.' });
     expect(await (await open('vnc')).closed).toEqual({ code: 4409, reason: 'The server is not running.' });
-  }, 20_000);
+  });
 
   it('is heard from its first word on, and answers what is typed', async () => {
     await libvirt.domainCreate(await libvirt.domainLookupByUuid(id));
     const client = await open('serial');
-    await client.hears(/tiny: ready/, 120_000);
-    await client.hears('login: ', 20_000);
+    await client.hears(/tiny: ready/, 180_000);
+    await client.hears('login: ', 180_000);
     client.socket.send('root\n');
-    await client.hears('/root # ', 20_000);
+    await client.hears('/root # ', 180_000);
     client.socket.send('echo typed-$((40+2))\n');
-    await client.hears('typed-42', 20_000);
+    await client.hears('typed-42', 180_000);
     client.socket.close(1000);
     await client.closed;
-  }, 200_000);
+  });
 
   it('gives its serial port to who comes later', async () => {
     const first = await open('serial');
     const second = await open('serial');
     expect(await first.closed).toEqual({ code: 4409, reason: 'The console was opened elsewhere.' });
     second.socket.send('echo second-$((1+1))\n');
-    await second.hears('second-2', 20_000);
+    await second.hears('second-2', 180_000);
     second.socket.close();
     await second.closed;
-  }, 60_000);
+  });
 
   it('shows its screen: RFB 003.008, a handshake, a name and a picture', async () => {
     const xml = await host.virsh('dumpxml', id);
     expect(xml).not.toMatch(/<listen type='address'/);
     const client = await open('vnc');
-    await client.hears('RFB 003.008\n', 10_000);
+    await client.hears('RFB 003.008\n', 180_000);
     client.socket.send('RFB 003.008\n');
-    const at = async (bytes: number): Promise<Buffer> => { await until(`${bytes} bytes`, 10_000, () => client.heard.length >= bytes); return client.heard; };
+    const at = async (bytes: number): Promise<Buffer> => { await until(`${bytes} bytes`, 60_000, () => client.heard.length >= bytes); return client.heard; };
     expect([...(await at(14)).subarray(12, 14)]).toEqual([1, 1]); // one kind of security: none
     client.socket.send(Buffer.from([1]));
     expect((await at(18)).readUInt32BE(14)).toBe(0);
@@ -115,11 +115,11 @@ describe('a real guest', () => {
     client.socket.send(Buffer.from([3, 0, 0, 0, 0, 0, 0, 16, 0, 16])); // a piece of the screen
     expect((await at(nameEnd + 4)).readUInt8(nameEnd)).toBe(0);
     const other = await open('vnc');
-    await other.hears('RFB 003.008\n', 10_000);
+    await other.hears('RFB 003.008\n', 180_000);
     other.socket.close();
     client.socket.close();
     await client.closed;
-  }, 60_000);
+  });
 
   it('is counted', async () => {
     const seen = await door.bus.ask(readDiagnostics, { instanceId: id }, { hostId });
@@ -136,13 +136,13 @@ describe('a real guest', () => {
     await sleep(500);
     await libvirt.domainDestroy(await libvirt.domainLookupByUuid(oldId));
     expect((await client.closed).code).toBe(1000);
-  }, 60_000);
+  });
 
   it('takes its consoles with it', async () => {
     const [screen, serial] = [await open('vnc'), await open('serial')];
-    await screen.hears('RFB', 10_000);
+    await screen.hears('RFB', 180_000);
     await libvirt.domainDestroy(await libvirt.domainLookupByUuid(id));
     expect((await screen.closed).reason).toBe('The server closed its console.');
     expect((await serial.closed).reason).toBe('The server closed its console.');
-  }, 60_000);
+  });
 });

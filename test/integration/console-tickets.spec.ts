@@ -45,7 +45,7 @@ const USED = 'not-found: This console ticket is unknown, used or expired; ask fo
 beforeAll(async () => {
   t = await startTestDatabase('compute');
   consoles = make();
-}, 60_000);
+});
 afterAll(async () => {
   await bus.close();
   await t.stop();

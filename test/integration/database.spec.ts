@@ -1,10 +1,11 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { asSkyError } from '#libs/errors';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 
 describe('the database', () => {
   let t: TestDatabase;
-  beforeAll(async () => { t = await startTestDatabase('identity'); }, 60_000);
+  beforeAll(async () => { t = await startTestDatabase('identity'); });
   afterAll(async () => { await t.stop(); });
 
   it('is migrated, has one cell, and answers through Prisma and plain SQL alike', async () => {
@@ -12,6 +13,23 @@ describe('the database', () => {
     expect(t.db.incarnation).toBe(1);
     expect(await t.db.prisma.domain.count()).toBe(0);
     expect((await t.db.pool.query('SELECT count(*)::int AS n FROM identity.users')).rows[0]).toEqual({ n: 0 });
+  });
+
+  it('is as the schema files say: no column that is not there, and all of identity\'s', async () => {
+    const said = new Map<string, string[]>();
+    for (const file of readdirSync('prisma/schema')) {
+      for (const [, body] of readFileSync(`prisma/schema/${file}`, 'utf8').matchAll(/^model \w+ \{\n([\s\S]*?)^\}/gm)) {
+        const [, schema] = /@@schema\("(\w+)"\)/.exec(body ?? '') ?? [];
+        const [, table] = /@@map\("(\w+)"\)/.exec(body ?? '') ?? [];
+        said.set(`${schema}.${table}`, [...(body ?? '').matchAll(/^ {2}(\w+) .*$/gm)].map(([line, field]) => /@map\("(\w+)"\)/.exec(line)?.[1] ?? field ?? '').sort());
+      }
+    }
+    const { rows } = await t.admin.query<{ it: string; columns: string[] }>(
+      `SELECT table_schema || '.' || table_name AS it, array_agg(column_name::text ORDER BY column_name::text COLLATE "C") AS columns FROM information_schema.columns
+        WHERE table_schema IN ('control', 'identity', 'image', 'scheduler', 'compute') GROUP BY 1`);
+    const there = new Map(rows.map(({ it, columns }) => [it, columns]));
+    for (const [table, columns] of said) expect([table, columns.filter((column) => !there.get(table)?.includes(column))]).toEqual([table, []]);
+    for (const [table, columns] of there) if (table.startsWith('identity.')) expect([table, said.get(table)]).toEqual([table, columns]);
   });
 
   it("keeps every app out of the others' schemas", async () => {
@@ -39,7 +57,7 @@ describe('the database', () => {
     })).rejects.toThrow();
     expect(gone).toBe(true);
     expect((await t.db.pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-  }, 10_000);
+  });
 
   it('waits for a server that says nothing no longer than it must, and goes on when it speaks again', async () => {
     const db = await t.open('identity', 1, 300);

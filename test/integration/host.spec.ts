@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, statSync, 
 import { join } from 'node:path';
 import { SimulatedHost, startTimeOf, tinyImage, until } from '../support/simulated-host.js';
 
-const READY_TIMEOUT_MS = 90_000;
+const READY_TIMEOUT_MS = 180_000;
 const USER_DATA = '#!/bin/sh\necho "user data ran on $(hostname)"\n';
 
 const instance = randomUUID();
@@ -62,11 +62,11 @@ describe('a compute host on this machine', () => {
     await host.virsh('define', xml);
     await host.virsh('start', 'guest-1');
     qemu = host.processId('qemu-system-x86_64') as number;
-  }, 400_000);
+  });
 
   afterAll(async () => {
     await host?.dispose();
-  }, 60_000);
+  });
 
   it('answers on its own socket, as a machine of its own', async () => {
     expect(await host.virsh('hostname')).toBe('host-a');
@@ -94,15 +94,15 @@ describe('a compute host on this machine', () => {
     expect(text()).toMatch(new RegExp(`^tiny: user-data ${USER_DATA.length} bytes sha256 [0-9a-f]{12}\\r?$`, 'm'));
     expect(text()).toContain('tiny: user-data: user data ran on guest-1');
     expect(text()).toContain('tiny: user-data finished, exit code 0');
-  }, READY_TIMEOUT_MS + 5_000);
+  });
 
   it('restarts a killed libvirtd; the guest does not notice', async () => {
     const first = host.processId('libvirtd') as number;
     process.kill(first, 'SIGKILL');
-    await until('a new libvirtd', 20_000, () => ![undefined, first].includes(host.processId('libvirtd')));
-    await until('an answer', 20_000, async () => (await host.virsh('domstate', 'guest-1').catch(() => '')) === 'running');
+    await until('a new libvirtd', 180_000, () => ![undefined, first].includes(host.processId('libvirtd')));
+    await until('an answer', 180_000, async () => (await host.virsh('domstate', 'guest-1').catch(() => '')) === 'running');
     expect(host.processId('qemu-system-x86_64')).toBe(qemu);
-  }, 50_000);
+  });
 
   it('loses its guest with its power, and keeps its definitions for the next boot', async () => {
     const before = host.facts;
@@ -113,7 +113,7 @@ describe('a compute host on this machine', () => {
     expect(after.bootId).not.toBe(before.bootId);
     expect(after.pid).not.toBe(before.pid);
     expect(await host.virsh('domstate', 'guest-1')).toBe('shut off');
-  }, 60_000);
+  });
 
   it('leaves nothing on the machine when it is stopped', async () => {
     await host.virsh('start', 'guest-1');
@@ -125,5 +125,5 @@ describe('a compute host on this machine', () => {
     expect(globSync(`/sys/fs/cgroup/**/skylite-${host.uuid}`)).toEqual([]);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(host.hostDir);
     await host.powerOff(); // once more is no error
-  }, 60_000);
+  });
 });

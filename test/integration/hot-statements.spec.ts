@@ -5,7 +5,7 @@ import { startTestDatabase, type TestDatabase } from '#libs/testing';
 
 describe('a hot statement', () => {
   let t: TestDatabase;
-  beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
+  beforeAll(async () => { t = await startTestDatabase('compute'); });
   afterAll(async () => { await t?.stop(); });
   const again = async (): Promise<object> => (await t.db.pool.query<object>(`${HOT} SELECT * FROM compute.hot_things WHERE id = $1`, [7])).rows[0]!;
 

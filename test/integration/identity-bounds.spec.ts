@@ -14,7 +14,7 @@ beforeAll(async () => {
   identity = await IdentityUnderTest.start();
   admin = await People.asAdmin(identity);
   for (const { id, name } of (await admin.call('GET', '/roles', 200)).body.roles) roles.set(name, id);
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 
 describe('the last admin', () => {

@@ -9,7 +9,7 @@ let demo: string;
 beforeAll(async () => {
   identity = await IdentityUnderTest.start();
   [admin, demo] = [await identity.adminToken(), await identity.demoToken()];
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 
 type Method = Parameters<IdentityUnderTest['call']>[0];
@@ -32,7 +32,7 @@ describe('the catalog', () => {
     const shown = async (): Promise<Entry | undefined> => (await identity.login(byName('demo', DEMO), project('demo'))).body.token.catalog.find((it: Entry) => it.id === service.id);
     // Whoever has just asked is answered as of then for a moment.
     const until = async (right: (entry: Entry | undefined) => boolean): Promise<Entry | undefined> => {
-      const deadline = performance.now() + 2_000;
+      const deadline = performance.now() + 30_000;
       for (;;) {
         const entry = await shown();
         if (right(entry) || performance.now() > deadline) return entry;

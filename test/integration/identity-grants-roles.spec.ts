@@ -6,7 +6,7 @@ import { UserScopesRepository } from '../../apps/identity/src/role-assignments/u
 import { roleWorld, scopesOf, slowRoles, type RoleWorld } from '../support/role-worlds.js';
 
 let database: TestDatabase;
-beforeAll(async () => { database = await startTestDatabase('identity'); }, 60_000);
+beforeAll(async () => { database = await startTestDatabase('identity'); });
 afterAll(async () => { await database.stop(); });
 
 async function insert(table: string, rows: object[]): Promise<void> {
@@ -64,7 +64,7 @@ it('agrees with the slow reference in 25 random clouds, for every user and scope
     await database.admin.query('TRUNCATE identity.roles CASCADE');
   }
   expect(compared).toBeGreaterThan(200);
-}, 60_000);
+});
 
 it('pages an effective list without losing or repeating a row', async () => {
   const world = roleWorld(12_345, 'paged');

@@ -9,7 +9,7 @@ beforeAll(async () => {
   identity = await IdentityUnderTest.start();
   admin = await identity.adminToken();
   roles = Object.fromEntries((await identity.call('GET', '/v3/roles', { token: admin })).body.roles.map((role: { name: string; id: string }) => [role.name, role.id]));
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 
 type Method = Parameters<IdentityUnderTest['call']>[0];

@@ -9,7 +9,7 @@ let admin: People;
 beforeAll(async () => {
   identity = await IdentityUnderTest.start();
   admin = await People.asAdmin(identity);
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 
 describe("a domain's manager", () => {

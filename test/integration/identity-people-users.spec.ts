@@ -12,7 +12,7 @@ let admin: People;
 beforeAll(async () => {
   identity = await IdentityUnderTest.start();
   admin = await People.asAdmin(identity);
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 
 const login = async (id: string, password: string): Promise<number> => (await identity.login(byId(id, password))).status;

@@ -11,7 +11,7 @@ let admin: People;
 beforeAll(async () => {
   identity = await IdentityUnderTest.start();
   admin = await People.asAdmin(identity);
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 
 describe('domains', () => {

@@ -4,7 +4,7 @@ import { explainPolicy, listAuditRecords, type AuditRecord, type Caller, type In
 import { byName, DEMO, IdentityUnderTest, project } from '../support/identity.js';
 
 let identity: IdentityUnderTest;
-beforeAll(async () => { identity = await IdentityUnderTest.start(); }, 60_000);
+beforeAll(async () => { identity = await IdentityUnderTest.start(); });
 afterAll(async () => { await identity.stop(); });
 
 const admin: Caller = { userId: 'a', userName: 'admin', projectId: 'p', projectName: 'admin', domainId: 'default', roles: ['admin'], isAdmin: true, requestId: 'req-0', address: '192.0.2.1' };

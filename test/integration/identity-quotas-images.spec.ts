@@ -10,7 +10,7 @@ let client: ImageClient;
 beforeAll(async () => {
   store = await ImageStoreUnderTest.start();
   client = store.client;
-}, 60_000);
+});
 afterAll(() => store.stop());
 
 /** Limits of a project from now on, and the moment from which they count. */
@@ -80,7 +80,7 @@ describe('the bytes of images', () => {
       expect((await upload(waiting, randomBytes(MIB))).status).toBe(204);
       expect((await upload(images.filter(({ status }: { status: string }) => status === 'queued')[1].id, randomBytes(1))).status).toBe(413);
       await removeAll('one');
-    }, 30_000);
+    });
 
   it('of an upload that is under way are reserved, and given back when it breaks off', async () => {
     await limit('one', { image_size_total: 4, image_count_uploading: 1 });
@@ -97,6 +97,39 @@ describe('the bytes of images', () => {
     await eventually(async () => await client.status(first) === 'queued');
     expect((await client.upload('one', second, randomBytes(2 * MIB))).status).toBe(204);
     expect(await usage('one')).toMatchObject({ image_size_total: 2, image_count_uploading: 0 });
+    await removeAll('one');
+  });
+});
+
+describe('an image that becomes another project\'s', () => {
+  it('needs room among theirs, by number and by bytes, also when several come at once', async () => {
+    await limit('one', {});
+    await limit('two', { image_count_total: 3, image_size_total: 4 });
+    const ids = await many(5, () => client.createActive('one', randomBytes(MIB)));
+    const give = (id: string): Promise<Answer> => client.patch('admin', id, [{ op: 'replace', path: '/owner', value: PROJECTS.two }]);
+    const answers = await Promise.all(ids.map(give));
+    expect(counts(answers)).toEqual({ 200: 3, 413: 2 });
+    expect(answers.find(({ status }) => status === 413)?.body.error.message).toBe('Resource image_count_total is over limit of 3 due to current usage 3 and delta 1');
+    expect([await usage('one'), await usage('two')]).toMatchObject([{ image_count_total: 2, image_size_total: 2 }, { image_count_total: 3, image_size_total: 3 }]);
+    await limit('two', { image_count_total: 9, image_size_total: 4 });
+    const large = await client.createActive('one', randomBytes(2 * MIB));
+    expect((await give(large)).body.error.message).toBe('Resource image_size_total is over limit of 4 due to current usage 3 and delta 2');
+    // Other changes by an administrator count nothing.
+    expect((await client.patch('admin', large, [{ op: 'replace', path: '/name', value: 'y' }])).status).toBe(200);
+    await removeAll('one');
+    await removeAll('two');
+  });
+
+  it('has no upload under way', async () => {
+    await limit('two', {});
+    const id = await client.create('one');
+    const slow = client.open('one', 'PUT', `/image/v2/images/${id}/file`, { 'content-type': 'application/octet-stream', 'content-length': '1000' });
+    slow.request.on('error', () => undefined);
+    slow.request.write(randomBytes(100));
+    await eventually(async () => await client.status(id) === 'saving');
+    expect((await client.patch('admin', id, [{ op: 'replace', path: '/owner', value: PROJECTS.two }])).status).toBe(409);
+    slow.request.destroy();
+    await eventually(async () => await client.status(id) === 'queued');
     await removeAll('one');
   });
 });

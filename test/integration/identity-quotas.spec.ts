@@ -18,7 +18,7 @@ beforeAll(async () => {
   [admin, demo] = [tokenOf(asAdmin), tokenOf(asDemo)];
   [adminProject, demoProject] = [asAdmin.body.token.project.id, asDemo.body.token.project.id];
   [compute, image] = await Promise.all(['compute', 'image'].map(async (type) => (await identity.database.admin.query<{ id: string }>('SELECT id FROM identity.services WHERE type = $1', [type])).rows[0]?.id as string)) as [string, string];
-}, 60_000);
+});
 afterAll(() => identity.stop());
 
 const call = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD', path: string, body?: unknown, token = admin): Promise<Answer> => identity.call(method, `/v3${path}`, { token, ...(body !== undefined && { body }) });
@@ -250,4 +250,22 @@ describe('for services', () => {
     const { rows: [change] } = await identity.database.admin.query("SELECT detail, user_name FROM audit.records WHERE action = 'limits:update' AND target_kind = 'limit' LIMIT 1");
     expect(change).toMatchObject({ user_name: 'admin', detail: { projectId: demoProject, resource: 'servers', before: 4, after: 0 } });
   });
+});
+
+it('limits of services that count nothing yet are kept, shown and told as they were set, and nobody invents what is used', async () => {
+  const make = async (type: string): Promise<string> => (await call('POST', '/services', { service: { type, name: `${type}-test` } })).body.service.id as string;
+  const wanted = { network: ['network', 'port', 'floatingip', 'security_group'], 'block-storage': ['volumes', 'gigabytes', 'snapshots'] };
+  for (const [type, names] of Object.entries(wanted)) {
+    const service = await make(type);
+    const registeredNow = await call('POST', '/registered_limits', { registered_limits: names.map((resource_name) => ({ service_id: service, resource_name, default_limit: 7 })) });
+    expect(registeredNow.status).toBe(201);
+    const first = names[0] as string;
+    expect((await call('POST', '/limits', { limits: [{ project_id: demoProject, service_id: service, resource_name: first, resource_limit: 3 }] })).status).toBe(201);
+    expect((await limitsOf(demoProject, type)).limits).toEqual({ ...Object.fromEntries(names.map((name) => [name, 7])), [first]: 3 });
+    const shown = (await call('GET', `/limits?service_id=${service}`, undefined, demo)).body.limits;
+    expect(shown).toMatchObject([{ resource_name: first, resource_limit: 3 }]);
+    expect(JSON.stringify(shown)).not.toMatch(/usage|in_use/);
+  }
+  await register({ resource_name: 'class:CUSTOM_GPU', default_limit: 2 });
+  expect((await limitsOf(demoProject)).limits['class:CUSTOM_GPU']).toBe(2);
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADMIN, byName, DEMO, IdentityUnderTest, project, tokenOf, UNAUTHORIZED } from '../support/identity.js';
 
 let identity: IdentityUnderTest;
-beforeAll(async () => { identity = await IdentityUnderTest.start(); }, 60_000);
+beforeAll(async () => { identity = await IdentityUnderTest.start(); });
 afterAll(async () => { await identity.stop(); });
 
 describe('reads', () => {

@@ -7,7 +7,7 @@ import { seedIdentity } from '../../apps/identity/src/identity.module.js';
 import { ADMIN, byName, DEMO, IdentityUnderTest, project } from '../support/identity.js';
 
 let identity: IdentityUnderTest;
-beforeAll(async () => { identity = await IdentityUnderTest.start(); }, 60_000);
+beforeAll(async () => { identity = await IdentityUnderTest.start(); });
 afterAll(async () => { await identity.stop(); });
 
 describe('the bus', () => {

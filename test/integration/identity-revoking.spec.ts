@@ -11,7 +11,7 @@ beforeAll(async () => {
   identity = await IdentityUnderTest.start();
   admin = await identity.adminToken();
   roles = Object.fromEntries((await call('GET', '/roles')).body.roles.map((role: { name: string; id: string }) => [role.name, role.id]));
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 
 type Method = Parameters<IdentityUnderTest['call']>[0];
@@ -177,6 +177,31 @@ describe('revocations', () => {
     await identity.database.admin.query(`INSERT INTO identity.revocations (user_id, audit_id, expires_at) SELECT $1, 'a' || n, now() + interval '1 hour' FROM generate_series(1, ${LIMITS.revocationsPerUser}) n`, [user]);
     expect((await identity.call('DELETE', '/v3/auth/tokens', { token, subject: token })).status).toBe(204);
     expect(await revocations(`user_id = '${user}'`)).toEqual([{ user_id: user, project_id: null, domain_id: null, role_id: null, audit_id: null }]);
+  });
+
+  it('of application credentials that one user makes and ends in a loop are bounded, and so are those of before', async () => {
+    const [project, user] = [await make('project'), await make('user')];
+    await does('PUT', `/projects/${project}/users/${user}/roles/${roles['member']}`);
+    const token = tokenOf(await login(user, project));
+    const kept = (await credentialFor(user, token)).body.application_credential;
+    const fill = (count: number, ends: string): Promise<unknown> => identity.database.admin.query(
+      `INSERT INTO identity.revocations (user_id, application_credential_id, expires_at) SELECT $1, 'c' || n, now() + interval '${ends}' FROM generate_series(1, ${count}) n`, [user]);
+    const endOne = async (by: string): Promise<string> => {
+      const one = (await credentialFor(user, by)).body.application_credential;
+      const machine = await byCredential(one);
+      await does('DELETE', `/users/${user}/application_credentials/${one.id}`);
+      return machine;
+    };
+    await fill(LIMITS.revocationsPerUser, '1 hour');
+    expect(await works(await endOne(token))).toBe(401);
+    expect(await revocations(`user_id = '${user}'`)).toHaveLength(1);
+    expect(await works(token)).toBe(401);
+    // The credentials that are left are as good as before.
+    expect(await works(await byCredential(kept))).toBe(200);
+    await fill(LIMITS.revocationsKeptPerUser, '-1 hour');
+    const again = tokenOf(await login(user, project));
+    expect(await works(await endOne(again))).toBe(401);
+    expect(await revocations(`user_id = '${user}'`)).toHaveLength(2);
   });
 });
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
   token = tokenOf(answer);
   userId = answer.body.token.user.id;
   projectId = answer.body.token.project.id;
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 
 const path = (rest = ''): string => `/v3/users/${userId}/application_credentials${rest}`;

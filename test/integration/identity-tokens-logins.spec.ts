@@ -14,7 +14,7 @@ beforeAll(async () => {
     logins: { accountFailures: 3, everywhereFailures: 8, addressFailures: 6, delayS: 10, longestDelayS: 60, forgetS: 900 },
     passwords: { minLength: 8, minKinds: 2, history: 3, expiryDays: 90, minAgeDays: 0, changeAtFirstUse: true },
   });
-}, 60_000);
+});
 afterAll(async () => { await identity.stop(); });
 beforeEach(async () => { await identity.database.admin.query('DELETE FROM identity.login_failures'); });
 
@@ -104,13 +104,13 @@ describe('failed logins', () => {
     const { admin, db } = identity.database;
     await admin.query("UPDATE identity.login_failures SET last_at = now() - interval '1 day', blocked_until = NULL");
     await tryAs('demo-2', 'wrong', '10.4.0.2');
-    await admin.query("INSERT INTO identity.revocations (user_id, expires_at) VALUES ('over', now() - interval '1 hour'), ('alive', now() + interval '1 hour')");
+    await admin.query("INSERT INTO identity.revocations (user_id, expires_at) VALUES ('over', now() - interval '49 hours'), ('ended', now() - interval '47 hours'), ('alive', now() + interval '1 hour')");
     await admin.query("INSERT INTO identity.signing_keys (kid, private_jwk, public_jwk, retired_at) VALUES ('old', '{}', '{}', now() - interval '31 days'), ('recent', '{}', '{}', now() - interval '1 day')");
     const config = { region: 'r', tokenTtlS: 60 };
-    await new Housekeeping(new RevocationFeedRepository(db), new Logins(new LoginsRepository(db), config), new SigningKeysRepository(db), pino({ enabled: false })).run();
+    await new Housekeeping(new RevocationFeedRepository(db, config), new Logins(new LoginsRepository(db), config), new SigningKeysRepository(db), pino({ enabled: false })).run();
     const left = async (query: string): Promise<unknown[]> => (await admin.query<{ it: unknown }>(query)).rows.map(({ it }) => it);
     expect(await left('SELECT count(*)::int AS it FROM identity.login_failures')).toEqual([3]);
-    expect(await left("SELECT user_id AS it FROM identity.revocations WHERE user_id IN ('over', 'alive')")).toEqual(['alive']);
+    expect(await left("SELECT user_id AS it FROM identity.revocations WHERE user_id IN ('over', 'ended', 'alive') ORDER BY 1")).toEqual(['alive', 'ended']);
     expect(await left("SELECT kid AS it FROM identity.signing_keys WHERE kid IN ('old', 'recent')")).toEqual(['recent']);
     await admin.query("DELETE FROM identity.signing_keys WHERE kid = 'recent'");
   });

@@ -13,7 +13,7 @@ let client: ImageClient;
 beforeAll(async () => {
   store = await ImageStoreUnderTest.start();
   client = store.client;
-}, 60_000);
+});
 afterAll(() => store.stop());
 
 /** Begins an upload and waits until the store has taken it; the caller ends it. */
@@ -67,7 +67,7 @@ describe('uploads', () => {
     expect((await client.call('one', 'PUT', path, { a: 1 })).status).toBe(415);
     expect((await client.upload('one', await client.create('one', { disk_format: null }), Buffer.from('x'))).body.error.message).toBe('Properties disk_format must be set prior to saving data.');
     expect([await client.status(id), await filesOf(id)]).toEqual(['queued', []]);
-  }, 30_000);
+  });
 
   it('that break off leave the image queued and no bytes', async () => {
     const id = await client.create('one');
@@ -228,7 +228,7 @@ describe('a process of its own', () => {
     } finally {
       await kill(second.child);
     }
-  }, 60_000);
+  });
 
   it('with a full disk says so, and goes on', async () => {
     const dataDir = join(store.dir, 'full');
@@ -247,5 +247,5 @@ describe('a process of its own', () => {
     } finally {
       await kill(child);
     }
-  }, 60_000);
+  });
 });

@@ -9,7 +9,7 @@ let client: ImageClient;
 beforeAll(async () => {
   store = await ImageStoreUnderTest.start();
   client = store.client;
-}, 60_000);
+});
 afterAll(() => store.stop());
 
 describe('discovery', () => {
@@ -175,7 +175,7 @@ describe('lists', () => {
     }
     await client.create('one', { name: 'hidden', group, os_hidden: true });
     await client.create('one', { name: null, group: 'other' });
-  }, 30_000);
+  });
   const names = async (query: string): Promise<string[]> => {
     const { status, body } = await client.call('one', 'GET', `/image/v2/images?group=${group}&${query}`);
     expect(status).toBe(200);

@@ -15,30 +15,30 @@ let client: Client;
 let a: SimHost;
 let b: SimHost;
 
-beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
-afterAll(() => t.stop(), 30_000);
+beforeAll(async () => { t = await startTestDatabase('compute'); });
+afterAll(() => t.stop());
 beforeEach(async () => {
   cloud = new WholeCloud(t);
   await cloud.start();
   a = await cloud.addHost(`a-${Date.now()}`);
   b = await cloud.addHost(`b-${Date.now()}`);
   client = new Client(cloud as never, callerOf('p1', { isAdmin: true, roles: ['admin'] }));
-  await eventually(async () => (await cloud.view(a)).alive && (await cloud.view(b)).alive, () => 'hosts are not alive', 10_000);
-}, 30_000);
+  await eventually(async () => (await cloud.view(a)).alive && (await cloud.view(b)).alive, () => 'hosts are not alive', 60_000);
+});
 afterEach(async () => {
   await cloud.close();
   await t.admin.query('TRUNCATE compute.instances, compute.instance_events, compute.host_feeds, compute.orphans, compute.drift, compute.departures, scheduler.claims CASCADE');
   await t.admin.query('UPDATE scheduler.hosts SET open = false');
   await t.admin.query('UPDATE scheduler.host_capacity SET enabled = false');
-}, 30_000);
+});
 
 async function serverOn(host: SimHost): Promise<string> {
   const { id } = await client.create({ availabilityZone: 'nova', requestedHost: host.name });
-  await client.reaches(id, 'ACTIVE', 10_000);
+  await client.reaches(id, 'ACTIVE', 60_000);
   return id;
 }
 
-const lost = (host: SimHost): Promise<void> => eventually(async () => (await cloud.view(host)).condition?.state === 'lost', () => 'it is not lost', 10_000);
+const lost = (host: SimHost): Promise<void> => eventually(async () => (await cloud.view(host)).condition?.state === 'lost', () => 'it is not lost', 60_000);
 
 /** Its identity is kept; gives what was there. */
 async function wipe(host: SimHost): Promise<string> {
@@ -58,27 +58,27 @@ describe('memory that was saved by hand on the host', () => {
   it('is shown, is not lost by a move, and is gone on from', async () => {
     const id = await serverOn(a);
     await a.machine.save(id); // virsh managedsave
-    await client.reaches(id, 'SHUTOFF', 10_000);
+    await client.reaches(id, 'SHUTOFF', 60_000);
     await eventually(async () => (await drift(id)).some(({ kind }) => kind === 'saved-memory'), () => 'not in drift');
     const move = () => cloud.bus.ask(migrateServer, { caller: client.as, instanceId: id as InstanceId, host: b.name });
     await expect(move()).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('memory is saved on its host') });
     await expect(cloud.bus.ask(resizeServer, { caller: client.as, instanceId: id as InstanceId, flavorId: '84' })).rejects.toMatchObject({ kind: 'conflict' });
     await cloud.bus.ask(startServer, { caller: client.as, instanceId: id as InstanceId });
-    await client.reaches(id, 'ACTIVE', 10_000);
+    await client.reaches(id, 'ACTIVE', 60_000);
     await eventually(async () => (await drift(id)).length === 0, () => 'still in drift');
     await move();
-    await client.reaches(id, 'VERIFY_RESIZE', 10_000);
-  }, 40_000);
+    await client.reaches(id, 'VERIFY_RESIZE', 60_000);
+  });
 });
 
 describe('a host that lost its folder', () => {
   it('says which disks are gone, builds nothing in their place, rebuilds when asked, and goes on with a disk that is put back', async () => {
     const [one, two, off] = [await serverOn(a), await serverOn(a), await serverOn(a)];
     await cloud.bus.ask(stopServer, { caller: client.as, instanceId: off as InstanceId });
-    await client.reaches(off, 'SHUTOFF', 10_000);
+    await client.reaches(off, 'SHUTOFF', 60_000);
     const kept = await wipe(a);
     for (const id of [one, two, off]) {
-      const view = await client.reaches(id, 'ERROR', 10_000);
+      const view = await client.reaches(id, 'ERROR', 60_000);
       expect(view.fault).toMatchObject({ message: expect.stringContaining('disk of this server is gone'), details: expect.stringMatching(new RegExp(`${a.name} has not found it[^]*put the disk back[^]*rebuild`)) });
       await eventually(async () => (await drift(id)).length === 1, () => 'not in drift');
       expect(await drift(id)).toMatchObject([{ kind: 'disk-missing', what: expect.stringContaining('disk.qcow2'), hostId: a.id }]);
@@ -93,10 +93,10 @@ describe('a host that lost its folder', () => {
     expect(await disks(a, one)).toEqual([]);
 
     await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: one as InstanceId, imageId: IMAGE_ID });
-    await client.reaches(one, 'ACTIVE', 10_000);
+    await client.reaches(one, 'ACTIVE', 60_000);
     expect(await disks(a, one)).toEqual([2]);
     await client.delete(off);
-    await client.finished(off, 10_000);
+    await client.finished(off, 60_000);
 
     await a.powerOff();
     await lost(a);
@@ -106,30 +106,30 @@ describe('a host that lost its folder', () => {
       writeFileSync(join(a.folder, 'machine', name), JSON.stringify({ ...line, power: null, notes: null }));
     }
     await a.boot();
-    const back = await client.reaches(two, 'ACTIVE', 10_000);
+    const back = await client.reaches(two, 'ACTIVE', 60_000);
     expect(back.fault).toBeNull();
     await eventually(async () => (await drift(two)).length === 0, () => 'still in drift');
     rmSync(kept, { recursive: true });
-  }, 60_000);
+  });
 
   it('builds what had never run', async () => {
     const { id } = await client.create({ availabilityZone: 'nova', requestedHost: a.name });
     await eventually(async () => (await client.get(id)).hostId === a.id, () => 'it is on no host');
     await wipe(a);
-    await client.reaches(id, 'ACTIVE', 10_000);
-  }, 30_000);
+    await client.reaches(id, 'ACTIVE', 60_000);
+  });
 
   it('is told of a disk that came from another host, and of one it keeps until a move is confirmed', async () => {
     const [moved, source] = [await serverOn(a), await serverOn(b)];
     for (const [id, host] of [[moved, b], [source, a]] as const) {
       await cloud.bus.ask(migrateServer, { caller: client.as, instanceId: id as InstanceId, host: host.name });
-      await client.reaches(id, 'VERIFY_RESIZE', 10_000);
+      await client.reaches(id, 'VERIFY_RESIZE', 60_000);
     }
     rmSync(await wipe(b), { recursive: true });
-    await client.reaches(moved, 'ERROR', 10_000);
+    await client.reaches(moved, 'ERROR', 60_000);
     expect(await disks(b, moved)).toEqual([]);
     await eventually(async () => (await drift(source)).some(({ kind }) => kind === 'disk-missing'), () => 'not in drift');
     expect(await disks(b, source)).toEqual([]);
     expect(await client.status(source)).toBe('VERIFY_RESIZE');
-  }, 40_000);
+  });
 });

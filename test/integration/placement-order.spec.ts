@@ -15,7 +15,7 @@ let claims: ClaimsRepository;
 beforeAll(async () => {
   test = await startTestDatabase('scheduler');
   claims = new ClaimsRepository(test.db);
-}, 60_000);
+});
 afterAll(() => test.stop());
 
 const want = (hostId: string, cpu: number, more: Partial<Wanted> = {}): Wanted => ({

@@ -12,11 +12,11 @@ let scheduler: Scheduler;
 beforeAll(async () => {
   base = await startTestDatabase('scheduler');
   scheduler = await startScheduler(base);
-}, 60_000);
+});
 afterAll(async () => {
   await stopSchedulers();
   await base.stop();
-}, 30_000);
+});
 
 const fit = { projectId: 'p', vcpus: 1, memoryMib: 512, diskGib: 1 };
 

@@ -23,7 +23,7 @@ describe('a keypair', () => {
     t = await startTestDatabase('compute');
     world = new ComputeWorld(1);
     compute = await new ComputeUnderTest(world, t.db).start();
-  }, 60_000);
+  });
   afterAll(async () => {
     await compute?.stop();
     await world?.close();
@@ -50,7 +50,7 @@ describe('a keypair', () => {
 
 describe('an image', () => {
   let t: TestDatabase;
-  beforeAll(async () => { t = await startTestDatabase('image'); }, 60_000);
+  beforeAll(async () => { t = await startTestDatabase('image'); });
   afterAll(async () => { await t?.stop(); });
 
   it('that its first try made is the answer; another’s id is refused', async () => {

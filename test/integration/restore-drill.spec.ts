@@ -16,8 +16,8 @@ let cloud: WholeCloud;
 let [a, b] = [] as unknown as [SimHost, SimHost];
 let client: Client;
 
-beforeAll(async () => { t = await startTestDatabase('compute'); }, 60_000);
-afterAll(async () => { await cloud.close(); await t.stop(); }, 30_000);
+beforeAll(async () => { t = await startTestDatabase('compute'); });
+afterAll(async () => { await cloud.close(); await t.stop(); });
 
 const TABLES = ['scheduler.hosts', 'scheduler.host_capacity', 'scheduler.host_beats', 'scheduler.claims', 'compute.host_feeds', 'compute.instances', 'compute.migrations', 'compute.departures', 'control.cell'];
 
@@ -37,7 +37,7 @@ async function backup(): Promise<() => Promise<void>> {
 
 const serverOn = async (host: SimHost, name: string): Promise<string> => {
   const { id } = await client.create({ name, availabilityZone: 'nova', requestedHost: host.name });
-  await client.reaches(id, 'ACTIVE', 15_000);
+  await client.reaches(id, 'ACTIVE', 60_000);
   return id;
 };
 const url = (): string => {
@@ -50,7 +50,7 @@ async function startRestored(): Promise<number> {
   cloud = await cloud.restartOver(t);
   [a, b] = cloud.hosts as [SimHost, SimHost];
   client = new Client(cloud as never, client.caller);
-  await eventually(() => [a, b].every(({ ledger: { host } }) => host.reportOnly && host.incarnation === incarnation), () => 'the hosts do not only report', 15_000);
+  await eventually(() => [a, b].every(({ ledger: { host } }) => host.reportOnly && host.incarnation === incarnation), () => 'the hosts do not only report', 60_000);
   return incarnation;
 }
 const view = (): Promise<AdoptionView> => cloud.bus.ask(viewAdoption, { caller: admin });
@@ -61,7 +61,7 @@ describe('an older backup is restored', () => {
     cloud = await new WholeCloud(t).start();
     [a, b] = [await cloud.addHost('drill-a'), await cloud.addHost('drill-b')];
     client = new Client(cloud as never, callerOf('p1', { isAdmin: true, roles: ['admin'] }));
-    await eventually(async () => (await cloud.view(a)).alive && (await cloud.view(b)).alive, () => 'hosts are not alive', 10_000);
+    await eventually(async () => (await cloud.view(a)).alive && (await cloud.view(b)).alive, () => 'hosts are not alive', 60_000);
     const [same, stopped, rebooted, deleted] = [await serverOn(a, 'same'), await serverOn(a, 'stopped'), await serverOn(b, 'rebooted'), await serverOn(b, 'deleted')];
     const deletedAfter = await serverOn(b, 'deleted-after');
     const restore = await backup();
@@ -69,14 +69,14 @@ describe('an older backup is restored', () => {
     // Life goes on.
     const [created, createdToo] = [await serverOn(a, 'created'), await serverOn(b, 'created-too')];
     await cloud.bus.ask(stopServer, { caller: client.as, instanceId: stopped as InstanceId });
-    await client.reaches(stopped, 'SHUTOFF', 10_000);
+    await client.reaches(stopped, 'SHUTOFF', 60_000);
     await cloud.bus.ask(rebootServer, { caller: client.as, instanceId: rebooted as InstanceId, type: 'hard' });
-    await client.reaches(rebooted, 'ACTIVE', 10_000);
+    await client.reaches(rebooted, 'ACTIVE', 60_000);
     await cloud.bus.ask(deleteServer, { caller: client.as, instanceId: deleted as InstanceId });
-    await client.finished(deleted, 10_000);
+    await client.finished(deleted, 60_000);
     for (let times = 0; times < 2; times += 1) {
       await cloud.bus.ask(rebootServer, { caller: client.as, instanceId: deletedAfter as InstanceId, type: 'hard' });
-      await client.reaches(deletedAfter, 'ACTIVE', 10_000);
+      await client.reaches(deletedAfter, 'ACTIVE', 60_000);
     }
     const generations = new Map((await Promise.all([same, stopped, rebooted, created, createdToo].map((id) => client.get(id)))).map((server) => [server.id as string, server.generation]));
 
@@ -92,7 +92,7 @@ describe('an older backup is restored', () => {
     expect((await a.running()).sort()).toEqual([same, created].sort());
     expect((await b.running()).sort()).toEqual([rebooted, createdToo, deletedAfter].sort());
     // What looks like an orphan may be a server of after the backup; and what is deleted now stays deleted.
-    await eventually(async () => (await t.admin.query('SELECT 1 FROM compute.drift WHERE subject_id = $1', [created])).rowCount === 1 || (await t.admin.query('SELECT 1 FROM compute.orphans WHERE domain_uuid = $1', [created])).rowCount === 1, () => 'it is not shown', 10_000);
+    await eventually(async () => (await t.admin.query('SELECT 1 FROM compute.drift WHERE subject_id = $1', [created])).rowCount === 1 || (await t.admin.query('SELECT 1 FROM compute.orphans WHERE domain_uuid = $1', [created])).rowCount === 1, () => 'it is not shown', 60_000);
     await expect(cloud.bus.ask(cleanOrphan, { caller: admin, hostId: a.id, id: created, statement: 'nobody knows it' })).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('not adopted') });
     await cloud.bus.ask(deleteServer, { caller: client.as, instanceId: deletedAfter as InstanceId });
     expect(await findings()).toEqual({ 'deleted-after': 'newer', same: 'agrees', stopped: 'newer', created: 'unknown', rebooted: 'newer', deleted: 'missing', 'created-too': 'unknown' });
@@ -102,14 +102,14 @@ describe('an older backup is restored', () => {
     const adopted = await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'restored after a lost disk' });
     expect(adopted.hosts.map(({ adopted: yes }) => yes)).toEqual([true, true]);
 
-    for (const id of [same, rebooted, created, createdToo]) await client.reaches(id, 'ACTIVE', 15_000);
-    await client.reaches(stopped, 'SHUTOFF', 15_000);
-    await client.finished(deletedAfter, 15_000);
-    await client.reaches(deleted, 'ERROR', 15_000);
+    for (const id of [same, rebooted, created, createdToo]) await client.reaches(id, 'ACTIVE', 60_000);
+    await client.reaches(stopped, 'SHUTOFF', 60_000);
+    await client.finished(deletedAfter, 60_000);
+    await client.reaches(deleted, 'ERROR', 60_000);
     expect((await client.get(deleted)).fault?.message).toContain('not found on its host after the database was restored');
     for (const [id, generation] of generations) expect([id, (await client.get(id)).generation]).toEqual([id, generation]);
     expect((await client.get(rebooted)).rebootCount).toBe(1);
-    await eventually(async () => (await client.get(deleted)).hostId === null, () => 'what is missing keeps its host', 10_000);
+    await eventually(async () => (await client.get(deleted)).hostId === null, () => 'what is missing keeps its host', 60_000);
 
     // Claims are what hosts have, no more and no less; nothing ran twice; nothing was destroyed.
     const claims = (await t.admin.query<{ instance_id: string; host_id: string }>('SELECT instance_id, host_id FROM scheduler.claims WHERE host_id IS NOT NULL')).rows;
@@ -121,18 +121,18 @@ describe('an older backup is restored', () => {
 
     // And the cloud works: old and adopted servers are deleted, new ones are built.
     await cloud.bus.ask(deleteServer, { caller: client.as, instanceId: created as InstanceId });
-    await client.finished(created, 10_000);
+    await client.finished(created, 60_000);
     // What is missing is built anew when somebody asks: its disk is nobody's loss any more.
     await cloud.bus.ask(startServer, { caller: client.as, instanceId: deleted as InstanceId });
-    await client.reaches(deleted, 'ACTIVE', 10_000);
+    await client.reaches(deleted, 'ACTIVE', 60_000);
     await cloud.bus.ask(deleteServer, { caller: client.as, instanceId: deleted as InstanceId });
-    await client.finished(deleted, 10_000);
+    await client.finished(deleted, 60_000);
     await serverOn(a, 'new');
 
     // Adopting again finds nothing to do.
     const again = await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'once more' });
     expect(again.hosts.every(({ adopted: yes, findings: found }) => yes && found.length === 0)).toBe(true);
-  }, 120_000);
+  });
 
   it('and nobody said so: a host that knows more only reports, takes nothing, and raises an alarm', async () => {
     const id = await serverOn(b, 'before');
@@ -140,24 +140,24 @@ describe('an older backup is restored', () => {
     const { rows } = await t.admin.query<{ sequence: string }>('SELECT sequence FROM compute.host_feeds WHERE host_id = $1', [b.id]);
     // As if the last changes of this host's feed had never been.
     await t.admin.query('UPDATE compute.host_feeds SET sequence = sequence - 1 WHERE host_id = $1', [b.id]);
-    await eventually(() => b.ledger.host.reportOnly, () => 'it does not only report', 10_000);
-    await eventually(async () => (await cloud.bus.ask(inspectHost, { hostId: b.id })).alarms.join().includes('knows more'), () => 'no alarm', 10_000);
+    await eventually(() => b.ledger.host.reportOnly, () => 'it does not only report', 60_000);
+    await eventually(async () => (await cloud.bus.ask(inspectHost, { hostId: b.id })).alarms.join().includes('knows more'), () => 'no alarm', 60_000);
     await eventually(async () => (await cloud.view(b)).adoptedIncarnation === 0, () => 'still adopted');
     await expect(cloud.bus.ask(claimHost, claim({ requestedHost: b.name, availabilityZone: 'nova' }))).resolves.toMatchObject({ outcome: 'refused' });
     const answer = await cloud.bus.ask(pullDesired, { bootId: b.machine.bootId, since: Number(rows[0]!.sequence) }, { hostId: b.id });
     expect(answer).toMatchObject({ reportOnly: true, entries: [] });
     expect(await b.running()).toContain(id);
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: [b.id], statement: 'looked at it' });
-    await eventually(() => !b.ledger.host.reportOnly, () => 'it still only reports', 10_000);
-    await client.reaches(id, 'ACTIVE', 10_000);
+    await eventually(() => !b.ledger.host.reportOnly, () => 'it still only reports', 60_000);
+    await client.reaches(id, 'ACTIVE', 60_000);
     expect([await b.running(), b.destroyed]).toEqual([expect.arrayContaining([id]), []]);
-  }, 60_000);
+  });
 
   it('what was rebuilt since keeps that disk, also when somebody asked for something else before it was adopted', async () => {
     const id = await serverOn(a, 'rebuilt') as InstanceId;
     const restore = await backup();
     await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: id, imageId: IMAGE_ID });
-    await client.reaches(id, 'ACTIVE', 15_000);
+    await client.reaches(id, 'ACTIVE', 60_000);
     const rebuilt = (await t.admin.query<{ spec: number; disk: number }>('SELECT spec_generation AS spec, disk_generation AS disk FROM compute.instances WHERE id = $1', [id])).rows[0]!;
     await cloud.stop();
     await restore();
@@ -165,18 +165,18 @@ describe('an older backup is restored', () => {
     await cloud.bus.ask(stopServer, { caller: client.as, instanceId: id });
     expect((await findings()).rebuilt).toBe('newer');
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'restored once more' });
-    await client.reaches(id, 'SHUTOFF', 15_000);
+    await client.reaches(id, 'SHUTOFF', 60_000);
     const built = async (): Promise<unknown> => (await t.admin.query("SELECT spec_generation AS spec, disk_generation AS disk, step, observed -> 'built' AS built FROM compute.instances WHERE id = $1", [id])).rows[0];
     let last = '';
-    await eventually(async () => (last = JSON.stringify(await built())) === JSON.stringify({ ...rebuilt, step: 'settled', built: { diskGeneration: rebuilt.disk, specGeneration: rebuilt.spec } }), () => last, 15_000);
+    await eventually(async () => (last = JSON.stringify(await built())) === JSON.stringify({ ...rebuilt, step: 'settled', built: { diskGeneration: rebuilt.disk, specGeneration: rebuilt.spec } }), () => last, 60_000);
     expect(await a.running()).not.toContain(id);
-  }, 60_000);
+  });
 
   it('what moved to another host since is not made again on the host that it left, whichever of the two is adopted first', async () => {
     const id = await serverOn(b, 'moved') as InstanceId;
     const restore = await backup();
     await cloud.bus.ask(rebootServer, { caller: client.as, instanceId: id, type: 'hard' });
-    await client.reaches(id, 'ACTIVE', 15_000);
+    await client.reaches(id, 'ACTIVE', 60_000);
     await cloud.stop();
     await restore();
     // Of before it moved; `a` has let go and forgotten it since.
@@ -187,11 +187,11 @@ describe('an older backup is restored', () => {
     expect(alone.hosts.map(({ adopted, problem }) => [adopted, problem])).toEqual([[false, expect.stringContaining(`${b.name} has servers that the database says are here: adopt that host first`)], [false, null]]);
     const both = await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'both' });
     expect(both.hosts.map(({ adopted, problem }) => [adopted, problem])).toEqual([[true, null], [true, null]]);
-    expect(await client.reaches(id, 'ACTIVE', 15_000)).toMatchObject({ hostName: b.name });
-    await eventually(() => [a, b].every(({ ledger: { host } }) => !host.reportOnly), () => 'they still only report', 10_000);
+    expect(await client.reaches(id, 'ACTIVE', 60_000)).toMatchObject({ hostName: b.name });
+    await eventually(() => [a, b].every(({ ledger: { host } }) => !host.reportOnly), () => 'they still only report', 60_000);
     expect([a.ledger.entries.has(id), await b.running()]).toEqual([false, expect.arrayContaining([id])]);
     expect((await t.admin.query('SELECT host_id FROM scheduler.claims WHERE instance_id = $1 AND host_id IS NOT NULL', [id])).rows).toEqual([{ host_id: b.id }]);
-  }, 60_000);
+  });
 
   it('what had no host in the backup is not built a second time while a host that was not asked may have it', async () => {
     const id = await serverOn(b, 'placed-since') as InstanceId;
@@ -201,30 +201,30 @@ describe('an older backup is restored', () => {
     await t.admin.query('DELETE FROM scheduler.claims WHERE instance_id = $1', [id]);
     await startRestored();
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: [a.id], statement: 'one of two' });
-    await eventually(() => !a.ledger.host.reportOnly, () => 'it still only reports', 10_000);
+    await eventually(() => !a.ledger.host.reportOnly, () => 'it still only reports', 60_000);
     // A host that takes servers is there, and still it waits, and says for what.
     let waiting = '';
-    await eventually(async () => (waiting = (await t.admin.query<{ waiting_for: string | null }>('SELECT waiting_for FROM compute.instances WHERE id = $1', [id])).rows[0]!.waiting_for ?? '').includes(`not adopted since: ${b.name}.`), () => waiting, 10_000);
+    await eventually(async () => (waiting = (await t.admin.query<{ waiting_for: string | null }>('SELECT waiting_for FROM compute.instances WHERE id = $1', [id])).rows[0]!.waiting_for ?? '').includes(`not adopted since: ${b.name}.`), () => waiting, 60_000);
     expect((await t.admin.query('SELECT FROM scheduler.claims WHERE instance_id = $1', [id])).rowCount).toBe(0);
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'the other' });
-    expect(await client.reaches(id, 'ACTIVE', 15_000)).toMatchObject({ hostName: b.name });
+    expect(await client.reaches(id, 'ACTIVE', 60_000)).toMatchObject({ hostName: b.name });
     expect([a.ledger.entries.has(id), cloud.twice.size]).toEqual([false, 0]);
-  }, 60_000);
+  });
 
   it('what was rebuilt since, and is to be rebuilt again by a word of after the restore, is made anew', async () => {
     const id = await serverOn(a, 'rebuilt-twice') as InstanceId;
     const restore = await backup();
     await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: id, imageId: IMAGE_ID });
-    await client.reaches(id, 'ACTIVE', 15_000);
+    await client.reaches(id, 'ACTIVE', 60_000);
     await cloud.bus.ask(stopServer, { caller: client.as, instanceId: id });
-    await client.reaches(id, 'SHUTOFF', 15_000);
+    await client.reaches(id, 'SHUTOFF', 60_000);
     await cloud.stop();
     await restore();
     const incarnation = await startRestored();
     await cloud.bus.ask(rebuildServer, { caller: client.as, instanceId: id, imageId: IMAGE_ID });
     await cloud.bus.ask(adoptHosts, { caller: admin, hostIds: null, statement: 'restored again' });
     let last = '';
-    await eventually(async () => (last = JSON.stringify((await t.admin.query("SELECT disk_generation >= $2 AS later, (observed #>> '{built,diskGeneration}')::int = disk_generation AS built, step, rebuilding FROM compute.instances WHERE id = $1", [id, incarnation])).rows[0])) === '{"later":true,"built":true,"step":"settled","rebuilding":false}', () => last, 15_000);
-    await client.reaches(id, 'ACTIVE', 15_000);
-  }, 60_000);
+    await eventually(async () => (last = JSON.stringify((await t.admin.query("SELECT disk_generation >= $2 AS later, (observed #>> '{built,diskGeneration}')::int = disk_generation AS built, step, rebuilding FROM compute.instances WHERE id = $1", [id, incarnation])).rows[0])) === '{"later":true,"built":true,"step":"settled","rebuilding":false}', () => last, 60_000);
+    await client.reaches(id, 'ACTIVE', 60_000);
+  });
 });

@@ -96,7 +96,7 @@ it('neither has it: an ERROR that says so, and no empty disk is made on either',
     comesBack(host);
   }
   await client().reaches(view.id, 'ERROR');
-  for (let tries = 0; (await client().get(view.id)).hostId !== null && tries < 200; tries += 1) await new Promise((done) => { setTimeout(done, 20); });
+  for (let tries = 0; (await client().get(view.id)).hostId !== null && tries < 3_000; tries += 1) await new Promise((done) => { setTimeout(done, 20); });
   expect(await client().get(view.id)).toMatchObject({ hostId: null, moveKind: null, fault: { message: expect.stringContaining('not found on its host') } });
   expect([...new Set(heard)]).toEqual(['deleted']);
   expect(await world.claims(view.id)).toEqual([]);
@@ -136,7 +136,7 @@ it('a move does not come to a host that is still to remove what it left there', 
   const entry = home.ledger.get(view.id) as DesiredInstance;
   await database().pool.query("INSERT INTO compute.host_feeds (host_id, sequence) VALUES ($1, 1) ON CONFLICT (host_id) DO NOTHING", [away.id]);
   // The claim is there by now; the word that something is left comes with the adoption of the destination.
-  for (let tries = 0; (await client().get(view.id)).movePhase !== 'stop' && tries < 200; tries += 1) await new Promise((done) => { setTimeout(done, 20); });
+  for (let tries = 0; (await client().get(view.id)).movePhase !== 'stop' && tries < 3_000; tries += 1) await new Promise((done) => { setTimeout(done, 20); });
   await away.disconnect();
   await database().pool.query(`
     WITH feed AS (UPDATE compute.host_feeds SET sequence = sequence + 1 WHERE host_id = $1 RETURNING sequence)
@@ -144,12 +144,12 @@ it('a move does not come to a host that is still to remove what it left there', 
   [away.id, view.id, entry.generation + 5, JSON.stringify({ ...entry, intent: 'deleted', generation: entry.generation + 1 })]);
   home.broken = undefined;
   comesBack(home);
-  for (let tries = 0; home.guests.get(view.id)?.power !== 'stopped' && tries < 200; tries += 1) await new Promise((done) => { setTimeout(done, 20); });
+  for (let tries = 0; home.guests.get(view.id)?.power !== 'stopped' && tries < 3_000; tries += 1) await new Promise((done) => { setTimeout(done, 20); });
   await new Promise((done) => { setTimeout(done, 300); });
   expect(await client().get(view.id)).toMatchObject({ movePhase: 'stop', hostName: home.name });
   await database().pool.query('DELETE FROM compute.departures');
   comesBack(away);
-  expect(await client().reaches(view.id, 'VERIFY_RESIZE', 20_000)).toMatchObject({ hostName: away.name });
+  expect(await client().reaches(view.id, 'VERIFY_RESIZE', 60_000)).toMatchObject({ hostName: away.name });
 });
 
 it('what left a fenced host and is found there after all lives there again: the host is not told to go as well', async () => {

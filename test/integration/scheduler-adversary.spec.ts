@@ -16,11 +16,11 @@ const CLIENTS = 64;
 const HOSTS = 10;
 
 let test: TestDatabase;
-beforeAll(async () => { test = await startTestDatabase('scheduler'); }, 60_000);
+beforeAll(async () => { test = await startTestDatabase('scheduler'); });
 afterAll(async () => {
   await stopSchedulers();
   await test.stop();
-}, 30_000);
+});
 
 type Ask = InputOf<typeof claimHost>;
 type Answer = OutputOf<typeof claimHost>;

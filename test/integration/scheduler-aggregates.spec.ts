@@ -12,11 +12,11 @@ let scheduler: Scheduler;
 beforeAll(async () => {
   base = await startTestDatabase('scheduler');
   scheduler = await startScheduler(base);
-}, 60_000);
+});
 afterAll(async () => {
   await stopSchedulers();
   await base.stop();
-}, 30_000);
+});
 
 const make = (name: string, availabilityZone: string | null = null, uuid: string = randomUUID()): Promise<Aggregate> => scheduler.bus.ask(createAggregate, { caller: admin, uuid: uuid as never, name, availabilityZone });
 const change = async (id: number, what: AggregateChange): Promise<Aggregate | null> => (await scheduler.bus.ask(changeAggregate, { caller: admin, id, change: what })).aggregate;

@@ -11,11 +11,11 @@ let test: TestDatabase;
 beforeAll(async () => {
   test = await startTestDatabase('scheduler');
   for (let at = 0; at < HOSTS; at += 1) await hostRow(test, { vcpus: 16, memoryMib: 8_192, diskGib: 100 });
-}, 60_000);
+});
 afterAll(async () => {
   await stopSchedulers();
   await test.stop();
-}, 30_000);
+});
 
 /** All at once, from so many schedulers in turn. @returns how many servers each host got that got any */
 async function burst(weigher: 'spread' | 'pack', count: number): Promise<number[]> {

@@ -11,11 +11,11 @@ import { claim, host, startScheduler, stopSchedulers, type Scheduler } from '../
 
 let base: TestDatabase;
 
-beforeAll(async () => { base = await startTestDatabase('scheduler'); }, 60_000);
+beforeAll(async () => { base = await startTestDatabase('scheduler'); });
 afterAll(async () => {
   await stopSchedulers();
   await base.stop();
-}, 30_000);
+});
 
 const usage = async (hostId: string): Promise<Record<string, number>> =>
   (await base.admin.query('SELECT used_vcpus, used_memory_mib, used_disk_gib, used_instances FROM scheduler.host_capacity WHERE host_id = $1', [hostId])).rows[0];
@@ -284,7 +284,7 @@ describe('claims', () => {
 
 describe('four schedulers, 32 clients, a fleet nearly full', () => {
   let test: TestDatabase;
-  beforeAll(async () => { test = await startTestDatabase('scheduler'); }, 60_000);
+  beforeAll(async () => { test = await startTestDatabase('scheduler'); });
   afterAll(() => test.stop());
 
   it.each(['spread', 'pack'] as const)('%s: nothing is overcommitted, nothing is counted twice, no room is refused', async (weigher) => {
@@ -354,5 +354,5 @@ describe('four schedulers, 32 clients, a fleet nearly full', () => {
     expect(last.filter(({ outcome }) => outcome === 'claimed')).toHaveLength(free);
     await expectSound(test);
     await Promise.all(schedulers.map((one) => one.stop()));
-  }, 60_000);
+  });
 });

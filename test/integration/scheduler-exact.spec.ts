@@ -12,7 +12,7 @@ let claims: ClaimsRepository;
 beforeAll(async () => {
   test = await startTestDatabase('scheduler');
   claims = new ClaimsRepository(test.db);
-}, 60_000);
+});
 afterAll(() => test.stop());
 
 /** Of a batch that goes one by one, who was made first comes first. */
@@ -232,7 +232,7 @@ describe('rules of groups', () => {
       expect(won).toBe(policy === 'affinity' ? 8 : 3);
       expect(await unsound(test)).toEqual([]);
     }
-  }, 30_000);
+  });
 
   it('soft rules bind nobody', async () => {
     const host = await hostRow(test);

@@ -19,11 +19,11 @@ beforeAll(async () => {
   postgres = await KillablePostgres.start();
   await postgres.ask((admin) => celledFleet({ admin }, HOSTS));
   schedulers = await SchedulerProcesses.start(postgres.schedulerUrl, 2);
-}, 120_000);
+});
 afterAll(async () => {
   await schedulers?.stop();
   await postgres?.stop();
-}, 60_000);
+});
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const upTo = (ms: number): Promise<void> => pause(Math.random() * ms);

@@ -14,7 +14,7 @@ beforeAll(async () => {
   test = await startTestDatabase('scheduler');
   before = await mkdtemp(join(tmpdir(), 'skylite-migrations-'));
   for (const name of await readdir(MIGRATIONS)) if (name < '0011') await cp(join(MIGRATIONS, name), join(before, name), { recursive: true });
-}, 60_000);
+});
 afterAll(async () => {
   await test.stop();
   await rm(before, { recursive: true, force: true });

@@ -11,11 +11,11 @@ let scheduler: Scheduler;
 beforeAll(async () => {
   test = await startTestDatabase('scheduler');
   scheduler = await startScheduler(test);
-}, 60_000);
+});
 afterAll(async () => {
   await stopSchedulers();
   await test.stop();
-}, 30_000);
+});
 
 /** Two cells of 8 CPUs: of each the first two are shared, the others dedicated; 1 GiB of 2 MiB pages in each. */
 const twoCells = (change: Partial<HostInventory> = {}): Partial<HostInventory> => ({

@@ -15,11 +15,11 @@ beforeAll(async () => {
   scheduler = await startScheduler(base);
   a = await host(scheduler, 'nova', { traits: ['CUSTOM_A'], resources: { CUSTOM_FPGA: 2 }, sharedCpus: [0, 1], dedicatedCpus: [2, 3], cells: [{ id: 0, cpus: [0, 1, 2, 3], memoryMib: 4096, socket: 0, cores: [], pages: [], distances: [] }] });
   b = await host(scheduler, 'east');
-}, 60_000);
+});
 afterAll(async () => {
   await stopSchedulers();
   await base.stop();
-}, 30_000);
+});
 
 const provider = async (id: string): Promise<ResourceProvider> => (await scheduler.bus.ask(listProviders, { id: id as never })).providers[0]!;
 const used = ({ inventories }: ResourceProvider): Record<string, number> => Object.fromEntries(Object.entries(inventories).map(([name, inventory]) => [name, inventory.used]));

@@ -96,7 +96,7 @@ beforeAll(async () => {
   await t.admin.query('INSERT INTO compute.host_feeds (host_id, sequence, fenced_at) VALUES ($1, 1, now())', [FENCED]);
   const logger = createLogger('test', 'silent');
   app = await createDoor(ApiHttpModule.register({ bus: world.bus, config: { region: 'RegionOne' }, logger }), { logger, onRequest: onApiRequest });
-}, 60_000);
+});
 afterAll(async () => {
   await app.close();
   await compute.stop();

@@ -17,7 +17,7 @@ const [seeds, from, workers, bugSeeds, replay, state] = [Number(flag('seeds', 30
 const OPTIONS = { ...(flag('options') && JSON.parse(flag('options'))), laws: has('laws'), twice: has('twice'), hard: has('hard'), ...(flag('every') && { every: Number(flag('every')) }) };
 const WORKER = fileURLToPath(new URL('./worker.mjs', import.meta.url));
 /** A seed takes about half a second; one that takes this long does not end. */
-const SEED_MS = 120_000;
+const SEED_MS = 600_000;
 
 const children = new Set();
 /** Runs a worker; gives each result to `onResult`. @returns what it printed that is no result, if it failed */

@@ -89,7 +89,7 @@ export function libvirtUri(hostName: string, dir = home): string {
 export function domains(hostName: string, dir = home): { uuid: string; running: boolean }[] {
   const uri = libvirtUri(hostName, dir);
   const list = (flag: string): string[] => {
-    const { stdout, status, stderr } = spawnSync('virsh', ['-c', uri, 'list', '--uuid', flag], { encoding: 'utf8', timeout: 30_000 });
+    const { stdout, status, stderr } = spawnSync('virsh', ['-c', uri, 'list', '--uuid', flag], { encoding: 'utf8', timeout: 120_000 });
     if (status !== 0) throw new Error(`virsh on ${hostName}: ${stderr}`);
     return stdout.split('\n').map((line) => line.trim()).filter(Boolean);
   };

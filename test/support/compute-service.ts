@@ -87,7 +87,7 @@ export class Client {
 
   /** `STATUS/task`. */
   async status(id: string): Promise<string> { return statusText(await this.get(id)); }
-  async reaches(id: string, status: string, ms = 5_000): Promise<InstanceView> {
+  async reaches(id: string, status: string, ms = 60_000): Promise<InstanceView> {
     let last = '';
     let view: InstanceView | undefined;
     // The answer that showed it: whoever answers may be killed right after.
@@ -99,7 +99,7 @@ export class Client {
     return view as InstanceView;
   }
   /** Nothing is left of it. */
-  async finished(id: string, ms = 5_000): Promise<void> {
+  async finished(id: string, ms = 60_000): Promise<void> {
     await eventually(async () => (await this.inspect(id).catch(() => undefined))?.step === 'finished', () => `${id} is not finished`, ms);
   }
 }
@@ -109,7 +109,7 @@ function statusText(view: InstanceView): string {
   return taskState === null ? status : `${status}/${taskState}`;
 }
 
-export async function eventually(test: () => Promise<boolean> | boolean, why: () => string, ms = 5_000): Promise<void> {
+export async function eventually(test: () => Promise<boolean> | boolean, why: () => string, ms = 60_000): Promise<void> {
   const end = Date.now() + ms;
   for (;;) {
     if (await test()) return;

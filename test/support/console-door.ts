@@ -127,7 +127,7 @@ export class ConsoleClient {
   get heard(): Buffer { return this.#heard; }
   get text(): string { return this.#heard.toString('latin1'); }
 
-  async hears(what: string | RegExp, ms = 5_000): Promise<void> {
+  async hears(what: string | RegExp, ms = 60_000): Promise<void> {
     const found = (): boolean => (typeof what === 'string' ? this.text.includes(what) : what.test(this.text));
     for (const end = performance.now() + ms; !found();) {
       if (performance.now() > end) throw new Error(`${String(what)} was not heard within ${ms} ms; last: ${JSON.stringify(this.text.slice(-300))}`);

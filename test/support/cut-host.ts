@@ -143,7 +143,7 @@ export class Witness {
     while (!this.#over) {
       const by = new Map<string, string[]>();
       await Promise.all(settings(this.dir).hosts.map(async ({ name }) => {
-        const { stdout } = await run('virsh', ['-c', libvirtUri(name, this.dir), 'list', '--uuid', '--state-running'], { timeout: 5_000 }).catch(() => ({ stdout: '' })); // it is off
+        const { stdout } = await run('virsh', ['-c', libvirtUri(name, this.dir), 'list', '--uuid', '--state-running'], { timeout: 30_000 }).catch(() => ({ stdout: '' })); // it is off
         for (const uuid of stdout.split('\n').map((line) => line.trim()).filter(Boolean)) by.set(uuid, [...by.get(uuid) ?? [], name]);
       }));
       this.#note(by, 'libvirt');

@@ -7,7 +7,7 @@ const run = promisify(execFile);
 
 /** One command of the guest agent on this host's own libvirt; throws what virsh says. */
 async function ask(hostName: string, id: string, command: object, dir: string): Promise<unknown> {
-  const { stdout } = await run('virsh', ['-c', libvirtUri(hostName, dir), 'qemu-agent-command', '--timeout', '10', id, JSON.stringify(command)], { timeout: 20_000 });
+  const { stdout } = await run('virsh', ['-c', libvirtUri(hostName, dir), 'qemu-agent-command', '--timeout', '60', id, JSON.stringify(command)], { timeout: 120_000 });
   return (JSON.parse(stdout) as { return: unknown }).return;
 }
 

@@ -8,7 +8,7 @@ import type { INestMicroservice } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
 import { makeSigningKey, signToken, type SigningKey } from '#libs/auth';
-import { getLimits, listTokenKeys, type Caller, type ResourceLimits } from '#libs/contracts';
+import { getLimits, listTokenKeys, type Caller, type ResourceLimits, type RevocationRow } from '#libs/contracts';
 import { createDoor } from '#libs/http';
 import { createBusApplication, InMemoryBus } from '#libs/messaging';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
@@ -25,12 +25,14 @@ export interface Answer { status: number; headers: Record<string, string | strin
 export const md5 = (data: Uint8Array): string => createHash('md5').update(data).digest('hex');
 export const sha512 = (data: Uint8Array): string => createHash('sha512').update(data).digest('hex');
 
+const userIdOf = (who: Who): string => (who === 'admin' ? 'ad'.repeat(16) : PROJECTS[who]);
+
 const tokens = (key: SigningKey): Record<Who, string> => {
   const now = Math.floor(Date.now() / 1000);
   const domain = { id: 'default', name: 'Default' };
   const make = (who: Who): string => signToken(key, {
     auditId: randomBytes(16).toString('base64url'), parentAuditId: null, issuedAt: now, expiresAt: now + 3600, methods: ['password'],
-    user: { id: who === 'admin' ? 'ad'.repeat(16) : PROJECTS[who], name: who, domain, passwordExpiresAt: null },
+    user: { id: userIdOf(who), name: who, domain, passwordExpiresAt: null },
     project: { id: PROJECTS[who], name: who, domain }, roles: [{ id: 'ab'.repeat(16), name: who === 'admin' ? 'admin' : 'member' }],
   });
   return { admin: make('admin'), one: make('one'), two: make('two') };
@@ -94,7 +96,7 @@ async function read(response: IncomingMessage): Promise<Answer> {
   return { status: response.statusCode ?? 0, headers: response.headers, body: json ? JSON.parse(bytes.toString()) : undefined, bytes };
 }
 
-export async function eventually(what: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+export async function eventually(what: () => Promise<boolean> | boolean, timeoutMs = 60_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!await what()) {
     if (Date.now() > end) throw new Error('it did not happen in time');
@@ -118,6 +120,8 @@ export class ImageStoreUnderTest {
   /** Limits of projects, as identity tells them; raise the generation with a change. */
   readonly limits: Record<string, ResourceLimits> = {};
   limitsGeneration = 1;
+  /** What identity has revoked. */
+  readonly revoked: RevocationRow[] = [];
   private readonly signing = makeSigningKey('https://cloud.test');
   private busApp: INestMicroservice | undefined;
   private app: NestFastifyApplication | undefined;
@@ -125,14 +129,14 @@ export class ImageStoreUnderTest {
   private constructor(readonly database: TestDatabase, readonly dir: string) {
     this.config = {
       dataDir: join(dir, 'images'), internalUrl: 'http://127.0.0.1:1', urlSecret: 'ab'.repeat(32), maxImageBytes: 64 * 1024 * 1024,
-      timings: { beatMs: 100, leaseMs: 600, sweepMs: 3_600_000, orphanMs: 0 },
+      timings: { beatMs: 100, leaseMs: 1_500, sweepMs: 3_600_000, orphanMs: 0 },
     };
   }
 
   static async start(): Promise<ImageStoreUnderTest> {
     const store = new ImageStoreUnderTest(await startTestDatabase('image'), await mkdtemp(join(tmpdir(), 'skylite-images-')));
     const { key } = store.signing;
-    store.bus.handle(listTokenKeys, () => Promise.resolve({ keys: [{ kid: key.kid, x: key.x }] }), { group: 'test' });
+    store.bus.handle(listTokenKeys, () => Promise.resolve({ keys: [{ kid: key.kid, x: key.x }], revocations: { rows: store.revoked, horizon: '0', more: false } }), { group: 'test' });
     store.bus.handle(getLimits, ({ projectId }) => Promise.resolve({ limits: store.limits[projectId] ?? {}, generation: store.limitsGeneration, incarnation: 1, known: true }), { group: 'test' });
     store.app = await createDoor(ImageHttpModule.register(store.deps), { logger: store.logger });
     await store.app.listen(0, '127.0.0.1');
@@ -141,6 +145,13 @@ export class ImageStoreUnderTest {
     await store.busApp.listen();
     store.client = store.clientAt(store.config.internalUrl);
     return store;
+  }
+
+  /** Everything that this user has logged in for until now. */
+  revoke(who: Who): void {
+    const none = { auditId: null, auditChainId: null, projectId: null, domainId: null, roleId: null, applicationCredentialId: null };
+    const id = String(this.revoked.length + 1);
+    this.revoked.push({ ...none, xid: id, id, userId: userIdOf(who), issuedBefore: Date.now() / 1_000, expiresAt: Date.now() / 1_000 + 86_400 });
   }
 
   clientAt(base: string): ImageClient { return new ImageClient(base, tokens(this.signing.key)); }
@@ -163,7 +174,7 @@ export class ImageStoreUnderTest {
     const { key } = this.signing;
     const given = JSON.stringify({
       url: `postgresql://app_image:p@/${database}?host=${encodeURIComponent(host)}&port=${port}`, keys: [{ kid: key.kid, x: key.x }],
-      config: { ...this.config, dataDir: options.dataDir, timings: { beatMs: 100, leaseMs: 600, sweepMs: 200, orphanMs: 0 } },
+      config: { ...this.config, dataDir: options.dataDir, timings: { beatMs: 100, leaseMs: 1_500, sweepMs: 200, orphanMs: 0 } },
     });
     const node = resolve('node_modules/.bin/node');
     const script = resolve('test/support/image-store-process.mjs');

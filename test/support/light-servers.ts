@@ -70,7 +70,7 @@ export class LightServers {
     return status === 404 ? undefined : body.server as Server;
   }
 
-  async reaches(id: string, word: string, timeoutMs = 60_000): Promise<Server> {
+  async reaches(id: string, word: string, timeoutMs = 180_000): Promise<Server> {
     let failed: Error | undefined;
     const server = await eventually(`${id} is ${word}`, timeoutMs, async () => {
       const now = await this.get(id);
@@ -91,7 +91,7 @@ export class LightServers {
     if (status !== 204) throw new Error(`delete ${id}: ${status} ${text}`);
   }
 
-  async gone(id: string, timeoutMs = 60_000): Promise<void> {
+  async gone(id: string, timeoutMs = 180_000): Promise<void> {
     await eventually(`${id} is gone`, timeoutMs, async () => (await this.get(id)) === undefined);
     this.made.delete(id);
   }
@@ -131,7 +131,7 @@ export class LightServers {
 export async function skylite(words: string[], dir = home): Promise<{ code: number; stdout: string; stderr: string }> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('OS_') && !name.startsWith('NODE_')));
   try {
-    const { stdout, stderr } = await run(process.execPath, [join(root, 'deploy/one-machine/skylite.mjs'), ...words], { cwd: root, env: { ...env, SKYLITE_HOME: dir }, timeout: 120_000 });
+    const { stdout, stderr } = await run(process.execPath, [join(root, 'deploy/one-machine/skylite.mjs'), ...words], { cwd: root, env: { ...env, SKYLITE_HOME: dir }, timeout: 300_000 });
     return { code: 0, stdout, stderr };
   } catch (error) {
     const { code, stdout, stderr } = error as { code?: number; stdout?: string; stderr?: string };

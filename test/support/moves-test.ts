@@ -21,7 +21,7 @@ export function useMoves(): void {
   beforeAll(async () => {
     t = await startTestDatabase('compute');
     scheduling = await t.open('scheduler', 4);
-  }, 60_000);
+  });
   afterAll(() => t.stop());
   afterEach(async () => {
     await compute?.stop();
@@ -31,7 +31,7 @@ export function useMoves(): void {
     await t.admin.query('DELETE FROM scheduler.claims');
     await t.admin.query('TRUNCATE scheduler.hosts CASCADE');
     expect(world.broken).toEqual([]);
-  }, 30_000);
+  });
 }
 
 export async function open(options: { inPlace?: boolean; sizes?: number[]; capabilities?: string[]; operateDeadlineMs?: number; shape?: Partial<HostInventory> } = {}): Promise<void> {

@@ -135,7 +135,7 @@ export class MovesWorld {
   #scheduler: INestMicroservice | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly test: TestDatabase, private readonly db: Database) {}
+  constructor(readonly test: TestDatabase, private readonly db: Database) {}
 
   /** `sizes`: hosts' memory, MiB. */
   async open(sizes: readonly number[] = [65_536, 65_536], capabilities = ['REBUILD', 'DISK_TRANSFER', 'RESIZE_IN_PLACE'], shape: Partial<HostInventory> = {}): Promise<this> {

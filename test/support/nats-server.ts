@@ -26,7 +26,7 @@ export async function startTestNats(): Promise<TestNats> {
   process.once('exit', end);
   const start = async (): Promise<void> => {
     child = spawn('nats-server', ['-c', config], { stdio: 'ignore' });
-    for (let attempt = 0; attempt < 200; attempt += 1) {
+    for (let attempt = 0; attempt < 3_000; attempt += 1) {
       if (await answers(port)) return;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

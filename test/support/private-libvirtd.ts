@@ -88,7 +88,7 @@ async function until(what: string, ms: number, test: () => boolean | Promise<boo
   for (const end = performance.now() + ms; !(await test()); await sleep(20)) if (performance.now() > end) throw new Error(`${what}: not within ${ms} ms`);
 }
 
-/** Starts one. @throws Error with the daemon's own words when it does not come up within 20 s */
+/** Starts one. @throws Error with the daemon's own words when it does not come up within 90 s */
 export async function startPrivateLibvirtd(): Promise<PrivateLibvirtd> {
   const folder = mkdtempSync(join(tmpdir(), 'sky-lv-')); // short: a socket path has 107 bytes
   configure(folder);
@@ -125,7 +125,7 @@ export async function startPrivateLibvirtd(): Promise<PrivateLibvirtd> {
     }
   };
   try {
-    await until('libvirtd', 20_000, () => {
+    await until('libvirtd', 90_000, () => {
       if (ended) throw new Error('the namespace ended');
       return answers(socketPath);
     });
@@ -142,7 +142,7 @@ export async function startPrivateLibvirtd(): Promise<PrivateLibvirtd> {
     restartDaemon: async () => {
       const old = daemonPid();
       process.kill(old, 'SIGKILL');
-      await until('a new libvirtd', 20_000, async () => {
+      await until('a new libvirtd', 90_000, async () => {
         try {
           return daemonPid() !== old && (await answers(socketPath));
         } catch {

@@ -17,7 +17,7 @@ export class SchedulerProcesses {
   static async start(databaseUrl: string, count: number): Promise<SchedulerProcesses> {
     const nats = await startTestNats();
     const bus = new NatsBus({ servers: [nats.url], creds: await credsOf(nats, 'client', ['compute']), name: 'client', inboxPrefix: serviceInbox('client'), cellId: 'cell1', incarnation: () => 1 });
-    await bus.ready(5_000);
+    await bus.ready(60_000);
     const all = new SchedulerProcesses(nats, databaseUrl, bus);
     await Promise.all(Array.from({ length: count }, (_, at) => all.run(at)));
     return all;

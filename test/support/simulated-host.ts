@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const DEPLOY = join(import.meta.dirname, '../../deploy');
-const START_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 170_000;
 const BUILD_TIMEOUT_MS = 300_000;
 const MAX_OUTPUT = 16 * 2 ** 20;
 
@@ -76,7 +76,7 @@ export class SimulatedHost {
   /** Pulls the plug and clears nothing: what is left is what the kernel leaves. Returns when init has ended. */
   async losePower(): Promise<void> {
     process.kill(this.facts.pid, 'SIGKILL');
-    await until(`end of init ${this.facts.pid}`, 10_000, () => startTimeOf(this.facts.pid) !== this.facts.startTime);
+    await until(`end of init ${this.facts.pid}`, 60_000, () => startTimeOf(this.facts.pid) !== this.facts.startTime);
   }
 
   /** Runs a command inside the host. @returns its stdout */

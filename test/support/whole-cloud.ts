@@ -137,7 +137,8 @@ export class WholeCloud {
   readonly twice = new Set<string>();
   agentLimits: Limits = { ...FAST_AGENT, pullEveryMs: 100, beatEveryMs: 60, tickEveryMs: 60, announceMaxMs: 100 };
   cloudId = '';
-  aliveTimeoutMs = 600;
+  /** Far more than a slow machine keeps hosts of this process from their beats. */
+  aliveTimeoutMs = 1_500;
   computeTempo: Partial<typeof FAST> = {};
   fenceAgents: SchedulerConfig['fenceAgents'];
   #apps: INestMicroservice[] = [];

@@ -9,6 +9,8 @@ export interface IdentityConfig {
   region: string;
   /** Seconds a token lives. */
   tokenTtlS: number;
+  /** Seconds for which a token that has ended is still told of to services that ask for it so; absent: ALLOW_EXPIRED_S. 0: never. */
+  allowExpiredS?: number;
   /** Days for which the audit trail is kept, in whole months; absent: LIMITS.auditKeepDays. */
   auditKeepDays?: number;
   /** 32 bytes in hex that seal stored credentials; whoever loses it loses them. Absent: none can be kept. */
@@ -50,6 +52,9 @@ export interface PasswordRules {
   /** Must a password that an admin has set be changed by its user first? */
   changeAtFirstUse: boolean;
 }
+
+/** Keystone's own: long enough for the longest work that somebody begins. */
+export const ALLOW_EXPIRED_S = 172_800;
 
 export const DEFAULT_LOGIN_RULES: LoginRules = { accountFailures: 5, everywhereFailures: 100, addressFailures: 50, delayS: 1, longestDelayS: 300, forgetS: 900 };
 export const DEFAULT_PASSWORD_RULES: PasswordRules = { minLength: 8, minKinds: 0, history: 0, expiryDays: 0, minAgeDays: 0, changeAtFirstUse: false };

@@ -11,6 +11,7 @@ import { AuditKeeper } from './audit/audit-keeper.js';
 import { AuditRecordsController } from './audit/audit-records.controller.js';
 import { AuditRecordsRepository } from './audit/audit-records.repository.js';
 import { DiscoveryController } from './discovery/discovery.controller.js';
+import { DomainConfigController } from './domain-config/domain-config.controller.js';
 import { CreateDomain } from './domains/create-domain.js';
 import { DeleteDomain } from './domains/delete-domain.js';
 import { DomainsController } from './domains/domains.controller.js';
@@ -32,6 +33,7 @@ import { LimitsController } from './limits/limits.controller.js';
 import { LimitsRepository } from './limits/limits.repository.js';
 import { RegisteredLimitsController } from './limits/registered-limits.controller.js';
 import { RegisteredLimitsRepository } from './limits/registered-limits.repository.js';
+import { NotOfferedController } from './not-offered/not-offered.controller.js';
 import { ExplainPolicy } from './policy/explain-policy.js';
 import { ExplainPolicyController } from './policy/explain-policy.controller.js';
 import { ExplainPolicyRepository } from './policy/explain-policy.repository.js';
@@ -80,7 +82,7 @@ export class IdentityHttpModule {
       controllers: [
         DiscoveryController, ...TOKEN_CONTROLLERS, ProjectsController, ProjectTagsController, UsersController, UserBelongingsController,
         DomainsController, GroupsController, GroupMembersController,
-        ...GRANTS_CONTROLLERS, RegisteredLimitsController, LimitsController,
+        ...GRANTS_CONTROLLERS, RegisteredLimitsController, LimitsController, DomainConfigController, NotOfferedController,
       ],
       providers: [
         ...shared(deps), { provide: DATABASE, useFactory: (verifier: TokenVerifier) => renewing(deps.db, () => verifier.renew()), inject: [TokenVerifier] }, BaseUrl, ...TOKEN_PROVIDERS,

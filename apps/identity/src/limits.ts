@@ -24,6 +24,8 @@ export const LIMITS = {
   /** Who has to wait and goes on trying is written into the audit trail this often; of so many at a time. */
   waitingAuditedMs: 10_000,
   waitingRemembered: 10_000,
+  /** Accounts and addresses that failed here, about 100 bytes each: of these the database is asked before a password is looked at. */
+  suspectsRemembered: 30_000,
   /** Ways to authenticate in one request. */
   authMethods: 8,
   /** A new key is published this long before it signs: everybody asks every second, and trusts no answer older than two. */
@@ -41,6 +43,8 @@ export const LIMITS = {
   revokedOneByOne: 1_000,
   /** Tokens that one user revoked, of those that would be alive: beyond, all of theirs end. */
   revocationsPerUser: 1_000,
+  /** The same with those that have ended and are kept for who asks about ended tokens. */
+  revocationsKeptPerUser: 10_000,
   /** What is over is removed this often, and this many rows at once. */
   housekeepingMs: 60_000,
   purgedAtOnce: 10_000,

@@ -20,6 +20,7 @@ import { ApiHttpModule, Denials, idempotencyOf, onApiRequest } from '../../api/s
 import { ComputeModule, seedCompute } from '../../compute/src/compute.module.js';
 import { IdentityBusModule, IdentityHttpModule, seedIdentity } from '../../identity/src/identity.module.js';
 import { ImageBusModule, ImageHttpModule } from '../../image-store/src/image-store.module.js';
+import type { ProxyFacts } from './cli/doctor-proxies.js';
 import { SchedulerModule } from '../../scheduler/src/scheduler.module.js';
 
 const repository = resolve(import.meta.dirname, '../../../..');
@@ -74,14 +75,15 @@ async function main(): Promise<void> {
     countAnswer(answered);
     denials.note(answered);
   };
-  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, logger: of('door'), onRequest: onApiRequest, onAnswered, idempotency: idempotencyOf(databases.api, secrets.idempotencySecret), brakes: config.brakes });
+  const proxies: ProxyFacts = { named: config.trustedProxies };
+  const door = await createDoor(doorModule, { publicUrl: config.publicUrl, trustedProxies: config.trustedProxies, onUnnamedProxy: (address) => { proxies.unnamed = address; }, logger: of('door'), onRequest: onApiRequest, onAnswered, idempotency: idempotencyOf(databases.api, secrets.idempotencySecret), brakes: config.brakes });
   await door.listen(config.port, config.bind);
 
   const monitor = await serveMonitor({
     port: config.metricsPort, onProblem,
     health: () => {
       const parts = { database: { ok: databases.compute.reachable }, nats: { ok: nats.connected } };
-      return { ok: Object.values(parts).every((part) => part.ok), parts };
+      return { ok: Object.values(parts).every((part) => part.ok), parts, proxies };
     },
   });
   if (config.readyFile) await writeReady(config.readyFile, { pid: process.pid, port: config.port, metricsPort: monitor.port });

@@ -6,7 +6,7 @@ import { unavailable } from '#libs/errors';
 import type { Step } from '../decide/facts.js';
 import { desired, HOST_ID, instanceId, layout, layoutCell } from '../testing/builders.js';
 import { itObeysTheLaws, type Disturb } from '../testing/laws.js';
-import { TestHost, type TestHostOptions } from '../testing/test-host.js';
+import { PATIENT, TestHost, type TestHostOptions } from '../testing/test-host.js';
 
 const ID = instanceId();
 let host: TestHost;
@@ -25,6 +25,8 @@ async function running(options: TestHostOptions = {}): Promise<TestHost> {
   return host;
 }
 const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+/** Waits for a state; whoever asks looks at it afterwards, which says more than a time that ran out. */
+const until = async (holds: () => boolean): Promise<void> => { for (let wait = 0; !holds() && wait < 3_000; wait += 1) await pause(10); };
 
 /** Nothing of any instance is left anywhere on the host. */
 function expectNothingLeft(): void {
@@ -32,14 +34,14 @@ function expectNothingLeft(): void {
   expect(readdirSync(join(host.folder, 'files'))).toEqual(['boot-id']);
 }
 async function untilForgotten(): Promise<void> {
-  for (let wait = 0; host.ledger.entries.size > 0 && wait < 200; wait += 1) await pause(10);
+  await until(() => host.ledger.entries.size === 0);
   await host.ledger.flush();
   expect(readdirSync(join(host.folder, 'ledger', 'instances'))).toEqual([]);
 }
 
 describe('one instance on one host', () => {
   it('is built, started and said so in one report', async () => {
-    await started({ latencyMs: 0 });
+    await started({ latencyMs: 0, limits: { reportTransientAfterMs: 60_000 } });
     host.plane.want(desired());
     const seen = await host.plane.settled(ID, 'running');
     expect(seen).toMatchObject({ rebootCount: 0, error: null, frozen: { machine: 'pc', cpuModel: 'Nehalem', virtType: 'qemu' } });
@@ -75,7 +77,7 @@ describe('one instance on one host', () => {
   });
 
   it('is stopped by its power button and started again', async () => {
-    await running();
+    await running({ limits: PATIENT });
     host.plane.want(desired({ generation: 2, intent: 'stopped' }));
     await host.plane.settled(ID, 'stopped', 2);
     expect(host.steps).toEqual(['press-power-button']);
@@ -131,7 +133,7 @@ describe('one instance on one host', () => {
     host.hypervisor.powerLoss();
     host.bootId = 'boot-2';
     await host.start();
-    for (let wait = 0; host.hypervisor.domain(ID)?.state !== 'running' && wait < 300; wait += 1) await pause(10);
+    await until(() => host.hypervisor.domain(ID)?.state === 'running');
     expect(host.hypervisor.domain(ID)).toMatchObject({ state: 'running', starts: 2 });
   });
 });
@@ -141,7 +143,8 @@ describe('what goes wrong', () => {
     await running();
     host.libvirt.disconnect();
     host.plane.want(desired({ generation: 2, intent: 'deleted' }));
-    await pause(200);
+    const beats = host.plane.beats.length;
+    await until(() => host.plane.beats.length >= beats + 5);
     expect(host.steps).toEqual([]);
     expect(host.hypervisor.domain(ID)?.state).toBe('running');
     expect(host.plane.beats.at(-1)).toMatchObject({ hypervisorUp: false });
@@ -157,7 +160,7 @@ describe('what goes wrong', () => {
     host.hypervisor.faults.on('CONNECT_BASELINE_HYPERVISOR_CPU', { kind: 'error', code: 1, message: 'busy' });
     host.bus.setConnected(false);
     host.bus.setConnected(true);
-    for (let wait = 0; host.plane.inventories.length === before && wait < 300; wait += 1) await pause(10);
+    await until(() => host.plane.inventories.length > before);
     expect(host.plane.inventories.at(-1)?.inventory).toEqual(first?.inventory);
     expect(host.plane.inventories.length).toBeGreaterThan(before);
   });
@@ -179,9 +182,10 @@ describe('what goes wrong', () => {
     const good = host.plane.imageUrl;
     host.plane.imageUrl = () => { throw unavailable('The image store sleeps.'); };
     host.plane.want(desired());
-    await host.plane.until(ID, (seen) => seen.error?.code === 'image-unreachable');
+    const wait = { state: 'building', doing: 'fetch-image', error: { code: 'image-unreachable', attempts: 0, final: false } };
+    await host.plane.until(ID, (seen) => seen.error?.code === 'image-unreachable' && seen.doing !== null);
     await pause(150);
-    expect(host.plane.reports.get(ID)).toMatchObject({ state: 'building', doing: 'fetch-image', error: { attempts: 0, final: false } });
+    expect(host.plane.reports.get(ID)).toMatchObject(wait);
     host.plane.imageUrl = good;
     await host.plane.settled(ID, 'running');
     const other = desired({ id: instanceId(2), image: { ...desired().image, sha512: 'cd'.repeat(64) } });
@@ -220,7 +224,7 @@ describe('what goes wrong', () => {
     writeFileSync(join(host.folder, 'ledger', 'instances', `${ID}.json`), 'spoiled');
     await host.start();
     await host.plane.settled(ID, 'running');
-    for (let wait = 0; !host.ledger.entries.get(ID)?.progress.started && wait < 100; wait += 1) await pause(10);
+    await until(() => Boolean(host.ledger.entries.get(ID)?.progress.started));
     expect(host.hypervisor.domain(ID)).toMatchObject({ starts: 1 });
     expect(host.ledger.entries.get(ID)?.progress).toMatchObject({ built: 1, frozen: { machine: 'pc' } });
     expect(existsSync(join(host.folder, 'ledger', 'quarantine'))).toBe(true);
@@ -232,7 +236,8 @@ describe('what goes wrong', () => {
     host.plane.reportOnly = true;
     host.plane.lose(ID);
     host.plane.want(desired({ id: instanceId(2), intent: 'running' }));
-    await pause(200);
+    await until(() => host.ledger.entries.get(ID)?.listed === false);
+    await pause(100);
     expect(host.hypervisor.domains()).toHaveLength(1);
     expect(host.ledger.entries.get(ID)).toMatchObject({ listed: false });
     host.plane.reportOnly = false;
@@ -245,19 +250,20 @@ describe('what goes wrong', () => {
     host = new TestHost();
     host.plane.refuse = true;
     await host.start();
-    for (let wait = 0; !host.fatal && wait < 100; wait += 1) await pause(5);
+    await until(() => host.fatal !== undefined);
     expect(host.fatal).toMatchObject({ exitCode: 3, message: expect.stringContaining('refused this host') });
     expect(host.plane.pulls).toBe(0);
   });
 
   it('a copy of a host is refused before it starts the same guests again', async () => {
-    await running();
+    await running({ limits: { firstWordMs: 60_000 } });
     void host.kill();
     host.hypervisor.powerLoss();
     host.bootId = 'boot-of-the-copy';
     host.plane.refuse = true;
     await host.start();
-    await pause(150);
+    await until(() => host.fatal !== undefined);
+    await pause(100);
     expect(host.fatal).toMatchObject({ exitCode: 3 });
     expect(host.hypervisor.domain(ID)).toMatchObject({ state: 'shutoff', starts: 1 });
   });
@@ -285,7 +291,7 @@ describe('many instances', () => {
     await Promise.all(ids.map((id) => host.plane.settled(id, 'absent', 2)));
     await untilForgotten();
     expectNothingLeft();
-  }, 20_000);
+  });
 });
 
 describe('what may be asked of it', () => {
@@ -318,7 +324,7 @@ describe.each(WAYS)('$name', ({ options, from, want, end: [state, starts] }) => 
     if (from === 'running') {
       host.plane.want(desired());
       await host.plane.settled(ID, 'running');
-      for (let wait = 0; !host.ledger.entries.get(ID)?.progress.started && wait < 100; wait += 1) await pause(5);
+      await until(() => Boolean(host.ledger.entries.get(ID)?.progress.started));
     }
     host.steps.length = 0;
     let nth = 0;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,11 @@ beforeEach(async () => {
     const from = behave.ignoreRange ? 0 : Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
     response.writeHead(behave.status ?? (from > 0 ? 206 : 200), from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {});
     if (behave.hang) return void response.write(bytes.subarray(from, from + 1000));
-    if (behave.cutAt !== undefined) return void response.write(bytes.subarray(from, behave.cutAt), () => setTimeout(() => response.destroy(), 20));
+    if (behave.cutAt !== undefined) return void response.write(bytes.subarray(from, behave.cutAt), () => {
+      // Not before something of it is there.
+      const look = (): void => { if ((statSync(`${path()}.part`, { throwIfNoEntry: false })?.size ?? 0) > 0) response.destroy(); else setTimeout(look, 5); };
+      look();
+    });
     response.end(bytes.subarray(from));
   });
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
@@ -38,7 +42,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const cache = (change: Partial<ImageCacheOptions> = {}): ImageCache => new ImageCache({ folder, urlOf: async () => ({ url, sha512: IMAGE.sha512 }), inUse: async () => inUse, keepFreeBytes: 0, idleMs: 200, ...change });
+const cache = (change: Partial<ImageCacheOptions> = {}): ImageCache => new ImageCache({ folder, urlOf: async () => ({ url, sha512: IMAGE.sha512 }), inUse: async () => inUse, keepFreeBytes: 0, idleMs: 60_000, ...change });
 const never = new AbortController().signal;
 const path = (): string => join(folder, IMAGE.sha512);
 const failure = (work: Promise<unknown>): Promise<{ code: string; retry: string }> => work.then(() => { throw new Error('it did not fail'); }, (error: unknown) => {
@@ -93,7 +97,7 @@ describe('ImageCache', () => {
 
   it('tells unreachable from refused', async () => {
     behave = { hang: true };
-    expect(await failure(cache().ensure(IMAGE, never))).toEqual({ code: 'image-unreachable', retry: 'free' });
+    expect(await failure(cache({ idleMs: 200 }).ensure(IMAGE, never))).toEqual({ code: 'image-unreachable', retry: 'free' });
     behave = { status: 503 };
     expect(await failure(cache().ensure(IMAGE, never))).toEqual({ code: 'image-download', retry: 'free' });
     behave = { status: 403 };
@@ -105,7 +109,7 @@ describe('ImageCache', () => {
   it('lets one waiter go without breaking the download, and breaks it off when all go', async () => {
     const [one, two] = [new AbortController(), new AbortController()];
     behave = { hang: true };
-    const images = cache({ idleMs: 10_000 });
+    const images = cache();
     const waits = [images.ensure(IMAGE, one.signal), images.ensure(IMAGE, two.signal)].map((wait) => wait.then(() => 'here', (error: Error) => error.message));
     await new Promise((resolve) => { setTimeout(resolve, 50); });
     one.abort(new Error('changed my mind'));

@@ -7,7 +7,7 @@ const ID = instanceId();
 let host: TestHost;
 afterEach(() => host.close());
 const untilDrift = async (...kinds: string[]): Promise<void> => {
-  for (let wait = 0; wait < 200 && JSON.stringify(host.plane.drift.map(({ kind }) => kind)) !== JSON.stringify(kinds); wait += 1) await new Promise((resolve) => { setTimeout(resolve, 10); });
+  for (let wait = 0; wait < 3_000 && JSON.stringify(host.plane.drift.map(({ kind }) => kind)) !== JSON.stringify(kinds); wait += 1) await new Promise((resolve) => { setTimeout(resolve, 10); });
   expect(host.plane.drift.map(({ kind }) => kind)).toEqual(kinds);
 };
 
@@ -21,7 +21,7 @@ describe('drift', () => {
     host.hypervisor.guestPowerOff(ID);
     await untilDrift('ended-by-itself');
     const { sinceMs, id } = host.plane.drift[0]!;
-    expect([id, Math.abs(Date.now() - sinceMs) < 5_000]).toEqual([ID, true]);
+    expect([id, Math.abs(Date.now() - sinceMs) < 60_000]).toEqual([ID, true]);
     host.plane.want(desired({ generation: 2 }));
     await host.plane.settled(ID, 'running', 2);
     await untilDrift();
@@ -39,7 +39,7 @@ describe('drift', () => {
     await host.plane.until(memory.id, ({ error }) => error?.final === true);
     host.plane.lose(guest.id);
     host.plane.lose(memory.id);
-    for (let wait = 0; wait < 400 && host.ledger.entries.has(memory.id); wait += 1) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    for (let wait = 0; wait < 3_000 && host.ledger.entries.has(memory.id); wait += 1) await new Promise((resolve) => { setTimeout(resolve, 10); });
     expect([...host.ledger.entries.keys()]).toEqual([guest.id]);
     await untilDrift('unlisted');
     expect([host.plane.drift[0]?.id, host.hypervisor.domain(guest.id)?.state]).toEqual([guest.id, 'running']);

@@ -115,8 +115,8 @@ export class TestControlPlane {
   /** Forgets what it wanted, as an older backup would. */
   lose(id: string): void { this.#feed.delete(id); }
 
-  /** Resolves with the report that satisfies; fails after `ms`. */
-  async until(id: string, test: (observed: ObservedInstance) => boolean, ms = 8_000): Promise<ObservedInstance> {
+  /** Resolves with the report that satisfies; fails after `ms`: less than a host at rest takes to look by itself, which must not hide a hint that was not heard. */
+  async until(id: string, test: (observed: ObservedInstance) => boolean, ms = 30_000): Promise<ObservedInstance> {
     const end = performance.now() + ms;
     for (;;) {
       const found = this.reports.get(id);

@@ -35,6 +35,9 @@ export const onKernel = (kernel: FakeKernel, answers = true): FakeHostDevices =>
   setVf: (address, settings) => kernel.leave(parsePciAddress(address), settings),
 });
 
+/** Of tests that count what a guest is asked: a machine that stands still for a moment presses no button twice, and pulls no plug. */
+export const PATIENT = { powerOffMs: 600_000, pressAgainMs: 600_000 } as const;
+
 export class Killed extends Error {}
 
 export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits>; readonly placement?: PlacementConfig; /** The host's PCI bus. Absent: none is looked at. */ readonly pci?: FakeShape; /** Do guests answer to a request to let a device go? */ readonly guestsAnswer?: boolean }

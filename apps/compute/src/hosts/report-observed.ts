@@ -70,7 +70,7 @@ export class ReportObserved {
       // Fenced between the check and the write: nothing was booked, and nothing will be.
       if (open.size > 0 && attempt + 1 >= LIMITS.writeAttempts) throw stale('The instances of this report are being changed; pull and report again.');
     }
-    const others = await this.others.book(hostId, epoch, notItsOwn);
+    const others = await this.others.book(hostId, epoch, notItsOwn, report);
     // Of no move either, or finished: its absence needs no booking, its presence is nobody's wish.
     forget.push(...notItsOwn.filter(({ id, state }) => others.get(id)?.forget ?? state === 'absent').map(({ id }) => id));
     const strangers = await this.#strangers(hostId, notItsOwn.filter(({ id, state }) => !others.has(id) && state !== 'absent'));

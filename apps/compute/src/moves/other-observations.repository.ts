@@ -17,8 +17,10 @@ export class OtherObservationsRepository {
    * rises, so that a pass under way decides anew). Rows are locked as moves lock them: instances first, in one order.
    * Gives for each that is such an instance whether the host may forget it. Its absence may answer a higher word than the move's: when
    * it was adopted after a restore it was told `deleted` by a departure as well.
+   * Reports of one boot (`from`) may arrive in another order than they were made: an overtaken one says nothing any more, and nothing but
+   * a new word takes a proof of absence back, for the host has forgotten it by then and is never asked again.
    */
-  async book(hostId: string, epoch: number, seen: readonly ObservedInstance[]): Promise<Map<string, { forget: boolean }>> {
+  async book(hostId: string, epoch: number, seen: readonly ObservedInstance[], from: { bootId: string; sequence?: number | undefined }): Promise<Map<string, { forget: boolean }>> {
     if (seen.length === 0) return new Map();
     const { rows } = await this.db.pool.query<{ id: string | null; forget: boolean; wake: boolean }>(`
       WITH b AS (SELECT * FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::jsonb[]) AS b (id, state, generation, observed)),
@@ -29,13 +31,15 @@ export class OtherObservationsRepository {
         ORDER BY i.id FOR UPDATE OF i),
       known AS MATERIALIZED (
         SELECT m.uuid, m.instance_id AS id, b.state, answer.generation, b.observed, t.finished, answer.generation = m.other_generation AS answers, proof.gone,
-          b.state IS DISTINCT FROM m.other_observed_state OR answer.generation IS DISTINCT FROM m.other_observed_generation AS news
+          b.state IS DISTINCT FROM m.other_observed_state OR answer.generation IS DISTINCT FROM m.other_observed_generation AS news,
+          coalesce(m.other_observed #>> '{reported,bootId}' = $7 AND (m.other_observed #>> '{reported,sequence}')::bigint > $8, false)
+            OR coalesce(m.other_wanted = 'deleted' AND m.other_observed_state = 'absent' AND m.other_observed_generation = m.other_generation, false) AS overtaken
         FROM target t JOIN b ON b.id = t.id JOIN compute.migrations m ON m.instance_id = t.id AND m.other_host_id = $1,
           LATERAL (SELECT b.generation >= m.other_generation AND b.state = 'absent' AND m.other_wanted = 'deleted' AS gone) proof,
           LATERAL (SELECT CASE WHEN proof.gone THEN m.other_generation ELSE b.generation END AS generation) answer FOR UPDATE OF m),
       booked AS (
         UPDATE compute.migrations m SET other_observed_state = k.state, other_observed_generation = k.generation, other_observed = k.observed, version = m.version + 1
-        FROM known k WHERE m.uuid = k.uuid AND k.answers AND k.news AND NOT (k.gone AND k.finished)),
+        FROM known k WHERE m.uuid = k.uuid AND k.answers AND k.news AND (k.gone OR NOT k.overtaken) AND NOT (k.gone AND k.finished)),
       over AS (
         UPDATE compute.migrations m SET other_host_id = NULL, other_sequence = NULL, other_wanted = NULL, other_generation = NULL, other_spec_generation = NULL,
           other_observed_state = NULL, other_observed_generation = NULL, other_observed = NULL, version = m.version + 1
@@ -46,7 +50,8 @@ export class OtherObservationsRepository {
       SELECT k.id, k.gone AS forget, EXISTS (SELECT 1 FROM woken WHERE woken.id = k.id) AS wake FROM known k
       UNION ALL SELECT NULL, false, false FROM compute.host_feeds f WHERE f.host_id = $1 AND f.epoch > $2`, [
       hostId, epoch, seen.map(({ id }) => id), seen.map(({ state }) => state), seen.map(({ generation }) => generation),
-      seen.map(({ doing, error, built }) => JSON.stringify({ doing, error, built })),
+      seen.map(({ doing, error, built }) => JSON.stringify({ doing, error, built, ...(from.sequence !== undefined && { reported: { bootId: from.bootId, sequence: from.sequence } }) })),
+      from.bootId, from.sequence ?? null,
     ]);
     const booked = new Map<string, { forget: boolean }>();
     for (const { id, forget, wake } of rows) {

@@ -56,7 +56,7 @@ export class ApplicationCredentialsController {
   @HttpCode(204)
   async remove(@CallerParam() caller: Caller, @TokenParam() token: VerifiedToken, @PathId('userId') userId: string, @PathId('id') id: string): Promise<void> {
     enforce('identity:application-credentials:delete', caller, { userId });
-    await this.deleteCredential.credential(caller, token, (await this.credentialOf(userId, id)).id);
+    await this.deleteCredential.credential(caller, token, await this.credentialOf(userId, id));
   }
 
   @Get('access_rules')

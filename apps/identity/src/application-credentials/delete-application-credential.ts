@@ -5,7 +5,7 @@ import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 import { forbidden } from '#libs/errors';
 import { found } from '../http/found.js';
-import { revoke } from '../revocations/revocations.repository.js';
+import { revokeCredential } from '../revocations/revocations.repository.js';
 import { AccessRulesRepository } from './access-rules.repository.js';
 import { ApplicationCredentialsRepository } from './application-credentials.repository.js';
 import { assertMayManage } from './create-application-credential.js';
@@ -18,11 +18,11 @@ export class DeleteApplicationCredential {
     private readonly accessRules: AccessRulesRepository,
   ) {}
 
-  async credential(caller: Caller, token: VerifiedToken, id: string): Promise<void> {
+  async credential(caller: Caller, token: VerifiedToken, { id, userId }: { id: string; userId: string }): Promise<void> {
     assertMayManage(token);
     await this.db.transaction(async (client) => {
       if (!await this.credentials.remove(client, id)) found('Application Credential', id, null);
-      await revoke(client, { applicationCredentialId: id, reason: 'the application credential was deleted' });
+      await revokeCredential(client, { userId, applicationCredentialId: id, reason: 'the application credential was deleted' });
       await audit(client, caller, { service: 'identity', action: 'application-credentials:delete', target: { kind: 'application-credential', id } });
     });
   }

@@ -48,6 +48,13 @@ export class SigningKeysRepository {
     return rows.filter((key) => isKeyOf(this.db.cloudId, key));
   }
 
+  /** Keys of which no stranger knows, that signed tokens which ended no longer ago than that. */
+  async listUndropped(windowS: number): Promise<PublicTokenKey[]> {
+    const { rows } = await this.db.pool.query<PublicTokenKey>(
+      "SELECT kid, public_jwk ->> 'x' AS x FROM identity.signing_keys WHERE NOT dropped AND (retired_at IS NULL OR retired_at > now() - $1 * interval '1 s')", [windowS]);
+    return rows.filter((key) => isKeyOf(this.db.cloudId, key));
+  }
+
   /** All there were lately, the newest first. */
   async view(): Promise<TokenKeyView[]> {
     const { rows } = await this.db.pool.query<ViewRow>(
@@ -66,6 +73,8 @@ export class SigningKeysRepository {
       await client.query('SELECT pg_advisory_xact_lock($1)', [KEYS_LOCK]);
       const { rowCount: waiting } = await client.query(`SELECT 1 FROM identity.signing_keys WHERE activates_at > now() AND ${UNRETIRED}`);
       if (waiting && !dropOld) throw conflict('A new key has been published already and will sign within seconds. See `skylite keys list`.');
+      // Those that are retired already may be in the same hands.
+      if (dropOld) await client.query('UPDATE identity.signing_keys SET dropped = true WHERE NOT dropped');
       const afterMs = dropOld ? 0 : LIMITS.keyPublishedMs;
       await client.query(
         `UPDATE identity.signing_keys SET retired_at = now() + $1 * interval '1 ms' WHERE ${UNRETIRED} AND (retired_at IS NULL OR $2)`,

@@ -42,6 +42,12 @@ export class LimitsRepository {
     return (await this.db.pool.query<LimitRow>(`${SELECT} WHERE l.id = $1`, [id])).rows[0];
   }
 
+  /** What each of these projects has; those that have nothing of their own are left out. */
+  async ofProjects(ids: readonly string[]): Promise<Map<string, LimitRow[]>> {
+    const { rows } = await this.db.pool.query<LimitRow>(`${SELECT} WHERE l.project_id = ANY($1::text[]) ORDER BY l.id`, [ids]);
+    return Map.groupBy(rows, (row) => row.project_id ?? '');
+  }
+
   /** All or none of them. */
   create(caller: Caller, wanted: readonly NewLimit[], ids: Ids): Promise<LimitRow[]> {
     return this.db.transaction(async (client) => {

@@ -24,6 +24,8 @@ export interface Admission { failures: number; /** Days since the account logged
 @Injectable()
 export class Logins {
   private readonly rules: LoginRules;
+  /** Who failed here; the latest last. */
+  private readonly suspects = new Set<string>();
 
   constructor(private readonly repository: LoginsRepository, @Inject(IDENTITY_CONFIG) config: IdentityConfig) {
     this.rules = config.logins ?? DEFAULT_LOGIN_RULES;
@@ -47,7 +49,17 @@ export class Logins {
   }
 
   /**
-   * Before a password is looked at, and again before its result is told.
+   * Before a password is looked at: where this process knows of failures, nobody who has to wait costs a hash. Of all others
+   * the answer decides that `admit` gives before the result is told; so whoever never fails is not kept waiting by the question.
+   * @throws as `admit` does.
+   */
+  async admitEarly(subject: LoginSubject, address: string): Promise<void> {
+    const { known: _, ...counted } = keysOf(subject, address);
+    if (Object.values(counted).some((key) => this.suspects.has(key))) await this.admit(subject, address);
+  }
+
+  /**
+   * Before a result is told.
    * @throws SkyError `too-many-requests` with how long to wait.
    */
   async admit(subject: LoginSubject, address: string): Promise<Admission> {
@@ -57,6 +69,7 @@ export class Logins {
     const waits = this.counted(keys, subject, known !== undefined).map((it) => remembered.get(it.subject)?.waitS ?? 0);
     const waitS = Math.max(0, ...waits);
     if (waitS > 0) {
+      this.suspect(keys);
       throw new SkyError('too-many-requests', 'Too many failed logins. Wait before the next one.', { retryAfterS: Math.ceil(waitS), internal: 'too many failed logins' });
     }
     return { failures: remembered.get(keys.pair)?.failures ?? 0, knownForDays: known === undefined ? null : known.ageS / 86_400 };
@@ -64,7 +77,9 @@ export class Logins {
 
   /** Counts it. @throws SkyError `too-many-requests` when so many failed at once that this one is not to hear that it did. */
   async failed(subject: LoginSubject, address: string, { knownForDays }: Admission): Promise<void> {
-    const counted = this.counted(keysOf(subject, address), subject, knownForDays !== null);
+    const keys = keysOf(subject, address);
+    this.suspect(keys);
+    const counted = this.counted(keys, subject, knownForDays !== null);
     if (counted.length > 0 && !await this.repository.count(counted, this.rules)) await this.admit(subject, address);
   }
 
@@ -79,6 +94,15 @@ export class Logins {
   }
 
   purge(): Promise<void> { return this.repository.purge(this.rules.forgetS); }
+
+  private suspect({ known: _, ...counted }: Keys): void {
+    for (const key of Object.values(counted)) {
+      this.suspects.delete(key);
+      this.suspects.add(key);
+      const oldest = this.suspects.values().next();
+      if (this.suspects.size > LIMITS.suspectsRemembered && !oldest.done) this.suspects.delete(oldest.value);
+    }
+  }
 
   /** What this login's failure counts for, with the failures that are free. */
   private counted(keys: Keys, { exempt }: LoginSubject, known: boolean): { subject: string; free: number }[] {

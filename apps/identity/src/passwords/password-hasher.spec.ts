@@ -21,10 +21,15 @@ describe('passwords', () => {
     };
     const known: number[] = [];
     const unknown: number[] = [];
-    for (let i = 0; i < 7; i += 1) { known.push(await time(encoded)); unknown.push(await time(null)); }
-    const ratio = Math.min(...unknown) / Math.min(...known);
-    expect(ratio).toBeGreaterThan(0.5);
-    expect(ratio).toBeLessThan(2);
+    let ratio = 0;
+    // The least of some: what else the machine does makes single ones longer, in bad moments several in a row.
+    for (let i = 0; i < 100 && (i < 7 || ratio < 0.5 || ratio > 2); i += 1) {
+      known.push(await time(encoded));
+      unknown.push(await time(null));
+      ratio = Math.min(...unknown) / Math.min(...known);
+    }
+    expect(ratio).toBeGreaterThanOrEqual(0.5);
+    expect(ratio).toBeLessThanOrEqual(2);
   });
 
   it('wait in a bounded queue, and the queue empties also after failures', async () => {

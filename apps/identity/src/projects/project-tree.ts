@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Caller } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
+import { LimitsRepository, type LimitRow } from '../limits/limits.repository.js';
 import type { TreeNode } from './decide/project-tree.js';
 import { ProjectsRepository, type ProjectRow } from './projects.repository.js';
 import type { ProjectQuery } from './projects.schema.js';
@@ -11,12 +12,14 @@ export interface ProjectTree {
   below?: TreeNode[];
   /** Only those for which the caller could have a token, as Keystone tells them. */
   parents?: ProjectRow[]; subtree?: ProjectRow[];
+  /** Of those, by project: what it has instead of the defaults. Left out: nobody asked. */
+  limits?: ReadonlyMap<string, LimitRow[]>;
 }
 
 /** Reads what a request asks for of the tree around a project. */
 @Injectable()
 export class ReadProjectTree {
-  constructor(@Inject(DATABASE) private readonly db: Database, private readonly projects: ProjectsRepository) {}
+  constructor(@Inject(DATABASE) private readonly db: Database, private readonly projects: ProjectsRepository, private readonly limits: LimitsRepository) {}
 
   async run(caller: Caller, project: ProjectRow, query: ProjectQuery): Promise<ProjectTree> {
     const tree: ProjectTree = {};
@@ -30,6 +33,7 @@ export class ReadProjectTree {
       if (query.subtree_as_list === true) tree.subtree = await this.projects.ofUserAmong(caller.userId, below.map(({ id }) => id));
       else tree.below = below;
     }
+    if (query.include_limits === true) tree.limits = await this.limits.ofProjects([...(tree.parents ?? []), ...(tree.subtree ?? [])].map(({ id }) => id));
     return tree;
   }
 }

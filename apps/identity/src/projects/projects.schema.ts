@@ -27,7 +27,7 @@ export const ProjectsQuery = z.object({
 export type ProjectsQuery = z.output<typeof ProjectsQuery>;
 
 /** What of the tree around a project is told with it. */
-export const ProjectQuery = z.object({ parents_as_list: flag.optional(), parents_as_ids: flag.optional(), subtree_as_list: flag.optional(), subtree_as_ids: flag.optional() })
+export const ProjectQuery = z.object({ parents_as_list: flag.optional(), parents_as_ids: flag.optional(), subtree_as_list: flag.optional(), subtree_as_ids: flag.optional(), include_limits: flag.optional() })
   .refine((it) => !(it.parents_as_list === true && it.parents_as_ids === true), 'Cannot use parents_as_list and parents_as_ids query params at the same time.')
   .refine((it) => !(it.subtree_as_list === true && it.subtree_as_ids === true), 'Cannot use subtree_as_list and subtree_as_ids query params at the same time.');
 export type ProjectQuery = z.output<typeof ProjectQuery>;

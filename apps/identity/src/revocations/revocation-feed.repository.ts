@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { InputOf, listTokenKeys, OutputOf, RevocationRow } from '#libs/contracts';
 import { DATABASE, HOT, type Database } from '#libs/db';
+import { ALLOW_EXPIRED_S, IDENTITY_CONFIG, type IdentityConfig } from '../identity.config.js';
 import { LIMITS } from '../limits.js';
 
 type Question = NonNullable<InputOf<typeof listTokenKeys>['revocations']>;
@@ -22,7 +23,7 @@ export const ROW_COLUMNS = `v.xid::text AS xid, v.id::text AS id, audit_id, audi
  */
 @Injectable()
 export class RevocationFeedRepository {
-  constructor(@Inject(DATABASE) private readonly db: Database) {}
+  constructor(@Inject(DATABASE) private readonly db: Database, @Inject(IDENTITY_CONFIG) private readonly config: IdentityConfig) {}
 
   async read({ since, after }: Question): Promise<Answer> {
     const { rows } = await this.db.pool.query<Row & { horizon: string }>(
@@ -39,9 +40,11 @@ export class RevocationFeedRepository {
     return { rows: list, more: list.length === LIMITS.revocationsPage, horizon: rows[0]?.horizon ?? '0' };
   }
 
-  /** Forgets what no living token can be concerned by. */
+  /** Forgets what no token can be concerned by, nor one that has ended and is still told of. */
   async purge(): Promise<void> {
-    await this.db.pool.query(`DELETE FROM identity.revocations WHERE id IN (SELECT id FROM identity.revocations WHERE expires_at < now() - interval '5 minutes' ORDER BY expires_at LIMIT ${LIMITS.purgedAtOnce})`);
+    await this.db.pool.query(
+      `DELETE FROM identity.revocations WHERE id IN (SELECT id FROM identity.revocations WHERE expires_at < now() - interval '5 minutes' - $1 * interval '1 s' ORDER BY expires_at LIMIT ${LIMITS.purgedAtOnce})`,
+      [this.config.allowExpiredS ?? ALLOW_EXPIRED_S]);
   }
 }
 

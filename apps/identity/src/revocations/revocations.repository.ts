@@ -76,10 +76,16 @@ export async function revokeUsers(client: PoolClient, userIds: readonly string[]
 }
 
 /** One token of a user. Somebody who ends very many gets one row for all of theirs: nobody fills the list alone. */
-export async function revokeToken(client: PoolClient, { userId, auditId, expiresAt, reason }: { userId: string; auditId: string; expiresAt: Date; reason: string }): Promise<void> {
-  await revoke(client, { userId, auditId, expiresAt, reason });
-  const { rows: [row] } = await client.query<{ n: number }>('SELECT count(*)::int AS n FROM identity.revocations WHERE user_id = $1 AND audit_id IS NOT NULL AND expires_at > now()', [userId]);
-  if ((row?.n ?? 0) <= LIMITS.revocationsPerUser) return;
-  await client.query('DELETE FROM identity.revocations WHERE user_id = $1 AND audit_id IS NOT NULL', [userId]);
-  await revoke(client, { userId, reason: 'the user revoked very many tokens' });
+export const revokeToken = (client: PoolClient, one: { userId: string; auditId: string; expiresAt: Date; reason: string }): Promise<void> => revokeOne(client, one, 'audit_id');
+
+/** The tokens of one application credential, which goes; bounded in the same way. */
+export const revokeCredential = (client: PoolClient, one: { userId: string; applicationCredentialId: string; reason: string }): Promise<void> => revokeOne(client, one, 'application_credential_id');
+
+async function revokeOne(client: PoolClient, one: Revocation & { userId: string }, column: 'audit_id' | 'application_credential_id'): Promise<void> {
+  await revoke(client, one);
+  const { rows: [row] } = await client.query<{ alive: number; kept: number }>(
+    `SELECT (count(*) FILTER (WHERE expires_at > now()))::int AS alive, count(*)::int AS kept FROM identity.revocations WHERE user_id = $1 AND ${column} IS NOT NULL`, [one.userId]);
+  if (row === undefined || (row.alive <= LIMITS.revocationsPerUser && row.kept <= LIMITS.revocationsKeptPerUser)) return;
+  await client.query(`DELETE FROM identity.revocations WHERE user_id = $1 AND ${column} IS NOT NULL`, [one.userId]);
+  await revoke(client, { userId: one.userId, reason: 'the user ended very many tokens' });
 }

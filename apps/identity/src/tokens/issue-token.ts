@@ -26,7 +26,7 @@ export class IssueToken {
   ) {}
 
   /** Whatever it fails for stands in the audit trail. @throws SkyError `unauthorized`, `too-many-requests`; `forbidden` for a token that nobody could use. */
-  run(request: AuthRequest, from: Omit<Attempt, 'claimed'>): Promise<IssuedToken> {
+  run(request: AuthRequest, from: Omit<Attempt, 'claimed' | 'expect'>): Promise<IssuedToken> {
     const attempt: Attempt = { ...from, claimed: {} };
     const { address, requestId, claimed } = attempt;
     // `claimed` fills while it runs.
@@ -35,9 +35,16 @@ export class IssueToken {
   }
 
   private async issue(request: AuthRequest, attempt: Attempt): Promise<IssuedToken> {
-    const { account, parent, credential, methods } = await this.authenticator.authenticate(request, attempt);
     const { scope } = request.auth;
-    const standing = credential === undefined ? await this.scopeOf(account, scope) : await this.scopeOfCredential(account, credential, scope);
+    let early: { userId: string; standing: Promise<Standing | null> } | undefined;
+    // The hash takes most of a login's time. Nobody's standing is asked for as well: it must cost what somebody's does.
+    const expect = (expected: Account | null): void => {
+      early = { userId: expected?.id ?? '', standing: this.foundFor(expected, scope) };
+      early.standing.catch(() => undefined);
+    };
+    const { account, parent, credential, methods } = await this.authenticator.authenticate(request, { ...attempt, expect });
+    const found = early?.userId === account.id ? early.standing : undefined;
+    const standing = credential === undefined ? await this.scopeOf(account, scope, found) : await this.scopeOfCredential(account, credential, scope);
     const claims = grantToken({
       user: { id: account.id, name: account.name, domain: account.domain, passwordExpiresAt: account.passwordExpiresAt?.toISOString() ?? null },
       methods, parent, standing, credential: credential ?? null,
@@ -51,23 +58,26 @@ export class IssueToken {
   }
 
   /** null: unscoped. Why a scope is refused stays inside: a stranger must not learn which projects there are. */
-  private async scopeOf(account: Account, scope: Scope | undefined): Promise<Standing | null> {
-    if (scope === undefined) return this.defaultScope(account);
-    if (scope.unscoped !== undefined) return null;
-    return accepted(await this.standingOf(account.id, scope));
+  private async scopeOf(account: Account, scope: Scope | undefined, found = this.foundFor(account, scope)): Promise<Standing | null> {
+    if (scope?.unscoped !== undefined) return null;
+    if (scope !== undefined) return accepted(await found);
+    // The user's default project where they may have it; otherwise the token is unscoped, as Keystone's.
+    const standing = await found;
+    return refuseScope(standing) === undefined ? standing : null;
+  }
+
+  /** How they stand to what is asked for, or to their default project. */
+  private async foundFor(account: Account | null, scope: Scope | undefined): Promise<Standing | null> {
+    if (scope?.unscoped !== undefined) return null;
+    if (scope !== undefined) return this.standingOf(account?.id ?? '', scope);
+    const projectId = account?.defaultProjectId ?? null;
+    return projectId === null ? null : this.standingOf(account?.id ?? '', { project: { id: projectId } });
   }
 
   private async standingOf(userId: string, { project, domain }: Scope): Promise<Standing | null> {
     if (project !== undefined) return kindOf('project', await this.standing.onProject(userId, project));
     if (domain !== undefined) return kindOf('domain', await this.standing.onDomain(userId, domain));
     return { kind: 'system', roles: await this.standing.onSystem(userId) };
-  }
-
-  /** The user's default project where they may have it; otherwise the token is unscoped, as Keystone's. */
-  private async defaultScope(account: Account): Promise<Standing | null> {
-    if (account.defaultProjectId === null) return null;
-    const standing = await this.standingOf(account.id, { project: { id: account.defaultProjectId } });
-    return refuseScope(standing) === undefined ? standing : null;
   }
 
   /** A credential is for its one project, and asking for that or any other is refused, as Keystone does. */

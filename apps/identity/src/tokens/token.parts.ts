@@ -14,6 +14,7 @@ import { Logins } from '../logins/logins.js';
 import { LoginsRepository } from '../logins/logins.repository.js';
 import { NewPasswords } from '../passwords/new-passwords.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
+import { ExpiredTokens } from './expired-tokens.js';
 import { FreshTokenGuard } from './fresh-token.guard.js';
 import { TokenLifetime } from '../revocations/token-lifetime.js';
 import { RevocationFeedRepository } from '../revocations/revocation-feed.repository.js';
@@ -38,7 +39,7 @@ export const TOKEN_CONTROLLERS: Type[] = [TokensController, AuthSystemController
 export const TOKEN_PROVIDERS: Provider[] = [
   TokenSigner, PasswordHasher, NewPasswords, LoginsRepository, Logins, FailedLogins, AccountsRepository, Authenticator, IssueToken, ValidateToken, RevokeToken,
   ApplicationCredentialsRepository, AccessRulesRepository, CredentialSecrets, CreateApplicationCredential, DeleteApplicationCredential,
-  FreshTokenGuard, TokenLifetime,
+  FreshTokenGuard, ExpiredTokens, TokenLifetime,
   ...METHODS, { provide: AUTH_METHODS, useFactory: (...methods: AuthMethod[]) => methods, inject: METHODS },
 ];
 

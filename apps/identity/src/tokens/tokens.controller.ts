@@ -39,7 +39,7 @@ export class TokensController {
     @CallerParam() caller: Caller, @Headers('x-subject-token') subject: string | undefined, @Headers('openstack-identity-access-rules') knownRules: string | undefined,
     @ZodQuery(TokenQuery) query: TokenQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const { token: { claims }, rules } = await this.validateToken.run(caller, subject, knownRules !== undefined);
+    const { token: { claims }, rules } = await this.validateToken.run(caller, subject, { knowsRules: knownRules !== undefined, allowExpired: query.allow_expired });
     reply.header('x-subject-token', subject);
     return tokenView(claims, await this.catalogFor(query, request, claims), rules);
   }
@@ -51,7 +51,7 @@ export class TokensController {
     return this.revokeToken.run(caller, subject);
   }
 
-  private async catalogFor({ nocatalog }: TokenQuery, request: FastifyRequest, claims: Omit<TokenClaims, 'issuer'>) {
+  private async catalogFor({ nocatalog }: Pick<TokenQuery, 'nocatalog'>, request: FastifyRequest, claims: Omit<TokenClaims, 'issuer'>) {
     return nocatalog === undefined && isScoped(claims) ? this.catalogs.at(this.base.of(request), { projectId: claims.project?.id ?? null, userId: claims.user.id }) : undefined;
   }
 }

@@ -42,6 +42,9 @@ export const AuthRequest = z.strictObject({
 });
 export type AuthRequest = z.output<typeof AuthRequest>;
 
-/** `?nocatalog`, with or without a value. */
-export const TokenQuery = z.object({ nocatalog: z.string().optional() });
+/** `?nocatalog`, with or without a value. `allow_expired` is true by any of the words that OpenStack takes for it. */
+export const TokenQuery = z.object({
+  nocatalog: z.string().optional(),
+  allow_expired: z.string().optional().transform((text) => ['1', 't', 'true', 'on', 'y', 'yes'].includes(text?.trim().toLowerCase() ?? '')),
+});
 export type TokenQuery = z.output<typeof TokenQuery>;

@@ -20,7 +20,8 @@ type Wanted = Pick<FastifyRequest, 'id' | 'method' | 'headers'>;
 export class SendImage {
   constructor(private readonly images: ImagesRepository, private readonly store: FileStore, @Inject(LOGGER) private readonly logger: Logger) {}
 
-  async run(image: Image, request: Wanted, reply: FastifyReply): Promise<void> {
+  /** @param signal breaks it off, with its reason. */
+  async run(image: Image, request: Wanted, reply: FastifyReply, signal?: AbortSignal): Promise<void> {
     if (image.location === null || image.sizeBytes === null) {
       await reply.code(204).send();
       return;
@@ -41,11 +42,19 @@ export class SendImage {
     // From here on the answer is ours: what goes wrong shows as a broken connection, since its length is promised.
     reply.hijack();
     reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+    const breakOff = (): void => {
+      this.logger.info({ imageId: image.id, requestId: request.id, reason: String(signal?.reason) }, 'download ended');
+      reply.raw.destroy();
+    };
+    if (signal?.aborted === true) breakOff();
+    signal?.addEventListener('abort', breakOff);
     try {
       await pump(file, start, end, reply.raw);
     } catch (error) {
       reply.raw.destroy();
       if (!(error instanceof ClientGone)) this.logger.error({ imageId: image.id, requestId: request.id, error: String(error) }, 'download broke off');
+    } finally {
+      signal?.removeEventListener('abort', breakOff);
     }
   }
 

@@ -12,6 +12,9 @@ const COLUMNS = `id, owner, name, status, visibility, disk_format AS "diskFormat
   size_bytes::float8 AS "sizeBytes", virtual_size_bytes::float8 AS "virtualSizeBytes", md5, sha512, min_disk_gib AS "minDiskGib", min_ram_mib AS "minRamMib",
   protected, os_hidden AS "osHidden", tags, properties, location, upload_id AS "uploadId", created_at AS "createdAt", updated_at AS "updatedAt"`;
 
+/** The project that is to have an image. `allow` sees what else it has, and the image, and throws to refuse. */
+export interface NewOwner { owner: string; allow(others: ImageUsage, image: Image): void }
+
 const isUuid = (text: string): boolean => /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text);
 
 /** The rows of image.images. Deleted ones stay as tombstones: their ids are never used again, and their bytes are known to be unwanted. */
@@ -55,12 +58,17 @@ export class ImagesRepository {
     return rows[0];
   }
 
-  /** Changes a row under its lock. `change` sees it as it is and may throw; undefined: gone. */
-  update(id: string, change: (image: Image) => ImageSpec, by: Caller): Promise<Image | undefined> {
+  /**
+   * Changes a row under its lock. `change` sees it as it is and may throw; undefined: gone.
+   * @param newOwner when it becomes another project's: counted under that project's lock, which everybody takes before a row's.
+   */
+  update(id: string, change: (image: Image) => ImageSpec, by: Caller, newOwner?: NewOwner): Promise<Image | undefined> {
     if (!isUuid(id)) return Promise.resolve(undefined);
     return this.db.transaction(async (client) => {
+      const others = newOwner === undefined ? undefined : await this.usage.locked(client, newOwner.owner, id);
       const image = await lockRow(client, id);
       if (image === undefined) return undefined;
+      if (others !== undefined) newOwner?.allow(others, image);
       const { rows } = await client.query<Image>(
         `UPDATE image.images SET owner = $2, name = $3, visibility = $4, disk_format = $5, container_format = $6, min_disk_gib = $7, min_ram_mib = $8, protected = $9,
            os_hidden = $10, tags = $11, properties = $12, updated_at = now(), generation = generation + 1 WHERE id = $1 RETURNING ${COLUMNS}`,

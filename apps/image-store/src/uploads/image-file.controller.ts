@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Controller, Get, HttpCode, Param, Put, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CallerParam, Policy } from '#libs/auth';
+import { CallerParam, LoginWatch, Policy, TokenParam, type VerifiedToken } from '#libs/auth';
 import { Caller } from '#libs/contracts';
 import { badRequest } from '#libs/errors';
 import { HttpError } from '#libs/http';
@@ -12,19 +12,30 @@ import { UploadImage } from './upload-image.js';
 /** The bytes of an image: in as a stream, out as a stream. */
 @Controller('image/v2/images/:id/file')
 export class ImageFileController {
-  constructor(private readonly uploadImage: UploadImage, private readonly findImage: FindImage, private readonly sendImage: SendImage) {}
+  constructor(private readonly uploadImage: UploadImage, private readonly findImage: FindImage, private readonly sendImage: SendImage, private readonly logins: LoginWatch) {}
 
   @Put()
   @Policy('image:images:upload')
   @HttpCode(204)
-  upload(@CallerParam() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest): Promise<void> {
-    return this.uploadImage.run(caller, id, streamOf(request), lengthOf(request));
+  async upload(@CallerParam() caller: Caller, @TokenParam() token: VerifiedToken, @Param('id') id: string, @Req() request: FastifyRequest): Promise<void> {
+    // It goes on while nobody can say whether its login has ended; what came is kept only when somebody can.
+    const login = this.logins.watch(token, { endsUnanswered: false });
+    try {
+      await this.uploadImage.run(caller, id, streamOf(request), lengthOf(request), login);
+    } finally {
+      login.release();
+    }
   }
 
   @Get()
   @Policy('image:images:download')
-  async download(@CallerParam() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    await this.sendImage.run(await this.findImage.run(caller, id), request, reply);
+  async download(@CallerParam() caller: Caller, @TokenParam() token: VerifiedToken, @Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const login = this.logins.watch(token, { endsUnanswered: true });
+    try {
+      await this.sendImage.run(await this.findImage.run(caller, id), request, reply, login.signal);
+    } finally {
+      login.release();
+    }
   }
 }
 

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
+import type { Watched } from '#libs/auth';
 import type { Caller } from '#libs/contracts';
-import { badRequest, conflict, SkyError, tooLarge } from '#libs/errors';
+import { badRequest, conflict, SkyError, tooLarge, type ErrorKind } from '#libs/errors';
 import { HttpError } from '#libs/http';
 import { LOGGER, type Logger } from '#libs/observability';
 import { IMAGE_CONFIG, timingsOf, type ImageConfig } from '../config.js';
@@ -29,19 +30,19 @@ export class UploadImage {
     @Inject(IMAGE_CONFIG) private readonly config: ImageConfig, @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** @param expectedBytes the announced length; undefined: chunked. */
-  async run(caller: Caller, imageId: string, body: Readable, expectedBytes: number | undefined): Promise<void> {
+  /** @param expectedBytes the announced length; undefined: chunked. @param login whose end is the upload's. */
+  async run(caller: Caller, imageId: string, body: Readable, expectedBytes: number | undefined, login: Login): Promise<void> {
     const image = await this.findImage.run(caller, imageId);
     mustChange(image, caller);
     const formats = readyForBytes(image);
     await this.refuseTooLarge(expectedBytes);
     const uploadId = randomUUID();
-    const signal = this.running.enter(uploadId);
+    const signal = AbortSignal.any([this.running.enter(uploadId), login.signal]);
     try {
       if (!await this.uploads.begin(image, uploadId, expectedBytes)) throw conflict(`Image ${image.id} has another upload under way, or has its data already.`);
       this.running.begun(uploadId);
       try {
-        await this.receiveAndKeep(caller, image, uploadId, formats, body, signal, expectedBytes);
+        await this.receiveAndKeep(caller, image, uploadId, formats, body, { ...login, signal }, expectedBytes);
       } catch (error) {
         await this.giveBack(image.id, uploadId);
         throw storageError(error);
@@ -51,14 +52,14 @@ export class UploadImage {
     }
   }
 
-  private async receiveAndKeep(caller: Caller, image: Image, uploadId: string, formats: Formats, body: Readable, signal: AbortSignal, expectedBytes: number | undefined): Promise<void> {
+  private async receiveAndKeep(caller: Caller, image: Image, uploadId: string, formats: Formats, body: Readable, login: Login, expectedBytes: number | undefined): Promise<void> {
     const file = await this.store.begin(image.id, uploadId);
     const hash = this.hashing.begin();
     let kept = false;
     try {
       let judged: Judged | undefined;
       const { sizeBytes } = await receive(body, {
-        file, hash, store: this.store, signal, ownsChunks: true, maxBytes: this.config.maxImageBytes, slowWindowMs: timingsOf(this.config).slowWindowMs,
+        file, hash, store: this.store, signal: login.signal, ownsChunks: true, maxBytes: this.config.maxImageBytes, slowWindowMs: timingsOf(this.config).slowWindowMs,
         onHead: (head) => { judged = judge(formats, head); },
         // What was announced was reserved at the beginning, and no more than that comes.
         ...(expectedBytes === undefined && { admit: (bytes: number) => this.patiently(() => this.uploads.admit(image, uploadId, bytes)) }),
@@ -69,6 +70,7 @@ export class UploadImage {
       const digests = await hash.digest();
       await file.keep();
       kept = true;
+      await this.patiently(() => login.assertGood()).catch(async (error: unknown) => { await this.store.remove(file.location); throw error; });
       await this.finish(caller, image.id, uploadId, file, { sizeBytes, virtualSizeBytes: virtualSize(formats.disk, formats.container, judged, sizeBytes), ...digests });
     } finally {
       hash.end();
@@ -92,7 +94,7 @@ export class UploadImage {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof HttpError || (error instanceof SkyError && error.kind === 'over-quota') || performance.now() > end) throw error;
+        if (error instanceof HttpError || (error instanceof SkyError && FINAL.has(error.kind)) || performance.now() > end) throw error;
         await sleep(200);
       }
     }
@@ -112,6 +114,11 @@ export class UploadImage {
     if (expectedBytes > await this.store.room()) throw tooLarge(`Image storage media is full: there is no room for ${expectedBytes} bytes.`);
   }
 }
+
+type Login = Pick<Watched, 'signal' | 'assertGood'>;
+
+/** Refusals that no patience changes. */
+const FINAL: ReadonlySet<ErrorKind> = new Set(['over-quota', 'unauthorized']);
 
 interface Formats { disk: DiskFormat; container: ContainerFormat }
 

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import type { DevicePoolView, DeviceView } from '#libs/contracts';
 import type { ApiClient } from '../client.js';
 import { allDevices } from './devices.js';
-
-export interface Finding { part: string; ok: boolean; detail: string; cure?: string }
+import type { Finding } from './finding.js';
 
 /** What passing devices to guests needs of a kernel. */
 export interface KernelParts { iommu: boolean; vfio: 'loaded' | 'not loaded' | 'missing' }

@@ -8,9 +8,11 @@ import { isAlive } from '../supervisor/process.js';
 import { leaveOut, readSpecs, readStates } from '../supervisor/spec.js';
 import { baseUrlOf, type Home, type Settings } from '../up/home.js';
 import { connects, MACHINE_SOCKET } from '../up/machine-libvirt.js';
+import { devices } from './doctor-devices.js';
+import { proxyFindings, type ProxyFacts } from './doctor-proxies.js';
+import type { Finding } from './finding.js';
 import { hostRunDir } from '../up/specs.js';
 import { findSupervisor } from '../up/supervise.js';
-import { devices, type Finding } from './doctor-devices.js';
 
 const LOW_DISK_MIB = 2_048;
 /** Secrets and state that nobody else may read. */
@@ -89,17 +91,18 @@ export function guests(root?: string): Finding[] {
 
 /** Every process's own word on its health. */
 async function services(home: Home): Promise<Finding[]> {
-  return Promise.all(readSpecs(home.dir, leaveOut).filter((spec) => spec.env.SKYLITE_READY_FILE !== undefined).map(async (spec): Promise<Finding> => {
+  const all = await Promise.all(readSpecs(home.dir, leaveOut).filter((spec) => spec.env.SKYLITE_READY_FILE !== undefined).map(async (spec): Promise<Finding[]> => {
     try {
       const { metricsPort } = JSON.parse(readFileSync(spec.env.SKYLITE_READY_FILE ?? '', 'utf8')) as { metricsPort: number };
       const response = await fetch(`http://127.0.0.1:${metricsPort}/health`, { signal: AbortSignal.timeout(3_000) });
-      const health = await response.json() as { ok: boolean; parts: Record<string, { ok: boolean; detail?: string }> };
+      const health = await response.json() as { ok: boolean; parts: Record<string, { ok: boolean; detail?: string }>; proxies?: ProxyFacts };
       const bad = Object.entries(health.parts).filter(([, part]) => !part.ok).map(([name, part]) => `${name}${part.detail ? ` (${part.detail})` : ''}`);
-      return { part: `health of ${spec.name}`, ok: health.ok, detail: health.ok ? 'every part reachable' : `not reachable: ${bad.join(', ')}`, cure: `look into ${spec.logFile}` };
+      return [{ part: `health of ${spec.name}`, ok: health.ok, detail: health.ok ? 'every part reachable' : `not reachable: ${bad.join(', ')}`, cure: `look into ${spec.logFile}` }, ...proxyFindings(health.proxies)];
     } catch (error) {
-      return { part: `health of ${spec.name}`, ok: false, detail: `does not say (${error instanceof Error ? error.message : String(error)})`, cure: `look into ${spec.logFile}` };
+      return [{ part: `health of ${spec.name}`, ok: false, detail: `does not say (${error instanceof Error ? error.message : String(error)})`, cure: `look into ${spec.logFile}` }];
     }
   }));
+  return all.flat();
 }
 
 async function cloud(home: Home, settings: Settings): Promise<Finding[]> {

@@ -8,7 +8,7 @@ import { readStates, removeSpec, writeSpec, writeState, type ChildSpec } from '.
 import { Supervisor } from './supervisor.js';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const until = async (test: () => boolean): Promise<void> => { for (let i = 0; i < 300 && !test(); i += 1) await pause(10); };
+const until = async (test: () => boolean): Promise<void> => { for (let i = 0; i < 3_000 && !test(); i += 1) await pause(10); };
 
 describe('the supervisor', () => {
   let home: string;
@@ -29,7 +29,7 @@ describe('the supervisor', () => {
 
   const sleeper = (name: string): ChildSpec => ({
     name, order: 1, command: '/bin/sleep', args: ['300'], cwd: home, env: {}, logFile: join(home, `${name}.log`),
-    stop: { signal: 'SIGTERM', timeoutMs: 2_000 }, daemon: 'self', outlivesDown: false,
+    stop: { signal: 'SIGTERM', timeoutMs: 20_000 }, daemon: 'self', outlivesDown: false,
   });
   /** A process in a session of its own, as a child of an earlier supervisor is. */
   const begin = async (): Promise<ProcessRef> => {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Body, Delete, Get, HttpCode, Inject, Param, Post, Put, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Policy } from '#libs/auth';
+import { LoginWatch, Policy, TokenParam, type VerifiedToken } from '#libs/auth';
 import { deleteServer, getServer, updateServer, type InstanceView } from '#libs/contracts';
 import { badRequest } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
@@ -25,20 +25,20 @@ import { CreateServerBody, UpdateServerBody } from './servers.schema.js';
 
 @ComputeController('servers')
 export class ServersController {
-  constructor(@Inject(BUS) private readonly bus: Bus, private readonly contexts: ServerContexts) {}
+  constructor(@Inject(BUS) private readonly bus: Bus, private readonly contexts: ServerContexts, private readonly logins: LoginWatch) {}
 
   @Get()
   @Policy('compute:servers:list')
   @Describe({ summary: 'List servers: id and name', query: ListServersQuery, answers: { 200: ServerList } })
-  list(@CallParam() call: Call, @Res({ passthrough: true }) reply: FastifyReply) {
-    return this.listAs(call, reply, false);
+  list(@CallParam() call: Call, @TokenParam() token: VerifiedToken, @Res({ passthrough: true }) reply: FastifyReply) {
+    return this.listAs(call, token, reply, false);
   }
 
   @Get('detail')
   @Policy('compute:servers:list')
   @Describe({ summary: 'List servers in full', query: ListServersQuery, answers: { 200: ServerDetailList } })
-  detail(@CallParam() call: Call, @Res({ passthrough: true }) reply: FastifyReply) {
-    return this.listAs(call, reply, true);
+  detail(@CallParam() call: Call, @TokenParam() token: VerifiedToken, @Res({ passthrough: true }) reply: FastifyReply) {
+    return this.listAs(call, token, reply, true);
   }
 
   @Post()
@@ -97,9 +97,9 @@ export class ServersController {
   /**
    * As text, which is cheaper written than built and then serialised. What is long is sent while it is made, part by part, as fast
    * as it is taken: a page of long servers has a hundred megabytes, and several may be asked for at a time. A fault by then can
-   * only break the answer off.
+   * only break the answer off, and so does the end of its login.
    */
-  private async listAs(call: Call, reply: FastifyReply, detail: boolean): Promise<Buffer | Readable> {
+  private async listAs(call: Call, token: VerifiedToken, reply: FastifyReply, detail: boolean): Promise<Buffer | Readable> {
     const { ask, paging } = readServerListing(call, detail);
     const list = serverListText(detail, paging, call.links);
     const textOf = async (instances: InstanceView[], isLast: boolean): Promise<Buffer> => {
@@ -121,9 +121,12 @@ export class ServersController {
       held.push(text);
       bytes += text.length;
     }
-    return Readable.from((async function* rest() {
+    const answer = Readable.from((async function* rest() {
       yield* held.splice(0, Infinity);
       for await (const { instances, isLast } of parts) yield textOf(instances, isLast);
     })(), { objectMode: false, highWaterMark: 1 });
+    const login = this.logins.watch(token, { endsUnanswered: true });
+    login.signal.addEventListener('abort', () => answer.destroy(login.signal.reason as Error));
+    return answer.once('close', () => { login.release(); });
   }
 }

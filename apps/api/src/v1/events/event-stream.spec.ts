@@ -35,7 +35,7 @@ const streamOf = (feed: HandFeed, from: Place, mayGoOn?: () => boolean): { told:
   return { told: () => [...text.matchAll(/"what":"([^"]+)"|event: (ready|reset|cut)/g)].map((match) => match[1] ?? match[2] ?? '') };
 };
 const until = async (holds: () => boolean): Promise<void> => {
-  for (let n = 0; n < 300 && !holds(); n += 1) await new Promise((done) => setTimeout(done, 10));
+  for (let n = 0; n < 3_000 && !holds(); n += 1) await new Promise((done) => setTimeout(done, 10));
 };
 
 describe('a stream that goes on where its client was', () => {

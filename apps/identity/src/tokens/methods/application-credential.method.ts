@@ -27,7 +27,7 @@ export class ApplicationCredentialMethod implements AuthMethod {
     const owner = named?.account ?? null;
     const found = await this.credentials.findForLogin(proof.id ?? null, owner?.id ?? null, proof.name ?? null);
     const subject = Logins.subjectOfCredential(found?.id ?? proof.id ?? null, named === undefined ? null : Logins.subjectOf(owner?.id ?? null, proof.user ?? {}, named.domainId), proof.name);
-    await this.logins.admit(subject, address);
+    await this.logins.admitEarly(subject, address);
     // Asked for also when there is none: what is not there must not answer sooner.
     const account = named === undefined ? await this.accounts.findUser({ id: found?.userId ?? '' }) : owner;
     Object.assign(claimed, account === null ? { userName: proof.user?.name ?? proof.user?.id ?? '' } : { userId: account.id, userName: account.name }, found !== null && { applicationCredentialId: found.id });

@@ -12,6 +12,8 @@ import type { Account } from '../accounts.repository.js';
 export interface Attempt {
   body: unknown; address: string; requestId: string; headers: Record<string, string | string[] | undefined>;
   claimed: { userId?: string; userName?: string; applicationCredentialId?: string };
+  /** For a method that takes long: whom it will prove, or that there is nobody, so that what else is asked for is asked meanwhile. */
+  expect?: (account: Account | null) => void;
 }
 
 /** Why stays inside: to the client all failures are one. */

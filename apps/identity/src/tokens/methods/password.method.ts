@@ -18,12 +18,13 @@ export class PasswordMethod implements AuthMethod {
 
   constructor(private readonly accounts: AccountsRepository, private readonly hasher: PasswordHasher, private readonly logins: Logins) {}
 
-  private async prove({ body, address, claimed }: Attempt): Promise<Proven> {
+  private async prove({ body, address, claimed, expect }: Attempt): Promise<Proven> {
     const { user } = parseInput(Body, body).auth.identity.password;
     const { account, domainId } = await this.accounts.lookUp(user);
     Object.assign(claimed, account === null ? { userName: user.name ?? user.id ?? '' } : { userId: account.id, userName: account.name });
     const subject = Logins.subjectOf(account?.id ?? null, user, domainId, account?.options.ignoresLockout);
-    await this.logins.admit(subject, address);
+    await this.logins.admitEarly(subject, address);
+    expect?.(account);
     const matches = await this.hasher.matches(account?.passwordHash ?? null, user.password);
     // Many guesses at once have all been admitted: what they have found out, those that were too many do not hear.
     const admission = await this.logins.admit(subject, address);

@@ -20,6 +20,10 @@ const over = (name: string, limit: number, used: number, more: number): string =
 export const whyNotOneMore = (limits: ImageLimits, used: Pick<ImageUsage, 'count'>): string | undefined =>
   (limits.count >= 0 && used.count + 1 > limits.count ? over('image_count_total', limits.count, used.count, 1) : undefined);
 
+/** Why one more image with all its bytes is too many, or undefined. @param others what there is without it. */
+export const whyNotTake = (limits: ImageLimits, others: ImageUsage, bytes: number): string | undefined =>
+  whyNotOneMore(limits, others) ?? reservation(limits, others, bytes, 0).refused;
+
 /** Why an upload of so many bytes may not begin, or undefined. @param others what there is without it. */
 export function whyNotUpload(limits: ImageLimits, others: ImageUsage, bytes: number): string | undefined {
   if (limits.uploading >= 0 && others.uploading + 1 > limits.uploading) return over('image_count_uploading', limits.uploading, others.uploading, 1);
