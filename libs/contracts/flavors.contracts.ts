@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Caller } from './common.js';
 import { Flavor } from './compute.contracts.js';
 import { defineContract } from './contract.js';
+import { DeviceClassName } from './device.contracts.js';
 
 /** Changing flavors, and who sees those that are not public. All of it is for admins. */
 const ById = z.object({ caller: Caller, flavorId: z.string().max(255) });
@@ -18,6 +19,10 @@ export const setFlavorExtraSpecs = defineContract({
 });
 /** not-found when the key is not there. */
 export const deleteFlavorExtraSpec = defineContract({ subject: 'svc.compute.flavors.delete-extra-spec', input: ById.extend({ key: z.string().max(255) }), output: z.object({}), timeoutMs: 5_000 });
+/** For whoever would delete a device class: flavors that ask for it, the first twenty by name, and how many there are. */
+export const flavorsOfDeviceClass = defineContract({
+  subject: 'svc.compute.flavors.of-device-class', input: z.object({ className: DeviceClassName }), output: z.object({ names: z.array(z.string()).max(20), count: z.int() }), timeoutMs: 5_000,
+});
 /** not-found for a flavor that is public: everyone sees it. */
 export const listFlavorAccess = defineContract({ subject: 'svc.compute.flavors.list-access', input: ById, output: Access, timeoutMs: 5_000 });
 /** conflict when the project has it already, and for a public flavor if `privateOnly`. */

@@ -181,6 +181,7 @@ export function describe(write: KernelWrite): string {
     case 'autoprobe': return `Turning autoprobe of ${write.pf} ${write.on ? 'on' : 'off'}`;
     case 'override': return write.driver === null ? `Removing the driver override of ${write.address}` : `Setting the driver override of ${write.address} to ${write.driver}`;
     case 'unbind': return `Unbinding ${write.address} from ${write.driver}`;
+    case 'bind': return `Binding ${write.address} to ${write.driver}`;
     case 'probe': return `Probing ${write.address}`;
     case 'reset': return `Resetting ${write.address}`;
     case 'vf': return write.index < 0 ? `Reading the VFs of ${write.pf}` : `Setting ${Object.keys(write.settings).join(', ')} of VF ${write.index} of ${write.pf}`;

@@ -6,6 +6,8 @@ export type KernelWrite =
   | { readonly op: 'autoprobe'; readonly pf: PciAddress; readonly on: boolean }
   | { readonly op: 'override'; readonly address: PciAddress; readonly driver: string | null }
   | { readonly op: 'unbind'; readonly address: PciAddress; readonly driver: string }
+  /** By name: unlike a probe it says why not. Nothing binds this way but the contract. */
+  | { readonly op: 'bind'; readonly address: PciAddress; readonly driver: string }
   | { readonly op: 'probe'; readonly address: PciAddress }
   | { readonly op: 'reset'; readonly address: PciAddress }
   | { readonly op: 'vf'; readonly pf: PciAddress; readonly network: string; readonly index: number; readonly settings: Partial<Omit<VfSettings, 'index'>> }

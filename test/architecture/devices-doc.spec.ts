@@ -10,7 +10,7 @@ const file = join(root, 'docs/devices.md');
 const [BEGIN, END] = ['<!-- written by `npm run generate` -->\n', '<!-- end -->\n'];
 const codes = (path: string, pattern: RegExp): string[] => [...new Set([...readFileSync(join(root, path), 'utf8').matchAll(pattern)].map(([, code]) => code!))];
 
-const WRITES: Readonly<Record<string, string>> = { numvfs: 'number of VFs', autoprobe: 'autoprobe', override: 'driver override', unbind: 'unbind', probe: 'probe', reset: 'reset', vf: 'settings of a VF', link: 'link up' };
+const WRITES: Readonly<Record<string, string>> = { numvfs: 'number of VFs', autoprobe: 'autoprobe', override: 'driver override', unbind: 'unbind', bind: 'bind by name', probe: 'probe', reset: 'reset', vf: 'settings of a VF', link: 'link up' };
 /** Those that mean the same with every write. */
 const ANY = ['ENODEV', 'ENOENT', 'EACCES', 'EPERM', 'EROFS', 'EBUSY', 'EINVAL'] as const;
 

@@ -30,7 +30,7 @@ async function placing() {
       numaNode: vf % 2, kind: 'vf', network: true, pf: `mac:${vf % PFS}`,
     }));
     fleet.put({
-      id: `h${at}`, name: `h${at}`, zone: 'az', onlyWhenAsked: false, enabled: true, disabledReason: null, bootId: 'b', generation: 1, make: makeOf(INVENTORY, ['LAYOUT'], 1), devices: { rows, count: VFS, versions: VFS },
+      id: `h${at}`, name: `h${at}`, zone: 'az', onlyWhenAsked: false, enabled: true, disabledReason: null, bootId: 'b', generation: 1, make: makeOf(INVENTORY, ['LAYOUT', 'DEVICES'], 1), devices: { rows, count: VFS, versions: VFS },
       capacity: { limit: { vcpus: 256, memoryMib: 900_000, diskGib: 10_000 }, used: { vcpus: at % 200, memoryMib: 0, diskGib: 0 }, largest: { vcpus: 64, memoryMib: 900_000 }, version: 1, claimed: { cpus: [], cells: [], resources: {} } },
     });
     fleet.setHeard(`h${at}`, 0, true);

@@ -1,7 +1,7 @@
 /** Servers with devices, from the flavor to the host: real compute and scheduler services, scripted hosts, devices as their reports leave them. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { confirmResize, createFlavor, evacuateServer, revertResize, setFlavorExtraSpecs, type Flavor, type InstanceId, type Layout } from '#libs/contracts';
+import { confirmResize, createFlavor, deleteDeviceClass, evacuateServer, revertResize, setFlavorExtraSpecs, suspendServer, type Flavor, type InstanceId, type Layout } from '#libs/contracts';
 import { eventually } from '../support/compute-service.js';
 import { changeDevice, deviceRows, poolRow, unsoundDevices, vfsOf } from '../support/device-rows.js';
 import { admin, as, client, expectGone, open, resize, server, sql, useMoves, world } from '../support/moves-test.js';
@@ -15,7 +15,7 @@ const runner = { admin: { query: (text: string, values: unknown[] = []) => sql(t
 
 /** Two hosts; on each `count` VFs of one class, whose name is answered. */
 async function start(count = 2): Promise<string> {
-  await open({ capabilities: ['REBUILD', 'DISK_TRANSFER', 'RESIZE_IN_PLACE', 'LAYOUT'] });
+  await open({ capabilities: ['REBUILD', 'DISK_TRANSFER', 'RESIZE_IN_PLACE', 'LAYOUT', 'DEVICES', 'SUSPEND'] });
   const className = `net-${randomUUID().slice(0, 8)}`;
   const pool = { id: await poolRow(runner, className), className };
   for (const { id } of world.hosts) await deviceRows(runner, id, vfsOf(`mac:${id.slice(0, 8)}`, count, pool));
@@ -35,6 +35,11 @@ describe('flavors', () => {
     await flavor('late', {});
     await expect(world.bus.ask(setFlavorExtraSpecs, { caller: admin(), flavorId: 'late', extraSpecs: { 'device:nothing': '1' } })).rejects.toThrow('PCI alias nothing is not defined');
     await world.bus.ask(setFlavorExtraSpecs, { caller: admin(), flavorId: 'late', extraSpecs: { [`device:${className}`]: '1,tag=data' } });
+    await sql('DELETE FROM scheduler.devices WHERE class_name = $1', [className]);
+    await sql('DELETE FROM scheduler.device_pools WHERE class_name = $1', [className]);
+    await expect(world.bus.ask(deleteDeviceClass, { caller: admin(), name: className })).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining(`Class ${className} is asked for by flavors: late, one, two.`) });
+    await sql('DELETE FROM compute.flavors WHERE extra_specs::text LIKE $1', [`%${className}%`]);
+    await world.bus.ask(deleteDeviceClass, { caller: admin(), name: className });
   });
 
   it('that ask for more than any host has say so at once, in numbers', async () => {
@@ -50,6 +55,7 @@ describe('a server with devices', () => {
     const { view, home, away } = await server({ flavorId: 'one' });
     const [first] = await devicesOf(view.id);
     expect([await held(view.id), home.ledger.get(view.id)?.layout?.devices?.map(({ deviceId }) => deviceId)]).toEqual([[{ purpose: 'run', device_id: first }], [first]]);
+    await expect(world.bus.ask(suspendServer, as(view))).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('it has devices of its host') });
     await resize(view, 'two');
     await client().reaches(view.id, 'VERIFY_RESIZE');
     const second = await devicesOf(view.id);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  claimHost, createDeviceClass, createDevicePool, deleteDeviceClass, deleteDevicePool, deviceHistory, deviceTrouble, getHostTopology, hostHint, inspectHost, listDeviceClasses, listDeviceClassNames, listDevicePools, listDevices,
+  claimHost, createDeviceClass, createDevicePool, deleteDeviceClass, deleteDevicePool, deviceHistory, deviceTrouble, flavorsOfDeviceClass, getHostTopology, hostHint, inspectHost, listDeviceClasses, listDeviceClassNames, listDevicePools, listDevices,
   pullDeviceWishes, releaseClaim, releaseDevice, reportDevices, rescanDevices, updateDeviceClass, updateDevicePool, type DevicePlan, type DeviceView, type HostDevice, type InputOf, type OutputOf,
 } from '#libs/contracts';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
@@ -21,10 +21,13 @@ let base: TestDatabase;
 let scheduler: Scheduler;
 let here: { id: string; name: string };
 let reading = 10;
+/** As compute says. */
+let flavors: OutputOf<typeof flavorsOfDeviceClass> = { names: [], count: 0 };
 const IDS = ['aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa', 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb'];
 beforeAll(async () => {
   base = await startTestDatabase('scheduler');
   scheduler = await startScheduler(base);
+  scheduler.bus.handle(flavorsOfDeviceClass, async () => flavors, { group: 'compute' });
   here = await host(scheduler, 'nova', { vcpus: 8, memoryMib: 16_384, cells: [{ id: 0, cpus: [0, 1, 2, 3], memoryMib: 8_192 }, { id: 1, cpus: [4, 5, 6, 7], memoryMib: 8_192 }] as never, dedicatedCpus: [2, 3] });
   await report(scheduler, here.id, 'boot-1', { generation: 2, vcpus: 8, memoryMib: 16_384 }, { capabilities: ['console', 'LAYOUT', 'DEVICES'] });
 }, 60_000);
@@ -140,6 +143,9 @@ describe('a hold', () => {
     await say(as({ usedBy: mine.id as never, cleanAt: null, condition: { code: 'aer-errors', sentence: 'It reported 3 fatal errors.' } }));
     await say(as({ usedBy: mine.id as never, cleanAt: null, condition: { code: 'aer-errors', sentence: 'It reported 3 fatal errors.' } }));
     expect(heard).toMatchObject([{ instanceId: mine.id, kind: 'condition', message: expect.stringContaining('aer-errors') }]);
+    await say(as({ usedBy: IDS[1] as never, cleanAt: null }));
+    expect(heard[1]).toMatchObject({ instanceId: mine.id, kind: 'used-unclaimed', message: 'another guest of its host uses it' });
+    await say(as({ usedBy: mine.id as never, cleanAt: null, condition: { code: 'aer-errors', sentence: 'It reported 3 fatal errors.' } }));
     await ear.stop();
     expect(await device(given!.identity)).toMatchObject({ state: 'in-use', reason: expect.stringContaining('3 fatal errors') });
 
@@ -154,6 +160,11 @@ describe('a hold', () => {
     await say(as({ cleanAt: holds[0]!.generation }));
     expect(await device(given!.identity)).toMatchObject({ state: 'available', generation: holds[0]!.generation });
     expect((await pull()).holds).toEqual([]);
+    const first = await scheduler.bus.ask(deviceHistory, { deviceId: given!.deviceId, limit: 1 });
+    expect((await scheduler.bus.ask(deviceHistory, { deviceId: given!.deviceId, limit: 1, before: first.next })).events).toHaveLength(1);
+    for (const before of ['x', 'x~1', '2026-02-30 00:00:00+00~1', '2026-01-01 25:00:00+00~1', `${first.next!}9999999999999999999`]) {
+      await expect(scheduler.bus.ask(deviceHistory, { deviceId: given!.deviceId, before })).rejects.toMatchObject({ kind: 'bad-request' });
+    }
     const { events, holders } = await scheduler.bus.ask(deviceHistory, { deviceId: given!.deviceId });
     expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['claimed', 'released', 'clean', 'condition', 'condition-gone']));
     expect(holders).toMatchObject([{ instanceId: mine.id, generation: 1, until: expect.any(String) }]);
@@ -332,6 +343,9 @@ describe('groups and topology', () => {
     await scheduler.bus.ask(deleteDevicePool, { ...write, id: gpuPool().id });
     await settled();
     expect(await device('slot:3a')).toMatchObject({ state: 'unpooled', pool: null });
+    flavors = { names: ['gpu.big'], count: 1 };
+    expect((await refusal(scheduler.bus.ask(deleteDeviceClass, { ...write, yesReally: true, name: 'a100' }))).message).toContain('is asked for by flavors: gpu.big.');
+    flavors = { names: [], count: 0 };
     await scheduler.bus.ask(deleteDeviceClass, { ...write, name: 'a100' });
     expect(vf(PF0, 0).kind).toBe('vf');
   });

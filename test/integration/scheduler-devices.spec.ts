@@ -8,8 +8,9 @@ import type { Wanted } from '../../apps/scheduler/src/claims/wanted.js';
 import { Snapshot } from '../../apps/scheduler/src/snapshot/snapshot.js';
 import { changeDevice, deviceRows, poolRow, unsoundDevices, vfsOf, type DeviceShape } from '../support/device-rows.js';
 import { hostRow, unsound } from '../support/fleet-rows.js';
-import { claim, host, startScheduler, stopSchedulers, type Scheduler } from '../support/scheduler.js';
+import { claim, host as anyHost, startScheduler, stopSchedulers, type Scheduler } from '../support/scheduler.js';
 
+const host: typeof anyHost = (scheduler, zone, change) => anyHost(scheduler, zone, change, { capabilities: ['LAYOUT', 'DEVICES'] });
 let test: TestDatabase;
 let claims: ClaimsRepository;
 beforeAll(async () => {
@@ -167,6 +168,19 @@ describe('what the database keeps, whatever the code does', () => {
     expect((await rowOf(id)).held_by).toBe(other.instanceId);
     await scheduler.bus.ask(releaseClaim, { instanceId: other.instanceId, generation: 1 });
     expect([(await rowOf(id)).held_by, await standing(id)]).toEqual([null, 'missing']);
+    await expectSound();
+    // Two guests with one MAC, given while neither was known of the other: each has what it has, and goes on having it when it is settled.
+    const mac = 'fa:16:3e:0a:0b:0c';
+    const idOf = async (identity: string): Promise<string> => (await test.admin.query('SELECT scheduler.device_id($1, $2) AS id', [at.id, identity])).rows[0].id;
+    const twins = await Promise.all(['mac:z/vf:2', 'mac:z/vf:3'].map(async (identity) => ({ ...said(3), layout: layoutOf(given(await idOf(identity), identity, { generation: 3, mac })) })));
+    await scheduler.bus.ask(adoptClaims, { hostId: at.id as never, incarnation, epoch: 1, claims: twins.sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1)), last: true, statement: 's', userId: 'u', requestId: 'r' });
+    const holders = async (): Promise<string[]> => (await test.admin.query('SELECT held_by FROM scheduler.devices WHERE host_id = $1 AND held_by IS NOT NULL ORDER BY held_by', [at.id])).rows.map(({ held_by: by }) => by as string);
+    const both = twins.map(({ instanceId }) => instanceId as string).sort();
+    expect(await holders()).toEqual(both);
+    await test.admin.query('UPDATE scheduler.claims SET generation = generation + 1 WHERE host_id = $1', [at.id]);
+    expect(await holders()).toEqual(both);
+    for (const { instanceId } of twins) await scheduler.bus.ask(releaseClaim, { instanceId, generation: 2 });
+    expect(await holders()).toEqual([]);
     await expectSound();
     await scheduler.stop();
   });

@@ -3,10 +3,12 @@
  * started ends with this process, also when it is killed or told to stop.
  */
 import { createInterface } from 'node:readline';
-import { CASES } from './cases/index.mjs';
+import { CASES, USUAL } from './cases/index.mjs';
 import { Lab, withLabLock } from './machine/lab.mjs';
 import { Cloud } from './support/cloud.mjs';
 
+/** Of a case, when the emulation itself stalls. */
+const ATTEMPTS = 2;
 const words = process.argv.slice(2);
 const started = Date.now();
 const seconds = (since) => ((Date.now() - since) / 1000).toFixed(1);
@@ -27,27 +29,36 @@ async function check(name, work) {
     passed += 1;
     process.stdout.write(`   ok  ${seconds(since).padStart(5)} s  ${name}${typeof said === 'string' && said ? `: ${said}` : ''}\n`);
   } catch (error) {
+    if (error.stalled) throw error;
     failed += 1;
     process.stdout.write(` FAIL  ${seconds(since).padStart(5)} s  ${name}: ${error.message}\n`);
   }
 }
 
-async function runCase(name) {
+/** @param {number} [times] how often, where a case repeats something */
+async function runCase(name, times, attempt = 1) {
   const { needsCloud = false, run } = await CASES[name].load();
   const since = Date.now();
+  const before = { passed, failed };
+  let stalled = false;
   process.stdout.write(`\n== ${name}\n`);
   try {
     if (needsCloud) cloud = await Cloud.started();
     lab = await Lab.restored({ outside: cloud?.ports ?? [] });
     process.stdout.write(`       ${seconds(since).padStart(5)} s  ${needsCloud ? 'a cloud, and ' : ''}the lab, restored in ${(lab.restoredInMs / 1000).toFixed(1)} s; ${lab.patience.toFixed(1)} times slower than on a quiet machine\n`);
-    await run({ lab, cloud, check });
+    await run({ lab, cloud, check, ...(times && { times }) });
   } catch (error) {
-    failed += 1;
-    process.stdout.write(` FAIL  ${error.stack}\n`);
+    stalled = error.stalled === true && attempt < ATTEMPTS;
+    if (!stalled) failed += 1;
+    process.stdout.write(stalled ? `       ${error.message}; the case begins anew\n` : ` FAIL  ${error.stack}\n`);
   } finally {
     await end();
   }
   process.stdout.write(`== ${name}: ${seconds(since)} s\n`);
+  if (!stalled || ending) return;
+  // Nothing of that attempt counts, neither what passed nor what failed.
+  ({ passed, failed } = before);
+  await runCase(name, times, attempt + 1);
 }
 
 async function shell() {
@@ -68,7 +79,7 @@ if (words.includes('list')) {
     Cloud.sweep();
     if (words.includes('build')) await Lab.ready();
     else if (words.includes('shell')) await shell();
-    else for (const name of words.length > 0 ? words : Object.keys(CASES)) { if (!ending) await runCase(name); }
+    else for (const [at, name] of (words.length > 0 ? words : USUAL).entries()) { if (!ending && name in CASES) await runCase(name, Number(words[at + 1]) || undefined); }
   });
   if (!words.includes('build') && !words.includes('shell')) process.stdout.write(`\nthe lab took ${seconds(started)} s\n${passed} passed, ${failed} failed\n`);
   process.exitCode = failed > 0 ? 1 : 0;

@@ -14,6 +14,7 @@ const PARTS = {
   placement: { usual: 100_000, what: 'random fleets and requests, each placement beside a slow checker and an exhaustive search', run: (n) => jest('decide/place\\.properties', { SKYLITE_SOAK_CASES: n }, 'unit') },
   claims: { usual: 100_000, what: 'claims of 64 clients from four schedulers on a fleet nearly full, every refusal judged by SQL', run: (n) => jest('scheduler-adversary', { SKYLITE_SOAK_CLAIMS: n }, 'integration') },
   'scheduler-kills': { usual: 100, what: 'times a scheduler process or PostgreSQL is killed under claims and releases', run: (n) => jest('scheduler-kills', { SKYLITE_SOAK_KILLS: n }, 'integration') },
+  lab: { usual: 200, what: 'injections on the emulated host with virtual functions, then a quarter as many hand-overs of one', run: (n) => lab(['injections', n, 'scrubs', String(Math.ceil(Number(n) / 4))]) },
 };
 const HELP = `usage: npm run soak -- [part] [n]
 
@@ -32,7 +33,7 @@ if (rest.length > 0 || (count !== undefined && (part === 'all' || !/^[1-9]\d*$/.
 const wanted = part === undefined || part === 'all' ? Object.keys(PARTS) : [part];
 if (wanted.some((name) => !['simulation', 'placement', 'claims', 'scheduler-kills'].includes(name))) {
   if (process.getuid() !== 0) fail('the soak needs root (namespaces, libvirt).', 'Run it as `sudo npm run soak`.');
-  const missing = missingPackages([...PACKAGES, ['python3-openstackclient', '/usr/bin/openstack'], ['python3-osc-placement', '/usr/lib/python3/dist-packages/osc_placement/plugin.py'], ['genisoimage', '/usr/bin/genisoimage']]);
+  const missing = missingPackages([...PACKAGES, ['python3-openstackclient', '/usr/bin/openstack'], ['python3-osc-placement', '/usr/lib/python3/dist-packages/osc_placement/plugin.py'], ['genisoimage', '/usr/bin/genisoimage'], ['xz-utils', '/usr/bin/xz'], ['perl-base', '/usr/bin/perl']]);
   if (missing.length > 0) await step('distribution packages', () => { installPackages(missing); return missing.join(' '); });
 }
 await step('node modules', () => installModules() ?? 'up to date');
@@ -57,6 +58,13 @@ function simulation(seeds) {
   const runs = [['--seeds', seeds, '--state', join(tmpdir(), 'skylite-simulation.json')], ['--laws', '--seeds', '4'], ['--twice', '--seeds', '500'], ['--bugs', '60']];
   const good = runs.filter((words) => spawnSync(node24(), ['--no-warnings', 'test/simulation/run.mjs', ...words], { cwd: root, stdio: 'inherit' }).status === 0).length;
   return { passed: good, failed: runs.length - good };
+}
+
+function lab(words) {
+  const { status, stdout } = spawnSync(node24(), ['--no-warnings', 'test/lab/main.mjs', ...words], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 2 ** 26 });
+  process.stdout.write(stdout);
+  const [, good = '0', bad = '0'] = /^(\d+) passed, (\d+) failed$/m.exec(stdout) ?? [];
+  return { passed: Number(good), failed: Number(bad) + (status !== 0 && bad === '0' ? 1 : 0) };
 }
 
 function jest(file, env, project = 'e2e') {

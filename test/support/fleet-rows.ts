@@ -72,6 +72,6 @@ export async function celledFleet(test: Pick<TestDatabase, 'admin'>, hosts: numb
   const inventory = { cpuArch: 'x86_64', cells, sharedCpus: [0, 1, 6, 7], dedicatedCpus: dedicated, cpuFlags: [], traits: [], resources: { CUSTOM_KEY: 2 } };
   for (let at = 0; at < hosts; at += 1) {
     const id = await hostRow(test, { vcpus: 12, memoryMib: 4096, dedicated, cells: cells.map(() => ({ memoryMib: 2048, pages: { 2048: 512 } })), resources: { CUSTOM_KEY: 2 } });
-    await test.admin.query("UPDATE scheduler.hosts SET inventory = $2, capabilities = '{LAYOUT}' WHERE id = $1", [id, JSON.stringify(inventory)]);
+    await test.admin.query("UPDATE scheduler.hosts SET inventory = $2, capabilities = '{LAYOUT,DEVICES}' WHERE id = $1", [id, JSON.stringify(inventory)]);
   }
 }

@@ -50,11 +50,11 @@ export const report = ({ bus }: Scheduler, hostId: string, bootId = 'boot-1', ch
   bus.ask(reportInventory, { bootId, protocol: { min: 1, max: 1 }, agentVersion: '0.1.0', capabilities: ['console'], simulated: false, inventory: inventory(change), ...also }, { hostId });
 
 /** A host that joined and reported: 4 CPUs (16 vCPUs), 4 GiB, 40 GiB. */
-export async function host(scheduler: Scheduler, zone: string, change: Partial<HostInventory> = {}): Promise<{ id: string; name: string }> {
+export async function host(scheduler: Scheduler, zone: string, change: Partial<HostInventory> = {}, also: Partial<InputOf<typeof reportInventory>> = {}): Promise<{ id: string; name: string }> {
   const [token] = await tokens(scheduler, 1, { availabilityZone: zone });
   const join = joining(token!);
   await scheduler.bus.ask(joinHost, join);
-  await report(scheduler, join.hostId, 'boot-1', change);
+  await report(scheduler, join.hostId, 'boot-1', change, also);
   await scheduler.app.get(Snapshot).refresh();
   return { id: join.hostId, name: join.name };
 }

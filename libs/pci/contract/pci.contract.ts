@@ -145,6 +145,17 @@ const DRIVERS: readonly PciCase[] = [
     assert.equal(await driverOf(host, first), null);
     await host.pci.bind(first, 'vfio-pci');
   } },
+  { name: 'bound by name, what is bound already is EBUSY; what neither id nor override matches, and what is not there, is ENODEV', needs: [], async run(host) {
+    await host.pci.setNumVfs(host.pf, 2, off);
+    const [first, second] = [await vf(host, 0), await vf(host, 1)];
+    await host.pci.bind(first, 'vfio-pci');
+    assert.equal(await errno(host, { op: 'bind', address: first, driver: 'vfio-pci' }), 'EBUSY');
+    assert.equal(await errno(host, { op: 'bind', address: first, driver: 'igbvf' }), 'ENODEV');
+    assert.equal(await errno(host, { op: 'bind', address: second, driver: 'vfio-pci' }), 'ENODEV');
+    assert.equal(await errno(host, { op: 'bind', address: NOWHERE, driver: 'vfio-pci' }), 'ENODEV');
+    assert.equal(await errno(host, { op: 'bind', address: second, driver: 'no-such-driver' }), 'ENOENT');
+    assert.deepEqual([await driverOf(host, first), await driverOf(host, second)], ['vfio-pci', null]);
+  } },
   { name: 'unbinding what another driver has, or nothing, is ENODEV; probing nothing too', needs: [], async run(host) {
     await host.pci.setNumVfs(host.pf, 1, off);
     const first = await vf(host, 0);

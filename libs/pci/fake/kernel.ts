@@ -242,7 +242,7 @@ export class FakeKernel implements KernelPort {
 
   private apply(write: KernelWrite): KernelAnswer {
     const one = this.state.at(addressOf(write));
-    if (one === null) return refused(write.op === 'probe' || write.op === 'unbind' ? 'ENODEV' : 'ENOENT');
+    if (one === null) return refused(['probe', 'bind', 'unbind'].includes(write.op) ? 'ENODEV' : 'ENOENT');
     switch (write.op) {
       case 'numvfs': return this.setNumVfs(one, write.count);
       case 'autoprobe':
@@ -256,6 +256,7 @@ export class FakeKernel implements KernelPort {
         if (one.driver !== write.driver) return refused('ENODEV');
         this.unbind(one);
         return DONE;
+      case 'bind': return this.bindByName(one, write.driver);
       case 'probe':
         if (one.driver === null) one.driver = this.matching(one);
         return DONE;
@@ -301,10 +302,23 @@ export class FakeKernel implements KernelPort {
     }
   }
 
+  /** The driver is asked whether it matches first, then whether the function is free. */
+  private bindByName(one: FakeFunction, driver: string): KernelAnswer {
+    if (!this.knows(driver)) return refused('ENOENT');
+    if ((one.override ?? one.shape.kernelDriver) !== driver) return refused('ENODEV');
+    if (one.driver !== null) return refused('EBUSY');
+    if (driver === 'vfio-pci' && !this.state.shape.iommu) return refused('EINVAL');
+    one.driver = this.matching(one);
+    return one.driver === null ? refused('ENODEV') : DONE;
+  }
+
+  private knows(driver: string): boolean {
+    return this.state.shape.drivers.includes(driver) || [...this.state.functions.values()].some((each) => each.shape.kernelDriver === driver);
+  }
+
   private matching(one: FakeFunction): string | null {
     if (one.override !== null) {
-      const known = this.state.shape.drivers.includes(one.override) || [...this.state.functions.values()].some((each) => each.shape.kernelDriver === one.override);
-      if (!known || (one.override === 'vfio-pci' && !this.state.shape.iommu)) return null;
+      if (!this.knows(one.override) || (one.override === 'vfio-pci' && !this.state.shape.iommu)) return null;
       // The driver itself must want it; those that only keep a place want all.
       return PASSING_DRIVERS.has(one.override) || one.override === one.shape.kernelDriver ? one.override : null;
     }

@@ -120,6 +120,7 @@ export class SysfsKernel implements KernelPort {
       case 'autoprobe': return into(device(write.pf, 'sriov_drivers_autoprobe'), write.on ? '1' : '0', PCI_LIMITS.bindMs);
       case 'override': return into(device(write.address, 'driver_override'), `${write.driver ?? ''}\n`, PCI_LIMITS.bindMs);
       case 'unbind': return into(join(this.root, 'bus/pci/drivers', write.driver, 'unbind'), write.address, PCI_LIMITS.bindMs);
+      case 'bind': return into(join(this.root, 'bus/pci/drivers', write.driver, 'bind'), write.address, PCI_LIMITS.bindMs);
       case 'probe': return into(join(this.root, 'bus/pci/drivers_probe'), write.address, PCI_LIMITS.bindMs);
       case 'reset': return into(device(write.address, 'reset'), '1', PCI_LIMITS.resetMs);
       case 'link': return { argv: ['ip', 'link', 'set', 'dev', write.network, 'up'], stdin: '', deadlineMs: PCI_LIMITS.ipMs };

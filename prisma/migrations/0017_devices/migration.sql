@@ -163,7 +163,9 @@ BEGIN
   ON CONFLICT (host_id, identity) DO UPDATE SET generation = excluded.generation WHERE d.generation < excluded.generation;
   WITH made AS (
     INSERT INTO scheduler.device_claims (device_id, host_id, instance_id, purpose, generation, class_name, mac)
-    SELECT scheduler.device_id(c.host_id, l.identity), c.host_id, c.instance_id, c.purpose, l.generation, l."className", l.mac
+    SELECT scheduler.device_id(c.host_id, l.identity), c.host_id, c.instance_id, c.purpose, l.generation, l."className",
+      -- A MAC that another has by now keeps nobody from having what he has.
+      CASE WHEN row_number() OVER (PARTITION BY l.mac ORDER BY l.identity COLLATE "C", c.instance_id) = 1 AND NOT EXISTS (SELECT FROM scheduler.device_claims k WHERE k.mac = l.mac) THEN l.mac END
     FROM scheduler.claims c, jsonb_to_recordset(c.layout -> 'devices') AS l(identity text, "className" text, generation integer, mac text) WHERE c.host_id = NEW.host_id ORDER BY l.identity COLLATE "C"
     ON CONFLICT DO NOTHING RETURNING device_id, instance_id, generation
   )

@@ -124,6 +124,14 @@ CREATE FUNCTION scheduler.layout_devices(layout jsonb, host uuid) RETURNS TABLE 
   FROM jsonb_to_recordset(layout -> 'devices') AS d("deviceId" uuid, identity text, "className" text, generation integer, mac text)
 $$;
 
+-- What a server has already, it has, whatever MAC another one has by now: two of them are for people to put right, a device that counts
+-- as nobody's would be given away.
+CREATE FUNCTION scheduler.keep_device(claim scheduler.claims, device uuid, generation integer, class text, mac text) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO scheduler.device_claims (device_id, host_id, instance_id, purpose, generation, class_name, mac)
+  VALUES (device, claim.host_id, claim.instance_id, claim.purpose, generation, class, CASE WHEN NOT EXISTS (SELECT FROM scheduler.device_claims k WHERE k.mac = keep_device.mac) THEN mac END)
+  ON CONFLICT (device_id) DO NOTHING
+$$;
+
 -- What leaves and what comes, in one go, as scheduler.count_exact: a claim that is renamed or settled keeps its devices, unasked.
 CREATE FUNCTION scheduler.count_devices(gone scheduler.claims[], added scheduler.claims[]) RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -145,14 +153,12 @@ BEGIN
         -- A guest has it, whatever else is known of it: then its host has not told of it yet.
         INSERT INTO scheduler.devices AS d (host_id, identity, unit, generation) VALUES (claim.host_id, one.identity, one.identity, one.generation)
         ON CONFLICT (host_id, identity) DO UPDATE SET generation = excluded.generation WHERE d.generation < excluded.generation;
-        INSERT INTO scheduler.device_claims (device_id, host_id, instance_id, purpose, generation, class_name, mac)
-        VALUES (one.id, claim.host_id, claim.instance_id, claim.purpose, one.generation, one."className", one.mac) ON CONFLICT DO NOTHING;
+        PERFORM scheduler.keep_device(claim, one.id, one.generation, one."className", one.mac);
         CONTINUE;
       END IF;
       -- What it had already stays.
       IF EXISTS (SELECT FROM unnest(gone) g, scheduler.layout_devices(g.layout, g.host_id) h WHERE g.instance_id = claim.instance_id AND h.id = one.id AND h.generation = one.generation) THEN
-        INSERT INTO scheduler.device_claims (device_id, host_id, instance_id, purpose, generation, class_name, mac)
-        VALUES (one.id, claim.host_id, claim.instance_id, claim.purpose, one.generation, one."className", one.mac) ON CONFLICT DO NOTHING;
+        PERFORM scheduler.keep_device(claim, one.id, one.generation, one."className", one.mac);
         CONTINUE;
       END IF;
       IF one.said <> one.id THEN
@@ -166,12 +172,10 @@ BEGIN
   -- Hosts that were adopted may have given one device to two guests: when the one leaves, it is the other's.
   left_behind := array(SELECT l.id FROM unnest(gone) g, scheduler.layout_devices(g.layout, g.host_id) l WHERE NOT EXISTS (SELECT FROM scheduler.device_claims k WHERE k.device_id = l.id));
   IF left_behind <> '{}' THEN
-    INSERT INTO scheduler.device_claims (device_id, host_id, instance_id, purpose, generation, class_name, mac)
-    SELECT d.id, c.host_id, c.instance_id, c.purpose, l.generation, l."className", l.mac
+    PERFORM scheduler.keep_device(c, d.id, l.generation, l."className", l.mac)
     FROM unnest(left_behind) lost JOIN scheduler.devices d ON d.id = lost
       JOIN scheduler.claims c ON c.host_id = d.host_id AND c.layout @> jsonb_build_object('devices', jsonb_build_array(jsonb_build_object('identity', d.identity)))
-      JOIN LATERAL scheduler.layout_devices(c.layout, c.host_id) l ON l.id = lost
-    ON CONFLICT DO NOTHING;
+      JOIN LATERAL scheduler.layout_devices(c.layout, c.host_id) l ON l.id = lost;
   END IF;
   -- The rows of devices in one go, and what happened to them.
   INSERT INTO scheduler.device_history (device_id, host_id, identity, kind, generation, instance_id, message)

@@ -73,10 +73,13 @@ export async function run({ lab, cloud, check }) {
   }
   await row(6, async () => (await guests.says(servers.one, /lab-guest: ping 10\.9\.42\.2 3 packets received/, GUEST_MS))[0]);
   await row(7, async () => {
-    // On the wire itself: a port of the host that listens to everything. The guest goes on calling its peer.
-    const { output } = await lab.order(`timeout 40 tcpdump -c 1 -nei ${ADDRESSES.portNames[1]} vlan ${VLAN} 2>/dev/null`, { seconds: 50 });
-    if (!/vlan 42/.test(output)) throw new Error(output.trim() || 'nothing was heard');
-    return output.trim().split('\n')[0];
+    // On the wire itself, outside the host: neither guest knows of a VLAN. The first goes on calling its peer.
+    const mac = (await claimed(servers.one)).mac;
+    const heard = await lab.tapped(0);
+    const frame = await cloud.until('a frame of the guest is on the wire', GUEST_MS, async () => (await heard()).find((each) => each.subarray(6, 12).toString('hex') === mac.replaceAll(':', '')));
+    const [type, tag] = [frame.readUInt16BE(12), frame.readUInt16BE(14)];
+    if (type !== 0x8100 || (tag & 0xfff) !== VLAN) throw new Error(`${frame.subarray(0, 18).toString('hex')} has no tag ${VLAN}`);
+    return `${mac} > ${frame.subarray(0, 6).toString('hex').replace(/..(?=.)/g, '$&:')}, ethertype 802.1Q, vlan ${tag & 0xfff}, inside 0x${frame.readUInt16BE(16).toString(16).padStart(4, '0')}`;
   });
   await row(8, async () => {
     const said = [];
@@ -103,12 +106,15 @@ export async function run({ lab, cloud, check }) {
     if (await numvfs() !== '1\n1\n') throw new Error(`sriov_numvfs: ${await numvfs()}`);
   });
   await row(11, async () => {
-    const pid = (await lab.run('pgrep -f "guest=.*one\\|guest=.*,debug" | head -n 1; pgrep -c qemu-system')).trim();
+    const running = async () => (await lab.run(`pgrep -f 'qemu-system.*-uuid ${servers.one}'; pgrep -f 'qemu-system.*-uuid ${servers.two}'`)).trim().split('\n').join(' ');
+    const announced = async () => Number(await lab.run('grep -c announced /var/log/skylite-agent.log || true'));
+    const [before, times] = [await running(), await announced()];
     await cloud.killAgent(lab);
     await cloud.startAgent(lab);
-    await cloud.until('the agent is back', READY_MS, async () => (await cloud.call('GET', '/v1/hosts')).hosts.some(({ name, alive }) => name === 'lab' && alive) && (await cloud.agentLog(lab)).includes('announced'));
-    const now = (await lab.run('pgrep -f "guest=.*one\\|guest=.*,debug" | head -n 1; pgrep -c qemu-system')).trim();
-    if (now !== pid) throw new Error(`QEMU before: ${pid}; after: ${now}`);
+    await cloud.until('the agent is back', READY_MS, async () => await announced() > times);
+    const now = await running();
+    if (now !== before) throw new Error(`QEMU before: ${before}; after: ${now}`);
+    return `QEMU ${now}`;
   });
   let before;
   await row(12, async () => {

@@ -9,7 +9,7 @@ const [quiet, bound] = ADDRESSES.bridged;
 export async function run({ lab, check }) {
   const contract = await placed(lab, join(import.meta.dirname, '../../../libs/pci/contract/lab-run.ts'));
   await lab.run(`modprobe e1000; [ -e /sys/bus/pci/devices/${bound}/driver ] || echo ${bound} >/sys/bus/pci/drivers/e1000/bind`);
-  const words = ['--pf', ADDRESSES.ports[0], '--quiet', quiet, '--bound', bound, '--run-dir', '/run/skylite-contract', '--kernel', '/usr/lib/skylite-lab/vmlinux', '--initrd', '/usr/lib/skylite-lab/guest-initrd'];
+  const words = ['--pf', ADDRESSES.ports[0], '--quiet', quiet, '--bound', bound, '--run-dir', '/run/skylite-contract', '--kernel', '/usr/lib/skylite-lab/vmlinux', '--initrd', '/usr/lib/skylite-lab/guest-initrd', '--ready', "'lab-guest: ready'", '--deadline', '6000', '--slow', lab.patience.toFixed(1)];
   let rest = '';
   const waiting = [];
   const take = (text) => {

@@ -117,7 +117,19 @@ export class Lab {
   }
 
   /** Runs a bash script inside, for `seconds` (60) at most on a quiet machine. @returns {Promise<{ code: number, output: string }>} */
-  order(script, { seconds = USUAL_SECONDS, ...options } = {}) { return order(this.#port, script, { ...options, seconds: Math.ceil(seconds * this.patience) }); }
+  async order(script, { seconds = USUAL_SECONDS, ...options } = {}) {
+    try {
+      return await order(this.#port, script, { ...options, seconds: Math.ceil(seconds * this.patience) });
+    } catch (error) {
+      const stall = /^.*(?:detected stalls|soft lockup).*$/m.exec(this.console());
+      if (!stall) throw error;
+      // A CPU that spins with interrupts lost, mostly in a nested guest: the emulation's fault, and nothing comes after it.
+      throw Object.assign(new Error(`the emulated host has stalled: ${stall[0].trim()}`), { final: true, stalled: true });
+    }
+  }
+
+  /** @throws when it has stalled; a slow answer is one */
+  async lives() { await this.order('true', { seconds: 10 }).catch((error) => { if (error.stalled) throw error; }); }
 
   /** As order; @returns what it said @throws when it fails, with its last words */
   async run(script, options) {
@@ -130,6 +142,13 @@ export class Lab {
   async put(from, to, mode = '0755') {
     const input = await readFile(from);
     await this.run(`mkdir -p ${dirname(to)} && head -c ${input.length} >${to} && chmod ${mode} ${to}`, { input });
+  }
+
+  /** Writes down all that passes on the wire of port `n`, outside. @returns what gives the frames heard so far */
+  async tapped(n) {
+    const file = join(this.#folder, `wire-${n}.pcap`);
+    await this.#monitor.order('object-add', { 'qom-type': 'filter-dump', id: `tap-${n}`, netdev: `wire-port${n}`, file });
+    return async () => framesOf(await readFile(file));
   }
 
   /** Ends it as a power cut does; the scratch folder goes. Harmless when it is down. */
@@ -201,6 +220,17 @@ export class Lab {
     await rootfsTool(this.#host.rootfs)('usr/bin/qemu-img', 'qemu-img', ['rebase', '-u', '-F', 'raw', '-b', '../disk.raw', join(work, 'disk.qcow2')]);
     await rename(work, folder);
   }
+}
+
+/** Of a file as tcpdump reads it: a header of 24 bytes, then each frame behind one of 16. */
+function framesOf(bytes) {
+  const frames = [];
+  for (let at = 24; at + 16 <= bytes.length;) {
+    const length = bytes.readUInt32LE(at + 8);
+    frames.push(bytes.subarray(at + 16, at + 16 + length));
+    at += 16 + length;
+  }
+  return frames;
 }
 
 async function freePort() {

@@ -16,6 +16,7 @@ const STATE_FOLDER = '/var/lib/skylite';
 /** Its paths are short, and it is a disk. */
 const PARENT = '/var/tmp';
 const SCRATCH = 'skylite-lab-cloud';
+const HOST_EVERY_MS = 30_000;
 const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
 export class Cloud {
@@ -23,6 +24,7 @@ export class Cloud {
   #token;
   /** Of the lab that is its host. */
   #patience = 1;
+  #lab;
 
   static async started() {
     const cloud = new Cloud();
@@ -72,9 +74,9 @@ export class Cloud {
     return stdout;
   }
 
-  /** Makes an image of a qcow2 file. @returns its id */
-  async addImage(name, file) {
-    const { id } = await this.call('POST', '/image/v2/images', { name, disk_format: 'qcow2', container_format: 'bare', visibility: 'public' });
+  /** Makes an image of a file. @returns its id */
+  async addImage(name, file, format = 'qcow2') {
+    const { id } = await this.call('POST', '/image/v2/images', { name, disk_format: format, container_format: 'bare', visibility: 'public' });
     const { status, text } = await this.ask('PUT', `/image/v2/images/${id}/file`, readFileSync(file), { type: 'application/octet-stream' });
     if (status !== 204) throw new Error(`image ${name}: ${status} ${text}`);
     return id;
@@ -83,6 +85,7 @@ export class Cloud {
   /** Makes the lab a host of this cloud: agent and token put in, joined, started. @returns its host, as the cloud lists it */
   async adopt(lab, { name = 'lab', environment = {} } = {}) {
     this.#patience = lab.patience;
+    this.#lab = lab;
     const settings = { SKYLITE_STATE_DIR: STATE_FOLDER, SKYLITE_VIRT_TYPE: 'kvm', SKYLITE_RESERVED_MEMORY_MIB: '600', SKYLITE_LOG_LEVEL: 'info', NODE_ENV: 'production', ...environment };
     this.agentCommand = `env ${Object.entries(settings).map(([key, value]) => `${key}='${value}'`).join(' ')} ${AGENT_FOLDER}/node --no-warnings --max-semi-space-size=2 ${AGENT_FOLDER}/skylite-agent.mjs`;
     await withBundledAgent((file) => lab.put(file, `${AGENT_FOLDER}/skylite-agent.mjs`, '0644'));
@@ -104,7 +107,10 @@ export class Cloud {
   async until(what, ms, test) {
     let last;
     const patience = ms * this.#patience;
+    let asked = Date.now();
     for (const end = Date.now() + patience; ;) {
+      // What waits for the cloud's word alone would not notice that the host is gone.
+      if (this.#lab && Date.now() - asked > HOST_EVERY_MS) { await this.#lab.lives(); asked = Date.now(); }
       try { const value = await test(); if (value) return value; } catch (error) { if (error.final) throw error; last = error; }
       if (Date.now() > end) throw new Error(`${what}: not within ${(patience / 1000).toFixed(0)} s${last ? ` (${last.message})` : ''}`);
       await pause(300);

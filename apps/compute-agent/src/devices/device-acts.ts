@@ -63,7 +63,7 @@ export class DeviceActs {
     const { pci, observer, devices } = this.options;
     let facts = await observer.observe();
     let device = facts.seen.devices.get(identity);
-    if (!device || device.held || device.protectedBy !== null || !isLetGo(device, facts)) return false;
+    if (!device || device.held || device.doubt !== null || device.protectedBy !== null || !isLetGo(device, facts)) return false;
     if (reset) await pci.reset(device.fn.address);
     let mac = NO_MAC;
     if (device.pf && facts.settings.get(device.pf.address)) {

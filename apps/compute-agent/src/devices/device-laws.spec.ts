@@ -68,7 +68,7 @@ class World {
     const uses = async (): Promise<DeviceUse[]> => [...this.domains].flatMap(([domainId, { addresses, live }]) => addresses.map((address) => ({ address, domainId, live })));
     const observer = new DeviceObserver({ pci, hypervisor: { deviceUses: uses }, ledger: { entries: this.entries as unknown as Ledger['entries'] }, devices: this.ledger, mayWrite: true, wishes: () => this.wishes });
     this.devices = new HostDevices({
-      pci, observer, devices: this.ledger, acts: new DeviceActs({ pci, observer, devices: this.ledger, logger, scrubAttempts: 100 }), hypervisor: { isUp: true, onChange: () => undefined },
+      pci, mayGive: true, observer, devices: this.ledger, acts: new DeviceActs({ pci, observer, devices: this.ledger, logger, scrubAttempts: 100 }), hypervisor: { isUp: true, onChange: () => undefined },
       clock: { nowMs: () => this.now, wallMs: () => 0, after: () => () => undefined }, random: () => 0, logger, limits: LIMITS, onChanged: () => undefined,
       onSeen: (devices) => {
         if (alive.yes) this.#see(devices);

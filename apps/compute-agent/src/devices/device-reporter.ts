@@ -81,7 +81,9 @@ export class DeviceReporter {
     this.#sending = this.#send(due).then(() => { answered = true; }, (error: unknown) => {
       const kind = (error as { kind?: string }).kind;
       if (kind === 'conflict' || kind === 'stale') this.options.onRefused();
-      this.options.logger.debug({ err: error }, 'devices not reported');
+      // Nobody there, or another session: that passes. Whatever else it is stays so until somebody looks.
+      const passes = kind === 'conflict' || kind === 'stale' || kind === 'unavailable' || kind === 'timeout';
+      this.options.logger[passes ? 'debug' : 'warn']({ err: error }, 'devices not reported');
     }).finally(() => {
       this.#sending = undefined;
       if (this.#stopped) return;
@@ -112,12 +114,27 @@ export class DeviceReporter {
 const keyOf = ({ range }: Page): string => JSON.stringify([range.after, range.upTo]);
 const byBytes = (a: { identity: string }, b: { identity: string }): number => (a.identity < b.identity ? -1 : a.identity > b.identity ? 1 : 0);
 
-function pagesOf(devices: readonly HostDevice[], problems: readonly PoolProblem[], wishes: string | null, size: number): Page[] {
+/** Of devices in one page: a function may have mates with long names, and with its problems the page has to fit a message of 1 MiB. */
+const PAGE_BYTES = 400_000;
+
+/** In ranges that cover everything, each of so many devices and bytes (one device at least). */
+export function pagesOf(devices: readonly HostDevice[], problems: readonly PoolProblem[], wishes: string | null, size: number): Page[] {
   const sorted = [...devices].sort(byBytes);
-  const starts = Array.from({ length: Math.max(1, Math.ceil(sorted.length / size)) }, (_, page) => page * size);
-  return starts.map((start) => {
-    const part = sorted.slice(start, start + size);
-    const isLast = start + size >= sorted.length;
+  const starts = [0];
+  let bytes = 0;
+  for (const [at, device] of sorted.entries()) {
+    const own = JSON.stringify(device).length;
+    const start = starts.at(-1)!;
+    if (at > start && (at - start >= size || bytes + own > PAGE_BYTES)) {
+      starts.push(at);
+      bytes = 0;
+    }
+    bytes += own;
+  }
+  return starts.map((start, page) => {
+    const end = starts[page + 1] ?? sorted.length;
+    const part = sorted.slice(start, end);
+    const isLast = end >= sorted.length;
     const range = { after: start === 0 ? null : sorted[start - 1]!.identity, upTo: isLast ? null : part.at(-1)!.identity };
     const within = ({ identity }: PoolProblem): boolean => (range.after === null || identity > range.after) && (range.upTo === null || identity <= range.upTo);
     return { range, devices: part, problems: problems.filter(within).sort(byBytes).slice(0, 500).map((each) => ({ ...each, sentence: each.sentence.slice(0, 500) })), wishes };

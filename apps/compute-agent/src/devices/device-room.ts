@@ -50,7 +50,7 @@ export class DeviceRoom {
     this.#reporter = new DeviceReporter({ ...options, ledger: instances, onAnswered: (version) => this.#wishes.heard(version) });
     const observer = new DeviceObserver({ ...options, ledger: instances, devices: ledger, wishes: () => this.#wishes.current });
     this.devices = new HostDevices({
-      ...options, observer, devices: ledger, acts: new DeviceActs({ ...options, observer, devices: ledger, scrubAttempts: limits.scrubAttempts }),
+      ...options, mayGive: options.mayWrite, observer, devices: ledger, acts: new DeviceActs({ ...options, observer, devices: ledger, scrubAttempts: limits.scrubAttempts }),
       onSeen: (devices, problems, applied) => this.#reporter.see(devices, problems, applied),
     });
   }

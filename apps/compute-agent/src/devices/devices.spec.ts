@@ -64,7 +64,7 @@ describe('devices of a host', () => {
 
     host.plane.want(withDevices(TWO, { generation: 2, intent: 'deleted' }));
     await host.plane.settled(ID, 'absent', 2);
-    expect(state(vf(0))?.cleanAt).toBe(0);
+    expect(state(vf(0))?.cleanAt).toBeNull();
     host.plane.wish({ holds: [hold(vf(0), 1, null), hold(vf(1), 1, null)] });
     await host.plane.untilSo(() => isFree(vf(0), 1) && isFree(vf(1), 1));
     for (const index of [0, 1]) expect(at(index)).toMatchObject({ resets: 1, trace: null, settings: { mac: '00:00:00:00:00:00', vlan: 0 } });
@@ -115,9 +115,17 @@ describe('devices of a host', () => {
     for (let at = 0; at < 3; at += 1) host.kernel!.failNext('reset', 'EIO');
     host.plane.wish({ holds: [hold(vf(0), 1, null)] });
     await host.plane.untilSo(() => state(vf(0))?.dirty?.generation === 1);
-    expect(state(vf(0))).toMatchObject({ cleanAt: 0, dirty: { code: 'other' } });
+    expect(state(vf(0))).toMatchObject({ dirty: { code: 'other' } });
     host.plane.wish({ holds: [hold(vf(0), 1, null, { releasedAt: 1 })] });
     await host.plane.untilSo(() => isFree(vf(0), 1) && state(vf(0))?.dirty === null);
+  });
+
+  it('that can not be cleaned yet say why, however long it takes', async () => {
+    await hostWithVfs();
+    host.plane.wish({ holds: [hold(PF, 1, null)] });
+    await host.plane.untilSo(() => state(PF)?.condition?.code === 'not-ready');
+    expect(state(PF)).toMatchObject({ dirty: null, condition: { sentence: expect.stringMatching(/^It could not be made clean yet, and is tried again: .* has 2 VFs/) } });
+    expect(host.kernel!.harms).toEqual([]);
   });
 
   it('of a pool that wants another number wait until all of them are free', async () => {
@@ -222,6 +230,24 @@ describe('a host whose memory of devices is lost', () => {
     await host.plane.settled(ID, 'absent', 2);
     host.plane.wish({ holds: [hold(vf(0), 1, null), hold(vf(1), 1, null)] });
     await host.plane.untilSo(() => isFree(vf(0), 1) && isFree(vf(1), 1));
+  });
+});
+
+describe('a host that only looks at its devices', () => {
+  it('tells them, and does not say that it gives any', async () => {
+    host = new TestHost({ pci: labShape(), mayWrite: false });
+    await host.start();
+    await host.plane.untilSo(() => state(PF) !== undefined && host.plane.inventories.length > 0);
+    expect(host.plane.inventories.at(-1)?.capabilities).not.toContain('DEVICES');
+  });
+
+  it('and one that can not look says to its guests why they wait', async () => {
+    host = new TestHost({ pci: labShape() });
+    for (let at = 0; at < 2_000; at += 1) host.kernel!.failNext('read', 'EIO');
+    await host.start();
+    host.plane.want(withDevices([claimed(vf(0), 1)]));
+    await host.plane.until(ID, (seen) => seen.error?.code === 'devices-unseen');
+    expect(host.kernel!.log).toEqual([]);
   });
 });
 

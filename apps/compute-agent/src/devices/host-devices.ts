@@ -16,10 +16,10 @@ import { agentMetrics } from '../metrics.js';
 import { Slots } from '../parallel.js';
 import { learned } from './decide/bookkeeping.js';
 import type { DeviceFacts, PoolProblem } from './decide/facts.js';
-import { planHolds, type HoldAction } from './decide/holds.js';
+import { planHolds, waitsFor, type HoldAction } from './decide/holds.js';
 import { planPools, type PoolAction, type PoolPlan } from './decide/pools.js';
 import { readinessOf, type PlacedDevice, type Readiness } from './decide/ready.js';
-import { NO_RECORD } from './decide/records.js';
+import { cleanNow, NO_RECORD } from './decide/records.js';
 import { conditionOf, lastSeenOf, unreadable } from './decide/seen.js';
 import { placedOf, type DeviceActs } from './device-acts.js';
 import type { DeviceLedger } from './device-ledger.js';
@@ -35,6 +35,8 @@ export interface HostDevicesOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly limits: Limits;
+  /** false: it looks and tells, and prepares none for a guest. */
+  readonly mayGive: boolean;
   /** @returns whether that is new */
   onSeen(devices: readonly HostDevice[], problems: readonly PoolProblem[], appliedWishes: string | null): boolean;
   /** Instances may be able to start, or not any more. */
@@ -45,7 +47,7 @@ export interface HostDevicesOptions {
 const SAID_AFTER = 3;
 
 type Action = PoolAction | HoldAction;
-interface Failed { readonly count: number; readonly retryAtMs: number; readonly problem: PoolProblem | null; readonly sentence: string }
+interface Failed { readonly count: number; readonly retryAtMs: number; readonly problem: PoolProblem | null; /** Of a hold: whose device. */ readonly unclean: string | null; readonly sentence: string }
 
 export class HostDevices implements InstanceDevices {
   readonly #options: HostDevicesOptions;
@@ -60,6 +62,8 @@ export class HostDevices implements InstanceDevices {
   #looking: Promise<void> | undefined;
   #again = false;
   #lookedAtMs = -Infinity;
+  /** Looks in a row that failed. */
+  #unseen = { count: 0, why: '' };
   #cancelTimer: (() => void) | undefined;
   #cancelChanges: (() => void) | undefined;
 
@@ -68,6 +72,8 @@ export class HostDevices implements InstanceDevices {
     // Domains come and go all day; who has which device matters where somebody wants any.
     options.hypervisor.onChange(() => { if (this.#isWanted()) this.wake(); });
   }
+
+  get mayGive(): boolean { return this.#options.mayGive; }
 
   start(): void {
     this.#cancelChanges = this.#options.pci.onChange(() => this.wake());
@@ -101,6 +107,7 @@ export class HostDevices implements InstanceDevices {
     }
     this.#looking = this.#look().catch((error: unknown) => {
       if (!this.#stop.signal.aborted) logger.warn({ err: error }, 'the devices of the host could not be looked at; nothing is done');
+      this.#unseen = { count: this.#unseen.count + 1, why: error instanceof Error ? error.message : String(error) };
       return null;
     }).then((wakeAtMs) => {
       this.#looking = undefined;
@@ -120,6 +127,7 @@ export class HostDevices implements InstanceDevices {
 
   readiness(desired: Pick<DesiredInstance, 'id' | 'layout'>): Readiness {
     const found = readinessOf(desired, this.#facts);
+    if (found.kind === 'wait' && this.#unseen.count >= SAID_AFTER) return { kind: 'refused', code: 'devices-unseen', message: `The devices of its host can't be looked at: ${this.#unseen.why}` };
     // What would come by itself does not come: then it is said why, and still tried.
     const failing = found.kind === 'wait' ? [...this.#failed.values()].find(({ count, problem }) => problem !== null && count >= SAID_AFTER) : undefined;
     return failing && found.kind === 'wait' ? { kind: 'refused', code: 'device-missing', message: `${found.why} ${failing.sentence}` } : found;
@@ -157,6 +165,7 @@ export class HostDevices implements InstanceDevices {
     const { observer, devices, clock, limits } = this.#options;
     const facts = await observer.observe();
     const seenAtMs = clock.nowMs();
+    this.#unseen = { count: 0, why: '' };
     await devices.book([...learned(facts)].map(([identity, record]) => [identity, () => record] as const));
     const isFirst = this.#facts === null;
     this.#facts = facts;
@@ -201,7 +210,7 @@ export class HostDevices implements InstanceDevices {
       const full = Math.min(limits.deviceBackoffMaxMs, limits.backoffMinMs * 2 ** Math.min(20, count - 1));
       this.#failed.set(key, {
         count, retryAtMs: clock.nowMs() + Math.round(full * (0.5 + random() / 2)), sentence: message,
-        problem: 'poolId' in action ? { poolId: action.poolId, identity: action.identity, code, sentence: message } : null,
+        problem: 'poolId' in action ? { poolId: action.poolId, identity: action.identity, code, sentence: message } : null, unclean: 'poolId' in action ? null : action.identity,
       });
       agentMetrics.deviceActions.inc({ does: action.does, outcome: 'failed' });
       logger.warn({ ...action, err: error }, 'a device could not be changed');
@@ -216,15 +225,17 @@ export class HostDevices implements InstanceDevices {
       const pf = device.pf ? facts.seen.devices.get(device.pf.identity) : undefined;
       const notReady = pools.notReady.get(device.identity);
       const failed = [...this.#failed].find(([key]) => notReady !== undefined && key.includes(device.fn.address))?.[1];
+      const unclean = [...this.#failed.values()].find(({ count, unclean: identity }) => identity === device.identity && count >= SAID_AFTER);
+      const why = unclean ? `It could not be made clean yet, and is tried again: ${unclean.sentence}` : notReady === undefined ? waitsFor(device, facts) ?? undefined : failed?.sentence ?? notReady;
       return {
         identity: device.identity, ...lastSeenOf(device),
-        condition: conditionOf(device, record, pf) ?? (notReady === undefined ? null : { code: 'not-ready', sentence: (failed?.sentence ?? notReady).slice(0, 500) }),
-        usedBy: idOf(device.usedBy), cleanAt: record.cleanAt, dirty: record.dirty,
+        condition: conditionOf(device, record, pf) ?? (why === undefined ? null : { code: 'not-ready', sentence: why.slice(0, 500) }),
+        usedBy: idOf(device.usedBy), cleanAt: cleanNow(record), dirty: record.dirty,
       };
     });
     const lost = unreadable(facts.seen, devices.records).map(({ identity, last, condition, usedBy }): HostDevice => {
       const record = devices.records.get(identity)!;
-      return { identity, ...last, condition, usedBy: idOf(usedBy), cleanAt: record.cleanAt, dirty: record.dirty };
+      return { identity, ...last, condition, usedBy: idOf(usedBy), cleanAt: cleanNow(record), dirty: record.dirty };
     });
     const failures = [...this.#failed.values()].flatMap(({ problem }) => problem ?? []);
     const problems = [...pools.problems, ...failures.filter((each, at) => failures.findIndex((other) => other.identity === each.identity && other.poolId === each.poolId) === at)];

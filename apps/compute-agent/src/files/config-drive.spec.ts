@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { desired, layout } from '../testing/builders.js';
+import { desired, layout, layoutCell } from '../testing/builders.js';
 import { claimedDevice, vf } from '../testing/device-builders.js';
 import { configDriveDigest, configDriveFiles } from './config-drive.js';
 
@@ -19,6 +19,15 @@ describe('the config drive', () => {
       { type: 'nic', mac: 'fa:16:3e:00:00:02', vlan: 7, bus: 'pci', address: '0000:00:13.0', tags: [] },
     ] });
     expect(files['openstack/latest/user_data']).toBe('{"devices":1}');
+  });
+  it('says near to which of the guest\'s own cells a device is, never which of the host\'s', () => {
+    const near = (numa: boolean): unknown[] => {
+      const cells = [layoutCell({ hostCell: 3 }), layoutCell({ hostCell: 1 })];
+      const tagged = [1, 2, null].map((numaNode, at) => claimedDevice(vf(at), 1, { tag: 't', numaNode }));
+      return (JSON.parse(configDriveFiles(desired({ configDrive: drive, layout: layout({ numa, cells, devices: tagged }) }))[META]!) as { devices: { numa_node?: number }[] }).devices.map((device) => device.numa_node);
+    };
+    expect(near(true)).toEqual([1, undefined, undefined]);
+    expect(near(false)).toEqual([undefined, undefined, undefined]);
   });
   it('is as the control plane wrote it where there is nothing to name', () => {
     expect(configDriveFiles(desired({ configDrive: drive }))).toBe(drive);

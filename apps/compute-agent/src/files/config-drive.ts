@@ -24,11 +24,12 @@ export function configDriveFiles(desired: DesiredInstance): Readonly<Record<stri
   return Object.fromEntries(Object.entries(desired.configDrive).map(([path, text]) => [path, META_DATA.test(path) ? withTags(text, devices) : text]));
 }
 
-/** Nova's words: a tagged device, or a network card whose VLAN the guest has to know. */
+/** Nova's words: a tagged device, or a network card whose VLAN the guest has to know. numa_node: the guest's own cell that it is near to, where it has cells. */
 function deviceTags({ layout }: DesiredInstance): Record<string, unknown>[] {
-  return (layout?.devices ?? []).flatMap(({ mac, vlan, tag }, at) => (tag === undefined && vlan === null ? [] : [{
+  const cellOf = (node: number | null): number => (node === null || layout?.numa !== true ? -1 : layout.cells.findIndex(({ hostCell }) => hostCell === node));
+  return (layout?.devices ?? []).flatMap(({ mac, vlan, tag, numaNode }, at) => (tag === undefined && vlan === null ? [] : [{
     ...(mac === null ? { type: 'hostdev' } : { type: 'nic', mac, ...(vlan !== null && { vlan }) }),
-    bus: 'pci', address: guestAddress(at), tags: tag === undefined ? [] : [tag],
+    bus: 'pci', address: guestAddress(at), tags: tag === undefined ? [] : [tag], ...(cellOf(numaNode) >= 0 && { numa_node: cellOf(numaNode) }),
   }]));
 }
 

@@ -109,6 +109,8 @@ export interface InstanceFiles {
 
 /** Devices of the host for its instances. */
 export interface InstanceDevices {
+  /** false: devices are looked at and told, and no guest gets any. */
+  readonly mayGive: boolean;
   /** As last looked. */
   readiness(desired: Pick<DesiredInstance, 'id' | 'layout'>): Readiness;
   /** Where they stand, as last looked. @throws StepError when it may not have them */

@@ -113,7 +113,7 @@ export class Session {
     const answer = await bus.ask(reportInventory, {
       bootId, protocol: PROTOCOL, agentVersion: AGENT_VERSION, simulated, inventory,
       ...(ledger.host.incarnation !== 0 && { knows: { incarnation: ledger.host.incarnation, epoch: ledger.host.epoch, upTo: ledger.host.upTo } }),
-      capabilities: [...CAPABILITIES, ...(machine.devices ? ['DEVICES'] : []), `VIRT_TYPE_${offer.virtType.toUpperCase()}`],
+      capabilities: [...CAPABILITIES, ...(machine.devices?.mayGive ? ['DEVICES'] : []), `VIRT_TYPE_${offer.virtType.toUpperCase()}`],
     }, { hostId });
     const newIncarnation = answer.incarnation > ledger.host.incarnation;
     await ledger.bookEpoch(answer.epoch, newIncarnation && ledger.host.incarnation !== 0);

@@ -40,7 +40,7 @@ export const PATIENT = { powerOffMs: 600_000, pressAgainMs: 600_000 } as const;
 
 export class Killed extends Error {}
 
-export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits>; readonly placement?: PlacementConfig; /** The host's PCI bus. Absent: none is looked at. */ readonly pci?: FakeShape; /** Do guests answer to a request to let a device go? */ readonly guestsAnswer?: boolean }
+export interface TestHostOptions extends FakeHypervisorOptions { readonly limits?: Partial<Limits>; readonly placement?: PlacementConfig; /** The host's PCI bus. Absent: none is looked at. */ readonly pci?: FakeShape; /** Left out: yes. */ readonly mayWrite?: boolean; /** Do guests answer to a request to let a device go? */ readonly guestsAnswer?: boolean }
 
 export class TestHost {
   readonly bus = new InMemoryBus();
@@ -88,7 +88,7 @@ export class TestHost {
     if (!libvirtUp) hypervisor.start = () => undefined;
     const files = new SimulatedMachine({ folder: join(this.folder, 'files'), cloudId: CLOUD_ID, urlOf: imageUrls(this.#bus, HOST_ID), after: clock.after });
     const devices = this.kernel && {
-      pci: new FakePci(this.kernel), mayWrite: true,
+      pci: new FakePci(this.kernel), mayWrite: this.options.mayWrite ?? true,
       ledger: await DeviceLedger.open({ folder: join(this.folder, 'ledger'), durable: false, bootId: this.bootId, wallMs: Date.now, onProblem: () => undefined }),
     };
     this.agent = new HostAgent({

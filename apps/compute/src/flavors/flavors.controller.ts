@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import {
-  addFlavorAccess, createFlavor, deleteFlavor, deleteFlavorExtraSpec, getFlavor, listFlavorAccess, listFlavors, removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
+  addFlavorAccess, createFlavor, deleteFlavor, deleteFlavorExtraSpec, flavorsOfDeviceClass, getFlavor, listFlavorAccess, listFlavors, removeFlavorAccess, setFlavorExtraSpecs, updateFlavor,
   type Flavor, type OutputOf, type ReceivedBy,
 } from '#libs/contracts';
 import { Handles } from '#libs/messaging';
@@ -43,4 +43,7 @@ export class FlavorsController {
 
   @Handles(removeFlavorAccess)
   removeAccess(@Payload() input: ReceivedBy<typeof removeFlavorAccess>): Promise<Access> { return this.flavors.removeAccess(input); }
+
+  @Handles(flavorsOfDeviceClass)
+  ofDeviceClass(@Payload() { className }: ReceivedBy<typeof flavorsOfDeviceClass>): Promise<OutputOf<typeof flavorsOfDeviceClass>> { return this.flavors.ofDeviceClass(className); }
 }

@@ -122,6 +122,15 @@ export class FlavorsRepository {
     return (rowCount ?? 0) > 0;
   }
 
+  /** Flavors that ask for devices of a class, by name. */
+  async ofDeviceClass(className: string, limit: number): Promise<{ names: string[]; count: number }> {
+    const { rows: [found] } = await this.db.pool.query<{ names: string[]; count: number }>(`
+      SELECT coalesce((array_agg(f.name ORDER BY f.name COLLATE "C"))[:$2::int], '{}') AS names, count(*)::int AS count FROM compute.flavors f
+      WHERE jsonb_exists(f.extra_specs, 'device:' || $1)
+        OR EXISTS (SELECT FROM string_to_table(f.extra_specs ->> 'pci_passthrough:alias', ',') part WHERE btrim(split_part(part, ':', 1)) = $1)`, [className, limit]);
+    return found!;
+  }
+
   async delete(id: string, by: Caller): Promise<boolean> {
     return ((await this.db.pool.query(...audited(by, entry('delete', id), 'DELETE FROM compute.flavors WHERE id = $1 RETURNING id', [id]))).rowCount ?? 0) > 0;
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type {
-  addFlavorAccess, Caller, createFlavor, deleteFlavor, deleteFlavorExtraSpec, Flavor, getFlavor, listFlavorAccess, listFlavors, OutputOf, ReceivedBy, removeFlavorAccess,
+  addFlavorAccess, Caller, createFlavor, deleteFlavor, deleteFlavorExtraSpec, Flavor, flavorsOfDeviceClass, getFlavor, listFlavorAccess, listFlavors, OutputOf, ReceivedBy, removeFlavorAccess,
   setFlavorExtraSpecs, updateFlavor,
 } from '#libs/contracts';
 import { badRequest, conflict, forbidden, notFound, type SkyError } from '#libs/errors';
@@ -88,7 +88,11 @@ export class Flavors {
     if (!(await this.flavors.removeAccess(flavorId, projectId, caller))) throw notFound(`Flavor access not found for ${flavorId} / ${projectId} combination.`);
     return { projectIds: await this.flavors.access(flavorId) };
   }
+
+  ofDeviceClass(className: string): Promise<OutputOf<typeof flavorsOfDeviceClass>> { return this.flavors.ofDeviceClass(className, FLAVORS_SHOWN); }
 }
+
+const FLAVORS_SHOWN = 20;
 
 /** What is written one by one may be unfinished, but not impossible. Two writers at once may still make it so: then making a server says it. */
 function demandPossible(flavor: Flavor): void {

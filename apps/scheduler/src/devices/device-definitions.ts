@@ -5,10 +5,11 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import {
-  DeviceClass, DevicePool, type Caller, type createDeviceClass, type createDevicePool, type deleteDeviceClass, type deleteDevicePool, type DevicePlan, type ReceivedBy, type updateDeviceClass, type updateDevicePool,
+  DeviceClass, DevicePool, type Caller, type createDeviceClass, type createDevicePool, type deleteDeviceClass, type deleteDevicePool, type DevicePlan, flavorsOfDeviceClass, type ReceivedBy, type updateDeviceClass, type updateDevicePool,
 } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
-import { badRequest, conflict, forbidden, notFound, overQuota, unavailable } from '#libs/errors';
+import { asSkyError, badRequest, conflict, forbidden, notFound, overQuota, unavailable } from '#libs/errors';
+import { BUS, type Bus } from '#libs/messaging';
 import { byOf, type By } from '../hosts/hosts.repository.js';
 import { LIMITS } from '../limits.js';
 import { Snapshot } from '../snapshot/snapshot.js';
@@ -27,7 +28,7 @@ type Make = (now: Definitions) => Change | null;
 export class DeviceDefinitions {
   constructor(
     private readonly devices: DevicesRepository, private readonly definitions: DefinitionsRepository, private readonly placer: DevicePlacer, private readonly snapshot: Snapshot,
-    @Inject(DATABASE) private readonly db: Database,
+    @Inject(DATABASE) private readonly db: Database, @Inject(BUS) private readonly bus: Bus,
   ) {}
 
   createClass(input: ReceivedBy<typeof createDeviceClass>): Promise<DevicePlan> {
@@ -51,11 +52,13 @@ export class DeviceDefinitions {
     });
   }
 
-  deleteClass(input: ReceivedBy<typeof deleteDeviceClass>): Promise<DevicePlan> {
+  async deleteClass(input: ReceivedBy<typeof deleteDeviceClass>): Promise<DevicePlan> {
+    demandAdmin(input.caller);
+    const flavors = await this.#flavorsOf(input.name);
     return this.#change(input, ({ classes }) => {
       const before = classes.get(input.name);
       if (before === undefined) throw noClass(input.name);
-      return { class: { before, after: null } };
+      return { class: { before, after: null, flavors } };
     });
   }
 
@@ -94,8 +97,18 @@ export class DeviceDefinitions {
     });
   }
 
+  /** Flavors are compute's: what only it knows is not guessed. One that is written at this very moment finds no class when a server is made of it, which is said then. */
+  async #flavorsOf(className: DeviceClass['name']): Promise<{ names: string[]; count: number }> {
+    try {
+      return await this.bus.ask(flavorsOfDeviceClass, { className });
+    } catch (error) {
+      if (!['unavailable', 'timeout'].includes(asSkyError(error).kind)) throw error;
+      throw unavailable(`Whether flavors ask for device class ${className} only compute knows, and it does not answer. Nothing was deleted. Try again when it is back.`, { retryAfterS: 5 });
+    }
+  }
+
   async #change({ caller, dryRun, yesReally }: Asked, make: Make): Promise<DevicePlan> {
-    if (!caller.isAdmin) throw forbidden('Only an admin may change device classes and pools.');
+    demandAdmin(caller);
     // Somebody else's change, or a claim on what would go, in between: it is thought through again.
     for (let attempt = 0; attempt < LIMITS.claimAttempts; attempt += 1) {
       const now = await this.devices.definitions();
@@ -165,6 +178,10 @@ function applied({ classes, pools }: Definitions, change: Change): Definitions {
   if (change.class.before !== null) next.delete(change.class.before.name);
   if (change.class.after !== null) next.set(change.class.after.name, change.class.after);
   return { classes: next, pools };
+}
+
+function demandAdmin({ isAdmin }: Caller): void {
+  if (!isAdmin) throw forbidden('Only an admin may change device classes and pools.');
 }
 
 function check(pool: DevicePool): void {

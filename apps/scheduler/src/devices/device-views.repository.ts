@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HostDevice, type DeviceCounts, type DeviceEvent, type DeviceView, type OutputOf, type deviceHistory, type listDevices, type ReceivedBy } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
+import { badRequest } from '#libs/errors';
 import { LIMITS } from '../limits.js';
 import { reasonOf, stateOf, STATE_SQL } from './decide/state.js';
 import { STOCK, toClass, toPool, toStock } from './devices.repository.js';
@@ -83,10 +84,10 @@ export class DeviceViewsRepository {
   }
 
   async history({ deviceId, instanceId, before, limit }: ReceivedBy<typeof deviceHistory>): Promise<OutputOf<typeof deviceHistory>> {
-    const [beforeAt, beforeId] = before?.split('~') ?? [null, null];
+    const [beforeAt, beforeId] = before === null ? [null, null] : readBefore(before);
     const which = `${deviceId === undefined ? '$1::uuid IS NULL' : 'e.device_id = $1'} AND ${instanceId === undefined ? '$2::uuid IS NULL' : 'e.instance_id = $2'}`;
     const { rows } = await this.db.pool.query<{ id: string; at: Date; at_text: string; device_id: string; host_id: string; identity: string; kind: string; generation: number; instance_id: string | null; message: string; user_id: string | null; user_name: string | null; request_id: string | null }>(
-      `SELECT e.id::text, e.at, e.at::text AS at_text, e.device_id, e.host_id, e.identity, e.kind, e.generation, e.instance_id, e.message, e.user_id, e.user_name, e.request_id FROM scheduler.device_history e
+      `SELECT e.id::text, e.at, (e.at AT TIME ZONE 'UTC')::text || '+00' AS at_text, e.device_id, e.host_id, e.identity, e.kind, e.generation, e.instance_id, e.message, e.user_id, e.user_name, e.request_id FROM scheduler.device_history e
        WHERE ${which} AND ($3::timestamptz IS NULL OR (e.at, e.id) < ($3, $4::bigint)) ORDER BY e.at DESC, e.id DESC LIMIT $5`, [deviceId ?? null, instanceId ?? null, beforeAt, beforeId ?? null, limit + 1]);
     const holders = before !== null ? [] : (await this.db.pool.query<{ device_id: string; instance_id: string; generation: number; since: Date; until: Date | null }>(
       `SELECT e.device_id, e.instance_id, e.generation, min(e.at) AS since, CASE WHEN NOT EXISTS (SELECT FROM scheduler.device_claims c WHERE c.device_id = e.device_id AND c.generation = e.generation AND c.instance_id = e.instance_id) THEN
@@ -102,6 +103,14 @@ export class DeviceViewsRepository {
       holders: holders.map((row) => ({ deviceId: row.device_id, instanceId: row.instance_id as never, generation: row.generation, since: row.since.toISOString(), until: row.until?.toISOString() ?? null })),
     };
   }
+}
+
+/** As PostgreSQL writes a time in UTC, and a row's number. @throws SkyError `bad-request` */
+function readBefore(text: string): [at: string, id: string] {
+  const [, at = '', id = ''] = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)\+00~(\d{1,18})$/.exec(text) ?? [];
+  const read = new Date(`${at.slice(0, 10)}T${at.slice(11, 19)}Z`);
+  if (Number.isNaN(read.getTime()) || read.toISOString().slice(0, 10) !== at.slice(0, 10)) throw badRequest('`before` is not one: give what `next` of the last page said, unchanged.');
+  return [`${at}+00`, id];
 }
 
 /** Of a row that only a claim tells of. */

@@ -11,7 +11,7 @@ import { LIMITS } from '../limits.js';
 import { meters } from '../metrics.js';
 import { Snapshot } from '../snapshot/snapshot.js';
 import { placeRows } from './decide/place-rows.js';
-import type { StockDevice } from './decide/stock.js';
+import { DEVICES_PER_HOST, type StockDevice } from './decide/stock.js';
 import { takeAbsence, takeReport, type Reporter, type Taken } from './decide/take-report.js';
 import { holdsOf } from './decide/wishes.js';
 import { DeviceTrouble, type Trouble } from './device-trouble.js';
@@ -61,7 +61,7 @@ export class ReportDevices {
       return { written: 0, wishes: versionOf({ pools: wishes, holds: holdsOf(before, definitions.classes) }, session.asked_at), troubles: [] };
     }
     const { rows, told, troubles } = take(before, report, { informed: report.wishes !== null, adopted: session.adopted });
-    if (rows.length > LIMITS.devicesPerHost) throw badRequest(`A host may have ${LIMITS.devicesPerHost} devices, those that are missing included; this would make it ${rows.length}.`);
+    if (rows.length > DEVICES_PER_HOST) throw badRequest(`A host may have ${DEVICES_PER_HOST} devices, those that are missing included; this would make it ${rows.length}.`);
     const placed = placeRows(host!, rows, definitions);
     const written = await this.devices.write(client, hostId, before, placed.rows);
     await this.devices.tell(client, hostId, [...told, ...placed.told]);
@@ -69,7 +69,7 @@ export class ReportDevices {
       INSERT INTO scheduler.device_hosts AS x (host_id, boot_id, reading, applied, problems, reported_at, resolved) VALUES ($1, $2, $3, $4, $5, now(), $6)
       ON CONFLICT (host_id) DO UPDATE SET boot_id = excluded.boot_id, reading = excluded.reading, applied = excluded.applied, problems = excluded.problems, reported_at = excluded.reported_at, resolved = excluded.resolved`,
     // Of what lies in other ranges the other pages tell.
-    [hostId, report.bootId, report.reading, report.wishes, JSON.stringify([...session.problems.filter(({ identity }) => !inRange(identity, report.range)), ...report.problems].slice(0, LIMITS.devicesPerHost)), definitions.version]);
+    [hostId, report.bootId, report.reading, report.wishes, JSON.stringify([...session.problems.filter(({ identity }) => !inRange(identity, report.range)), ...report.problems].slice(0, DEVICES_PER_HOST)), definitions.version]);
     return {
       written, wishes: versionOf({ pools: placed.wishes, holds: holdsOf(placed.rows, definitions.classes) }, session.asked_at),
       troubles: troubles.map((one) => ({ ...one, hostId, hostName: session.name })),
@@ -98,7 +98,8 @@ function take(before: readonly StockDevice[], report: Report, reporter: Reporter
   const note = (identity: string, { row, happened }: Taken): void => {
     for (const { kind, message, instanceId, trouble } of happened) {
       told.push({ identity, kind, generation: row.generation, instanceId, message });
-      if (trouble && instanceId !== null) troubles.push({ identity, kind, message, instanceId });
+      // Its people read of it: whose domain that is, is none of their business.
+      if (trouble && instanceId !== null) troubles.push({ identity, kind, message: kind === 'used-unclaimed' ? 'another guest of its host uses it' : message, instanceId });
     }
   };
   const rows = before.map((row) => {

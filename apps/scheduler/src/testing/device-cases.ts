@@ -30,7 +30,7 @@ export function deviceCase(seed: number): DeviceCase {
     const roomy = dice.chance(0.85);
     const capacity = roomy ? { ...host.capacity, limit: { vcpus: 64, memoryMib: dice.chance(0.8) ? 20_000 : 9_000, diskGib: 99 }, largest: { vcpus: 64, memoryMib: 9_000 } } : host.capacity;
     const open = roomy ? { zone: 'az1', onlyWhenAsked: false, enabled: true, heardAt: host.heardAt + 20_000, quarantinedUntil: -Infinity } : {};
-    return { ...host, ...open, make: host.make ? { ...host.make, cells, ...(roomy && { traits: ['CUSTOM_SKYLITE_LAYOUT'] }) } : null, capacity: { ...capacity, pinnedMib }, rows: dice.chance(0.1) ? [] : anyRows(dice, pools, [...cells.map(({ id }) => id), null, 9]) };
+    return { ...host, ...open, make: host.make ? { ...host.make, cells, ...(roomy && { traits: ['CUSTOM_SKYLITE_LAYOUT', ...(dice.chance(0.95) ? ['CUSTOM_SKYLITE_DEVICES'] : [])] }) } : null, capacity: { ...capacity, pinnedMib }, rows: dice.chance(0.1) ? [] : anyRows(dice, pools, [...cells.map(({ id }) => id), null, 9]) };
   });
   const needs = one.request.needs ?? null;
   const devices = Array.from({ length: dice.one([1, 1, 1, 2, 3]) }, (): DeviceNeed => ({

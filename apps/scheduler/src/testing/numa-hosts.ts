@@ -19,7 +19,7 @@ export interface Made { make?: Partial<HostMake>; claimed?: Partial<Claimed>; ro
 export const numaHost = (name: string, cells: HostCell[], { make = {}, claimed = {}, row = {}, shared = 0 }: Made = {}): HostRow => ({
   id: `id-${name}`, name, zone: 'nova', onlyWhenAsked: false, enabled: true, disabledReason: null, bootId: 'b', generation: 1,
   make: {
-    version: 1, architecture: 'x86_64', cells, dedicatedCpus: cells.flatMap(({ cpus }) => cpus.slice(shared)), sharedCpus: null, cpuFlags: [], traits: ['CUSTOM_SKYLITE_LAYOUT'], resources: {}, ...make,
+    version: 1, architecture: 'x86_64', cells, dedicatedCpus: cells.flatMap(({ cpus }) => cpus.slice(shared)), sharedCpus: null, cpuFlags: [], traits: ['CUSTOM_SKYLITE_LAYOUT', 'CUSTOM_SKYLITE_DEVICES'], resources: {}, ...make,
   },
   capacity: {
     limit: { vcpus: 64, memoryMib: 131_072, diskGib: 1_000 }, used: { vcpus: 0, memoryMib: 0, diskGib: 0 }, largest: { vcpus: 64, memoryMib: 131_072 }, version: 1,

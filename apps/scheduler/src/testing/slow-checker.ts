@@ -140,7 +140,7 @@ function identityForbids(host: TestHost, ask: PlacementRequest, aggregates: read
   const architecture = { amd64: 'x86_64', arm64: 'aarch64' }[needs.architecture ?? ''] ?? needs.architecture ?? null;
   if (architecture !== null && host.make?.architecture !== architecture) wrong.push('architecture');
   if (needs.traits?.required.some((trait) => !traits.includes(trait)) || needs.traits?.forbidden.some((trait) => traits.includes(trait))) wrong.push('traits');
-  if (guestCells(ask).length > 0 && !traits.includes('CUSTOM_SKYLITE_LAYOUT')) wrong.push('agent');
+  if ((guestCells(ask).length > 0 && !traits.includes('CUSTOM_SKYLITE_LAYOUT')) || ((needs.devices ?? []).length > 0 && !traits.includes('CUSTOM_SKYLITE_DEVICES'))) wrong.push('agent');
   return wrong;
 }
 

@@ -26,7 +26,7 @@ function learn(device: SeenDevice, before: DeviceRecord, { wishes, claims }: Dev
   if (usedBy !== null && claim?.instanceId === usedBy && record.used < claim.generation) record = prepared(record, claim.generation, usedBy);
   else if (usedBy !== null && hold?.holder === usedBy && record.used < hold.generation) record = prepared(record, hold.generation, usedBy);
   else if (usedBy !== null && record.holder !== usedBy) record = { ...record, cleanAt: null }; // a stranger's guest has it
-  else if (usedBy === null) record = atFirstSight(record, hold, wishes);
+  else if (usedBy === null) record = atFirstSight(record, hold, claim !== undefined, wishes);
   const releasedAt = hold?.releasedAt ?? 0;
   if (releasedAt > record.releasedAt) {
     record = { ...record, releasedAt, aerFatal: fn.aer?.fatal ?? 0, tries: null, dirty: record.dirty !== null && record.dirty.generation <= releasedAt ? null : record.dirty };

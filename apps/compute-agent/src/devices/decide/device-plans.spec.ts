@@ -1,16 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { HoldWish } from '#libs/contracts';
+import { HostDevice, type HoldWish } from '#libs/contracts';
 import type { PciFunction } from '#libs/pci';
 import { desired, instanceId, layout } from '../../testing/builders.js';
 import { claimedDevice, holdWish, PF, POOL_ID, poolWish, vf } from '../../testing/device-builders.js';
 import { learned } from './bookkeeping.js';
 import type { DeviceFacts } from './facts.js';
-import { leftOver, NO_MAC, planHolds } from './holds.js';
+import { leftOver, NO_MAC, planHolds, waitsFor } from './holds.js';
 import { planPools } from './pools.js';
 import { readinessOf } from './ready.js';
-import { failedToClean, NO_RECORD, type DeviceRecord } from './records.js';
-import { seenOf, type DeviceUse } from './seen.js';
+import { cleanNow, failedToClean, NO_RECORD, type DeviceRecord } from './records.js';
+import { conditionOf, lastSeenOf, seenOf, type DeviceUse } from './seen.js';
 
 const PF_AT = '0000:01:00.0';
 const vfAt = (index: number): string => `0000:01:10.${index * 2}`;
@@ -22,17 +22,17 @@ const fn = (address: string, change: Partial<PciFunction> = {}): PciFunction => 
   iommuGroup: Number(address.slice(-1)) + 20, isBridge: false, resetMethods: ['flr'], serial: null, networks: [], blocks: [], mdevTypes: [], aer: null, sriov: null, physfn: null, ...change,
 });
 
-interface Host { vfs?: number; drivers?: (string | null)[]; uses?: DeviceUse[]; protects?: string[]; held?: boolean; pfDriver?: string | null; total?: number; settings?: { trust?: boolean; vlan?: number }[] }
+interface Host { doubt?: string; vfs?: number; drivers?: (string | null)[]; uses?: DeviceUse[]; protects?: string[]; held?: boolean; pfDriver?: string | null; total?: number; settings?: { trust?: boolean; vlan?: number }[] }
 
 function facts(host: Host = {}, change: Partial<DeviceFacts> = {}): DeviceFacts {
-  const { vfs = 2, drivers = [], uses = [], protects = [], held = false, pfDriver = 'igb', total = 7 } = host;
+  const { doubt = null, vfs = 2, drivers = [], uses = [], protects = [], held = false, pfDriver = 'igb', total = 7 } = host;
   const numbers = Array.from({ length: vfs }, (_, index) => index);
   const pf = fn(PF_AT, { product: '10c9', driver: pfDriver, iommuGroup: 14, networks: [{ name: 'enp1s0', permanentMac: '52:54:00:aa:00:01', mac: '52:54:00:aa:00:01', link: 'up' }],
     sriov: { totalVfs: total, numVfs: vfs, autoprobe: false, vfs: numbers.map((index) => ({ index, address: vfAt(index) as PciFunction['address'] })) } });
   const all = [pf, ...numbers.map((index) => fn(vfAt(index), { driver: drivers[index] === undefined ? 'vfio-pci' : drivers[index], physfn: { address: PF_AT as PciFunction['address'], index } }))];
   const seen = seenOf({
     reading: { functions: new Map(all.map((each) => [each.address, each])), groups: new Map(all.map((each) => [each.iommuGroup!, [each.address]])), held: held ? [{ address: pf.address, pid: 1, startTime: '1', bootId: 'b', what: 'a write', sinceMs: 0 }] : [] },
-    identities: new Map(all.map((each, at) => [each.address, { identity: at === 0 ? PF : vf(at - 1), strength: 'strong', doubt: null }])),
+    identities: new Map(all.map((each, at) => [each.address, { identity: at === 0 ? PF : vf(at - 1), strength: 'strong', doubt: doubt === null ? null : { kind: 'moved' as const, sentence: doubt } }])),
     protectedBy: new Map(protects.map((address) => [address as PciFunction['address'], 'default-route'])), uses,
   });
   return {
@@ -101,7 +101,11 @@ describe('holds', () => {
   it('that are over are scrubbed once, at their own generation', () => {
     expect(planHolds(facts({}, { wishes: released() }))).toEqual([{ identity: vf(0), generation: 3, does: 'scrub', reset: true }]);
     expect(planHolds(facts({}, { wishes: released(), records: new Map([[vf(0), record({ cleanAt: 3 })]]) }))).toEqual([]);
-    expect(planHolds(facts({}, { wishes: released(), records: new Map([[vf(0), record({ used: 4, holder: B })]]) }))).toEqual([]);
+    // Of a control plane that was restored: as after the last one who had it.
+    const later = new Map([[vf(0), record({ used: 4, holder: B, cleanAt: 3 })]]);
+    expect(planHolds(facts({}, { wishes: released(), records: later }))).toEqual([{ identity: vf(0), generation: 4, does: 'scrub', reset: true }]);
+    expect(planHolds(facts({}, { wishes: released(), records: later, claims: new Map([[vf(0), { instanceId: B, generation: 4 }]]) }))).toEqual([]);
+    expect([cleanNow(later.get(vf(0))!), cleanNow(record({ cleanAt: 4, used: 4 })), cleanNow(NO_RECORD)]).toEqual([null, 4, null]);
     expect(planHolds(facts({}, { wishes: wishes([], [holdWish(vf(0), 3, A)]) }))).toEqual([]);
   });
   it('wait for every domain that has the device, or would take it again', () => {
@@ -111,6 +115,11 @@ describe('holds', () => {
     expect(planHolds(facts({}, { wishes: released(), claims: new Map([[vf(0), { instanceId: B, generation: 4 }]]) }))).toEqual([]);
     expect(planHolds(facts({ held: true }, { wishes: released() }))).toEqual([]);
     expect(planHolds(facts({ uses: [use(0, B, false)] }, { wishes: released(), records: had }))).toHaveLength(1);
+    const why = (given: DeviceFacts): string | null => waitsFor(given.seen.devices.get(vf(0))!, given);
+    expect(why(facts({ uses: [use(0, B)] }, { wishes: released() }))).toContain(`domain ${B} runs with it`);
+    expect(why(facts({ uses: [use(0, A, false)] }, { wishes: released(), records: had }))).toContain('is still defined with it');
+    expect(why(facts({}, { wishes: released(), claims: new Map([[vf(0), { instanceId: B, generation: 4 }]]) }))).toContain(`server ${B}`);
+    for (const given of [facts({}, { wishes: released() }), facts({ uses: [use(0, A)] }, { wishes: wishes([], [holdWish(vf(0), 3, A)]) }), facts({ uses: [use(0, A)] })]) expect(why(given)).toBeNull();
   });
   it('of what nothing can prove are dirty, unless it was never handed out', () => {
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine' }) }))).toMatchObject([{ does: 'call-dirty', dirty: { generation: 3, code: 'quarantine' } }]);
@@ -128,6 +137,11 @@ describe('holds', () => {
     expect(failedToClean(once, { ...failed, generation: 4 }, 2)).toMatchObject({ tries: { generation: 4, count: 1 } });
     expect(failedToClean(NO_RECORD, { ...failed, final: true }, 2)).toMatchObject({ dirty: { generation: 3 } });
   });
+  it('and pools leave a card alone of which nobody knows whether it is the one it is taken for', () => {
+    const doubtful = { doubt: 'Only its slot says so.', drivers: ['igbvf'], vfs: 4 };
+    expect(planHolds(facts(doubtful, { wishes: released() }))).toEqual([]);
+    expect(planPools(facts(doubtful))).toMatchObject({ actions: [], problems: [] });
+  });
   it('leave nothing of the last holder', () => {
     const given = facts({ drivers: ['igbvf'], settings: [{ vlan: 42 }] });
     const device = given.seen.devices.get(vf(0))!;
@@ -139,6 +153,17 @@ describe('holds', () => {
   });
 });
 
+describe('what is told of a device', () => {
+  it('fits a report and the ledger, however much there is', () => {
+    const mates = Array.from({ length: 200 }, (_, at) => ({ identity: `mac:${at}/${'x'.repeat(150)}`, address: vfAt(0) as PciFunction['address'], driver: 'a-long-name-of-a-driver' }));
+    const device = { ...facts().seen.devices.get(vf(0))!, mates, protectedBy: 'y'.repeat(300), doubt: null };
+    const told = { ...lastSeenOf(device), identity: vf(0), condition: conditionOf(device, NO_RECORD, undefined) };
+    expect(HostDevice.safeParse(told)).toMatchObject({ success: true, data: { condition: { code: 'group-not-viable', sentence: expect.stringContaining(' and 192 more shares its IOMMU group') } } });
+    expect(conditionOf({ ...device, mates: mates.map((mate) => ({ ...mate, driver: null })) }, NO_RECORD, undefined)).toMatchObject({ code: 'group-not-viable', sentence: '200 functions share its IOMMU group 20: more than go to one guest.' });
+    expect(conditionOf({ ...device, mates: [], doubt: 'z'.repeat(900) }, NO_RECORD, undefined)?.sentence).toHaveLength(500);
+  });
+});
+
 describe('what a look teaches', () => {
   it('is who has a device, also when it was forgotten', () => {
     expect(learned(facts({ uses: [use(0, A)] }, { claims: new Map([[vf(0), { instanceId: A, generation: 2 }]]) })).get(vf(0))).toMatchObject({ used: 2, holder: A, cleanAt: null });
@@ -147,6 +172,8 @@ describe('what a look teaches', () => {
   it('is that a device nobody had is clean as found, once it is known that nobody had it', () => {
     expect(learned(facts()).get(vf(0))).toMatchObject({ cleanAt: 0 });
     expect(learned(facts({}, { wishes: null })).get(vf(0))).toMatchObject({ cleanAt: null });
+    // A server's that is off, and the memory of it is lost: it may have run with it.
+    expect(learned(facts({}, { claims: new Map([[vf(0), { instanceId: A, generation: 1 }]]) })).get(vf(0))).toMatchObject({ cleanAt: null });
     expect(learned(facts({}, { wishes: wishes([], [holdWish(vf(0), 1, null)]) })).get(vf(0))).toMatchObject({ cleanAt: null });
   });
 });

@@ -28,12 +28,15 @@ export function planHolds(facts: DeviceFacts): HoldAction[] {
 }
 
 function planHold(hold: HoldWish, facts: DeviceFacts): HoldAction | null {
-  const { identity, generation } = hold;
+  const { identity } = hold;
   const device = facts.seen.devices.get(identity);
   const record = facts.records.get(identity) ?? NO_RECORD;
-  if (hold.holder !== null || !device || device.held) return null;
-  // It was given to somebody since: these wishes are older than what was done.
-  if (record.used > generation || (record.cleanAt ?? -1) >= generation) return null;
+  // Which card it is, an operator has to say first: it may be one that somebody else has.
+  if (hold.holder !== null || !device || device.held || device.doubt !== null) return null;
+  // It was given to somebody since: these wishes are older than what was done, or a restored control plane has forgotten it. Once nobody
+  // has it any more it is cleaned as after that one.
+  const generation = Math.max(hold.generation, record.used);
+  if ((record.cleanAt ?? -1) >= generation) return null;
   if (!isLetGo(device, facts)) return null;
   const released = (hold.releasedAt ?? 0) >= generation;
   if (released) return facts.mayWrite ? { identity, generation, does: 'scrub', reset: false } : { identity, generation, does: 'call-clean' };
@@ -43,6 +46,17 @@ function planHold(hold: HoldWish, facts: DeviceFacts): HoldAction | null {
   if (hold.sanitizer === 'quarantine') return untouched ? { identity, generation, does: 'call-clean' } : { identity, generation, does: 'call-dirty', dirty: { generation, code: 'quarantine', sentence: QUARANTINE } };
   if (device.protectedBy !== null) return { identity, generation, does: 'call-dirty', dirty: { generation, code: 'protected', sentence: `The host itself lives on it now (${device.protectedBy}): it is not touched.` } };
   return facts.mayWrite ? { identity, generation, does: 'scrub', reset: true } : null;
+}
+
+/** Why a device that was given back is not cleaned yet, though nothing fails; null: it is clean, or its turn comes. */
+export function waitsFor(device: SeenDevice, facts: DeviceFacts): string | null {
+  const hold = facts.wishes?.holds.find(({ identity }) => identity === device.identity);
+  const record = facts.records.get(device.identity) ?? NO_RECORD;
+  if (!hold || hold.holder !== null || (record.cleanAt ?? -1) >= Math.max(hold.generation, record.used)) return null;
+  const use = facts.seen.uses.find(({ address, live, domainId }) => address === device.fn.address && (live || domainId === record.holder));
+  if (use) return `It was given back, and domain ${use.domainId} ${use.live ? 'runs' : 'is still defined'} with it: it is cleaned when that is over.`;
+  const claim = facts.claims.get(device.identity);
+  return claim ? `It was given back, and its host is still to have server ${claim.instanceId} with it: it is cleaned when that is over.` : null;
 }
 
 /** No domain runs with it, none of its last holder is left that would take it again, and no instance of this host shall have it. */

@@ -45,6 +45,8 @@ export function planPools(facts: DeviceFacts): PoolPlan {
       problem('hung-writer', `A write to it has not come back: ${device.held.what}.`);
       continue;
     }
+    // Which card it is, an operator has to say first; that is told as its condition.
+    if (device.doubt !== null) continue;
     const planned = pool.mode === 'vfs' ? planPf(pool, device, facts, problem) : planFunction(pool, device, facts, problem);
     for (const [identity, why] of planned.notReady) notReady.set(identity, why);
     if (facts.mayWrite) actions.push(...planned.actions);

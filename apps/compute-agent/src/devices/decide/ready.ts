@@ -64,12 +64,12 @@ function whyNot(id: string, claimed: ClaimedDevice, { device, record, identities
   const newest = Math.max(record.used, hold?.generation ?? 0, record.cleanAt ?? 0);
   if (newest > generation) return refused('device-generation', `The device ${name} was claimed for this server at generation ${generation}, and has been given on since (${newest}).`);
   if (hold?.generation === generation && hold.holder !== id) {
-    return refused('device-held', hold.holder === null ? `The device ${name} was taken back from this server.` : `The device ${name} is held for another server (${hold.holder}).`);
+    return refused('device-held', hold.holder === null ? `The device ${name} was taken back from this server.` : `The device ${name} is held for another server.`);
   }
   if (record.used === generation && record.holder !== id) return refused('device-held', `The device ${name} was given to another server at generation ${generation}.`);
   // Said to be clean at this very generation: it was taken back and scrubbed.
   if (record.cleanAt === generation) return refused('device-generation', `The device ${name} was given back at generation ${generation} already.`);
-  if (device.usedBy !== null && device.usedBy !== id) return refused('device-in-use', `The device ${name} is in use by another guest on its host (${device.usedBy}).`);
+  if (device.usedBy !== null && device.usedBy !== id) return refused('device-in-use', `The device ${name} is in use by another guest on its host.`);
   if (device.protectedBy !== null) return refused('device-protected', `The host itself lives on the device ${name} (${device.protectedBy}).`);
   const isOwn = record.used === generation;
   const released = Math.max(record.releasedAt, hold?.releasedAt ?? 0);

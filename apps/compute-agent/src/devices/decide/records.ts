@@ -31,9 +31,12 @@ export const NO_RECORD: DeviceRecord = { used: 0, holder: null, cleanAt: null, d
 /** What the control plane wants of this host's devices, as it was told last. */
 export interface Wishes { readonly version: string; readonly pools: readonly PoolWish[]; readonly holds: readonly HoldWish[] }
 
-/** A device that nobody is known to have had is clean as found; one that somebody had, or may have had, is cleaned first. */
-export function atFirstSight(record: DeviceRecord, hold: HoldWish | undefined, wishes: Wishes | null): DeviceRecord {
-  return record.cleanAt === null && record.used === 0 && record.dirty === null && wishes !== null && hold === undefined ? { ...record, cleanAt: 0 } : record;
+/** As it may be told: what was handed out since is not clean, whoever asks, also one that has forgotten that hold. */
+export const cleanNow = ({ cleanAt, used }: Pick<DeviceRecord, 'cleanAt' | 'used'>): number | null => (cleanAt !== null && cleanAt >= used ? cleanAt : null);
+
+/** A device that nobody is known to have had is clean as found; one that somebody had, may have had, or shall have, is cleaned first. */
+export function atFirstSight(record: DeviceRecord, hold: HoldWish | undefined, isClaimed: boolean, wishes: Wishes | null): DeviceRecord {
+  return record.cleanAt === null && record.used === 0 && record.dirty === null && wishes !== null && hold === undefined && !isClaimed ? { ...record, cleanAt: 0 } : record;
 }
 
 /** It is handed to a guest: from here on it is not clean, whatever happens next. */

@@ -77,8 +77,16 @@ const hung = (held: HeldFunction): Condition => ({
   code: 'hung-writer', sentence: `A write to ${held.address} has not come back (${held.what}): most often a guest still holds one of its VFs. It is usable again when that guest has ended.`,
 });
 
+/** What a report and the ledger hold of one device: what is longer is cut, for a host whose report is refused says nothing of any device. */
+const MOST = { mates: 64, named: 8, sentence: 500, protectedBy: 200, resetMethods: 16, name: 32, driver: 64 } as const;
+
 /** Why it can't be given to a guest now, its pool apart; null: it can. The first that holds is told. */
 export function conditionOf(device: SeenDevice, record: DeviceRecord, pf: SeenDevice | undefined): Condition | null {
+  const found = hindranceOf(device, record, pf);
+  return found && { ...found, sentence: found.sentence.slice(0, MOST.sentence) };
+}
+
+function hindranceOf(device: SeenDevice, record: DeviceRecord, pf: SeenDevice | undefined): Condition | null {
   const { fn } = device;
   if (device.held) return hung(device.held);
   if (fn.iommuGroup === null) return { code: 'no-iommu', sentence: 'The host has no IOMMU for it: switch it on in the firmware and on the kernel command line (intel_iommu=on, amd_iommu=on).' };
@@ -87,8 +95,10 @@ export function conditionOf(device: SeenDevice, record: DeviceRecord, pf: SeenDe
   if (fatal > 0) return { code: 'aer-errors', sentence: `The bus has counted ${fatal} fatal error${fatal === 1 ? '' : 's'} of it since the host booted or it was released last.` };
   const blocking = blockingMates(device);
   if (blocking.length > 0) {
-    return { code: 'group-not-viable', sentence: `${blocking.map(({ address, driver }) => `${address} (on ${driver})`).join(', ')} shares its IOMMU group ${fn.iommuGroup} and is used by the host.` };
+    const more = blocking.length > MOST.named ? ` and ${blocking.length - MOST.named} more` : '';
+    return { code: 'group-not-viable', sentence: `${blocking.slice(0, MOST.named).map(({ address, driver }) => `${address} (on ${driver})`).join(', ')}${more} shares its IOMMU group ${fn.iommuGroup} and is used by the host.` };
   }
+  if (device.mates.length > MOST.mates) return { code: 'group-not-viable', sentence: `${device.mates.length} functions share its IOMMU group ${fn.iommuGroup}: more than go to one guest.` };
   const network = (pf ?? device).fn.networks[0];
   if (network?.link === 'down') return { code: 'link-down', sentence: `The link of ${network.name} is down.` };
   return null;
@@ -99,10 +109,11 @@ export function lastSeenOf(device: SeenDevice): LastSeen {
   const network = fn.networks[0];
   return {
     identityStrength: device.strength, address: fn.address, kind: device.kind, vendor: fn.vendor, product: fn.product, pciClass: fn.pciClass,
-    subsystemVendor: fn.subsystemVendor, subsystemProduct: fn.subsystemProduct, driver: fn.driver, numaNode: fn.numaNode, iommuGroup: fn.iommuGroup,
-    mates: device.mates.flatMap(({ identity }) => identity ?? []).sort(), pf: pf && { identity: pf.identity, vf: pf.vf },
-    sriov: fn.sriov && { totalVfs: fn.sriov.totalVfs, numVfs: fn.sriov.numVfs }, resetMethods: [...fn.resetMethods],
-    network: network ? { name: network.name, permanentMac: network.permanentMac, link: network.link } : null, protectedBy: device.protectedBy,
+    subsystemVendor: fn.subsystemVendor, subsystemProduct: fn.subsystemProduct, driver: fn.driver?.slice(0, MOST.driver) ?? null, numaNode: fn.numaNode, iommuGroup: fn.iommuGroup,
+    // The lowest ones of a group that is too large: those by which it is known as one.
+    mates: device.mates.flatMap(({ identity }) => identity ?? []).sort().slice(0, MOST.mates), pf: pf && { identity: pf.identity, vf: pf.vf },
+    sriov: fn.sriov && { totalVfs: fn.sriov.totalVfs, numVfs: fn.sriov.numVfs }, resetMethods: fn.resetMethods.slice(0, MOST.resetMethods).map((name) => name.slice(0, MOST.name)),
+    network: network ? { name: network.name.slice(0, MOST.name), permanentMac: network.permanentMac, link: network.link } : null, protectedBy: device.protectedBy?.slice(0, MOST.protectedBy) ?? null,
   };
 }
 
@@ -115,7 +126,7 @@ export function unreadable(seen: Seen, records: ReadonlyMap<string, DeviceRecord
     const pf = [...records].find(([, { last }]) => last?.address === held.address)?.[0];
     for (const [identity, { last }] of records) {
       if (last && !seen.devices.has(identity) && (last.address === held.address || (pf !== undefined && last.pf?.identity === pf))) {
-        found.push({ identity, last, condition: hung(held), usedBy: seen.uses.find(({ address, live }) => live && address === last.address)?.domainId ?? null });
+        found.push({ identity, last, condition: { ...hung(held), sentence: hung(held).sentence.slice(0, MOST.sentence) }, usedBy: seen.uses.find(({ address, live }) => live && address === last.address)?.domainId ?? null });
       }
     }
   }

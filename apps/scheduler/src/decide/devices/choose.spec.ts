@@ -11,8 +11,8 @@ const row = (identity: string, change: Partial<DeviceRow> = {}): DeviceRow => ({
 });
 const vfs = (pf: string, count: number, change: Partial<DeviceRow> = {}): DeviceRow[] => Array.from({ length: count }, (_, vf) => row(`${pf}/${vf}`, change));
 
-function hostsWith(hosts: Record<string, DeviceRow[]>): Fleet {
-  const fleet = fleetOf(...Object.entries(hosts).map(([name, rows]) => ({ ...numaHost(name, [cell(0, 8, 2), cell(1, 8, 2)], { shared: 4 }), devices: { rows, count: rows.length, versions: rows.length } })));
+function hostsWith(hosts: Record<string, DeviceRow[]>, make: object = {}): Fleet {
+  const fleet = fleetOf(...Object.entries(hosts).map(([name, rows]) => ({ ...numaHost(name, [cell(0, 8, 2), cell(1, 8, 2)], { shared: 4, make }), devices: { rows, count: rows.length, versions: rows.length } })));
   fleet.setDeviceSettings([{ id: POOL, name: 'net-a', className: 'net', physicalNetwork: 'phys', groupTogether: true, vlans: [42], macPrefix: '02:00:00:00' }], [{ name: 'net', numaPolicy: 'legacy', attach: 'auto' }]);
   return fleet;
 }
@@ -62,4 +62,9 @@ describe('which devices', () => {
     expect(macOf('02:00:00:00:00', 'd', 1, 0)).toMatch(/^02:00:00:00:00:[0-9a-f]{2}$/);
     expect(yes(hostsWith({ a: vfs('p0', 1) }), ask({ vlan: 42 })).layout?.devices).toMatchObject([{ attach: 'interface', vlan: 42, physicalNetwork: 'phys', mac: expect.stringMatching(/^02:00:00:00:/) }]);
   });
+});
+
+it('a host whose agent gives no devices (any more) is never chosen, whatever it has reported', () => {
+  const fleet = hostsWith({ old: vfs('p0', 2) }, { traits: ['CUSTOM_SKYLITE_LAYOUT'] });
+  expect(no(fleet, ask()).filters[0]).toMatchObject({ name: 'agent', reason: '1 host has an agent that gives no devices to guests.', hosts: [{ needed: 'an agent that gives devices to guests' }] });
 });

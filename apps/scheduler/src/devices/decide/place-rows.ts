@@ -14,8 +14,11 @@ export function placeRows(host: HostFacts, rows: readonly StockDevice[], definit
   const told: Placed['told'] = [];
   const placed = rows.map((row) => {
     const place = places.get(row.identity);
-    // What is not there keeps its place as long as there is such a pool: it comes back to it.
-    if (place === undefined) return row.poolId === null || names.has(row.poolId) ? row : { ...row, poolId: null, className: null, role: null, note: null };
+    // What is not there keeps its place as long as there is such a pool: it comes back to it. Those that went along with it do without.
+    if (place === undefined) {
+      const alone = row.holder !== null || row.unit === row.identity ? row : { ...row, unit: row.identity };
+      return row.poolId === null || names.has(row.poolId) ? alone : { ...alone, poolId: null, className: null, role: null, note: null };
+    }
     if (place.poolId !== row.poolId) {
       const tell = (kind: string, poolId: string): void => { told.push({ identity: row.identity, kind, generation: row.generation, instanceId: heldBy(row), message: names.get(poolId) ?? poolId }); };
       if (row.poolId !== null) tell('unpooled', row.poolId);

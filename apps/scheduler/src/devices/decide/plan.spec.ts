@@ -30,6 +30,9 @@ describe('a new pool', () => {
   });
   it('is refused where it wants more VFs than there can be, and where VFs in use would be made anew', () => {
     expect(codes(plan(make(vfPool({ vfCount: 9 })), [], [pf(PF0)]))[0]).toEqual(['too-many-vfs']);
+    const ports = Array.from({ length: 20 }, (_, at) => pf(`mac:52:54:00:00:01:${String(at).padStart(2, '0')}`, { sriov: { totalVfs: 256, numVfs: 0 } }));
+    expect(plan(make(vfPool({ vfCount: 256 })), [], ports).refusals).toMatchObject([{ code: 'too-many-vfs', sentence: expect.stringContaining('would make the devices of host-0 5140') }]);
+    expect(plan(make(vfPool({ vfCount: 200 })), [], ports).refusals).toEqual([]);
     const used = plan(make(vfPool()), [], withVfs(PF0, 2).map((one, at) => (at === 2 ? { ...one, usedBy: server as never } : one)));
     expect(used.refusals).toMatchObject([{ code: 'vf-in-use', servers: [{ id: server, hostName: 'host-0', identity: vfName(PF0, 1) }] }]);
     expect(used.withheld).toEqual([`id of ${vfName(PF0, 0)}`]);
@@ -86,6 +89,8 @@ describe('a changed class', () => {
     expect(codes(plan({ class: { before: GPU, after: { ...GPU, sanitizer: 'operator-accepts' } } }, [], []))).toEqual([[], ['weaker-sanitizer']]);
     expect(codes(plan({ class: { before: null, after: { ...GPU, name: 'x', match: {} } } }, [], []))).toEqual([[], ['matches-everything']]);
     expect(codes(plan({ class: { before: FAST, after: null } }, [vfPool()], []))[0]).toEqual(['has-pools']);
+    const named = plan({ class: { before: FAST, after: null, flavors: { names: ['a', 'b'], count: 22 } } }, [], []);
+    expect(named.refusals).toMatchObject([{ code: 'has-flavors', sentence: expect.stringContaining('is asked for by flavors: a, b and 20 more.') }]);
     expect(codes(plan({ class: { before: FAST, after: null } }, [], [row(pf(PF0), { generation: 2, cleanAt: 1, lastClass: 'fast-net' })]))[0]).toEqual(['not-clean']);
     expect(codes(plan({ class: { before: FAST, after: null } }, [], [row(pf(PF0), { generation: 2, cleanAt: 2, lastClass: 'fast-net' })]))).toEqual([[], []]);
   });

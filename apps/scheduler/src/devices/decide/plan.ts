@@ -6,10 +6,10 @@
 import type { DeviceClass, DeviceEffect, DevicePlan, DevicePool, HostId, InstanceId } from '#libs/contracts';
 import { fits, saysNothing, type HostFacts } from './match.js';
 import { gather, matching, resolve, vfsOf, type Here, type Place } from './resolve.js';
-import { heldBy, isClean, type Definitions, type StockDevice } from './stock.js';
+import { DEVICES_PER_HOST, heldBy, isClean, type Definitions, type StockDevice } from './stock.js';
 
 /** null: there is none before, or none after. */
-export type Change = { pool: { before: DevicePool | null; after: DevicePool | null } } | { class: { before: DeviceClass | null; after: DeviceClass | null } };
+export type Change = { pool: { before: DevicePool | null; after: DevicePool | null } } | { class: { before: DeviceClass | null; after: DeviceClass | null; /** That ask for it; left out: not looked for. */ flavors?: { names: readonly string[]; count: number } } };
 
 /** Entries of lists in a plan; what is counted is all of it. */
 export const PLAN_LIST = 500;
@@ -116,6 +116,7 @@ export class PlanMaker {
     const before = 'pool' in this.change ? this.change.pool.before : null;
     let candidates = 0;
     let taken = 0;
+    let devices = rows.size;
     for (const one of here.values()) {
       const { device } = one;
       const row = rows.get(device.identity)!;
@@ -125,9 +126,12 @@ export class PlanMaker {
       this.#matched += 1;
       if (device.kind !== 'vf') taken += 1;
       if (device.protectedBy !== null) this.#warn('protected', `${device.address} on ${host.name} is matched, and the host lives on it (${device.protectedBy}): it is left alone.`);
-      else if (pool.mode === 'vfs') this.#judgeVfs(host, one, row, here, rows, pool, before);
-      else if (before !== null && before.driver !== pool.driver && heldBy(row) !== null) this.#mayLeave(host, row, 'Its driver would change');
+      else if (pool.mode === 'vfs') {
+        devices += Math.max(0, vfsOf(pool, device) - [...rows.values()].filter(({ facts }) => facts?.pf?.identity === device.identity).length);
+        this.#judgeVfs(host, one, row, here, rows, pool, before);
+      } else if (before !== null && before.driver !== pool.driver && heldBy(row) !== null) this.#mayLeave(host, row, 'Its driver would change');
     }
+    if (devices > DEVICES_PER_HOST && devices > rows.size) this.#refuse('too-many-vfs', `Pool ${pool.name} would make the devices of ${host.name} ${devices}, those that are missing included; a host may have ${DEVICES_PER_HOST}.`, []);
     if (pool.mode === 'functions' && candidates >= MANY && taken === candidates) this.#warn('matches-everything', `Pool ${pool.name} matches every function of ${host.name}.`);
   }
 
@@ -149,7 +153,7 @@ export class PlanMaker {
     if (before !== null && JSON.stringify(before.policy) !== JSON.stringify(pool.policy)) this.#effect(host, row, 'changes-policy', `VFs of ${device.address} on ${host.name} have the new policy from their next server on.`);
   }
 
-  #judgeClass({ before, after }: { before: DeviceClass | null; after: DeviceClass | null }): void {
+  #judgeClass({ before, after, flavors }: Extract<Change, { class: unknown }>['class']): void {
     const strength = { quarantine: 2, reset: 1, 'operator-accepts': 0 };
     if (after !== null && before === null && saysNothing(after.match)) this.#warn('matches-everything', `Class ${after.name} says nothing of its devices: every device of its pools is of it.`);
     if (after !== null && before !== null && saysNothing(after.match) && !saysNothing(before.match)) this.#warn('matches-everything', `Class ${after.name} would say nothing of its devices: every device of its pools is of it.`);
@@ -159,6 +163,10 @@ export class PlanMaker {
     if (after !== null || before === null) return;
     const pools = this.before.pools.filter(({ className }) => className === before.name);
     if (pools.length > 0) this.#refuse('has-pools', `Class ${before.name} has pools: ${pools.map(({ name }) => name).join(', ')}. Delete them first.`, []);
+    if (flavors !== undefined && flavors.count > 0) {
+      const more = flavors.count - flavors.names.length;
+      this.#refuse('has-flavors', `Class ${before.name} is asked for by flavors: ${flavors.names.join(', ')}${more > 0 ? ` and ${more} more` : ''}. Take it out of them or delete them first: no server could be made of them.`, []);
+    }
   }
 
   #mayLeave(host: HostFacts, row: Row, what: string): void {

@@ -90,5 +90,10 @@ describe('what a server has', () => {
     const gone = row(withVfs(PF0, 1)[1]!, { poolId: POOL_A, className: 'fast-net', role: 'offered', missing: true });
     expect(placeRows(host, [gone], defined(vfPool())).rows).toEqual([gone]);
     expect(placeRows(host, [gone], defined()).rows).toMatchObject([{ poolId: null, role: null }]);
+    // A function that was switched off for good: its old mates are given out without it.
+    const mate = row(withVfs(PF0, 1)[1]!, { poolId: POOL_A, className: 'fast-net', role: 'companion', unit: 'slot:a', missing: true });
+    expect(placeRows(host, [mate], defined(vfPool())).rows).toEqual([{ ...mate, unit: mate.identity }]);
+    const held = { ...mate, holder: { instanceId: 'i', generation: 1, className: 'fast-net' } };
+    expect(placeRows(host, [held], defined(vfPool())).rows).toEqual([held]);
   });
 });

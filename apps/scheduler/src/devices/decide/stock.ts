@@ -1,10 +1,12 @@
 /**
- * A device as its row has it, with who holds it. Types only: holds nothing, does nothing.
+ * A device as its row has it, with who holds it. Holds nothing, does nothing. Pure.
  */
 import type { DeviceClass, DevicePool, HostDevice } from '#libs/contracts';
 
 export type PoolRole = 'offered' | 'companion' | 'keeper' | 'withheld';
 export interface Quarantine { generation: number; code: string; sentence: string }
+/** Devices of a host, those that have gone for good included: 16 cards of 256 VFs. All of them are read for each report of the host; of one with more, reports are refused. */
+export const DEVICES_PER_HOST = 4_096;
 /** The claim on it. */
 export interface Holder { instanceId: string; generation: number; className: string }
 

@@ -1,0 +1,107 @@
+/**
+ * Random harm over creates and deletes of small guests on the emulated host: the agent and libvirtd are killed, the kernel refuses for real
+ * reasons, somebody's hand is on free functions, the pool is edited. After each injection the laws are checked between what the cloud says,
+ * the kernel and the processes; in the end nothing may be left over.
+ */
+import { randomInt } from 'node:crypto';
+import { ADDRESSES } from '../machine/topology.mjs';
+import { DeviceLab, POOL, VLANS } from '../support/device-lab.mjs';
+
+export const needsCloud = true;
+export const usual = 200;
+export const checks = ['the pool is ready', 'no device has two holders at any instant', 'servers deleted, no device is left over', 'what is offered has nothing of anybody'];
+
+const VFS = 2;
+const MOST_SERVERS = 3;
+const READY_MS = 120_000;
+const RUN_DIR = '/run/skylite';
+const SERIES = `seed ${randomInt(2 ** 31)}`;
+
+export async function run({ lab, cloud, check, times = usual }) {
+  const random = seeded(Number(process.env.SKYLITE_LAB_SEED ?? SERIES.split(' ')[1]));
+  const below = (count) => Math.floor(random() * count);
+  const any = (list) => list[below(list.length)];
+  let it;
+  await check(checks[0], async () => { it = await DeviceLab.prepared(lab, cloud, VFS); });
+  if (!it) return;
+
+  /** Server ids that were asked for and not yet asked away. */
+  const servers = [];
+  const macs = new Set();
+  let [made, deleted, refusedEdits] = [0, 0, 0];
+  const free = async () => (await it.vfs()).filter(({ state, holder }) => state === 'available' && holder === null);
+  const portName = (address) => ADDRESSES.portNames[ADDRESSES.ports.indexOf(address)];
+  /** A script on a VF that nobody has, if there is one. Nobody is to get it meanwhile: a hand on what a guest has does real harm. */
+  const onFree = async (script) => {
+    for (const server of servers) await cloud.until(`${server} is no longer being built`, READY_MS, async () => (await it.guests.show(server)).status !== 'BUILD');
+    const view = any(await free());
+    const real = view && (await it.look()).vfs.get(view.device.address);
+    if (!real) return 'nothing was free';
+    await lab.run(script({ address: view.device.address, port: portName(real.port), index: real.index }));
+    return view.device.address;
+  };
+
+  const INJECTIONS = {
+    'SIGKILL of the agent': async () => { await cloud.killAgent(lab); await pause(below(3_000)); await cloud.startAgent(lab); },
+    'SIGKILL of libvirtd': () => lab.run(`kill -KILL $(pidof libvirtd); sleep ${below(3)}; libvirtd -d`),
+    'sysfs read-only (EROFS)': () => lab.run(`mount -o remount,bind,ro /sys; sleep ${1 + below(4)}; mount -o remount,bind,rw /sys`),
+    'the lock of a port is taken': () => lab.run(`flock ${RUN_DIR}/${any(ADDRESSES.ports)}.lock sleep ${1 + below(4)} || true`),
+    'a port goes down': () => lab.run(`ip link set ${any(ADDRESSES.portNames)} down`),
+    'a free function is taken from its driver': () => onFree(({ address }) => `echo ${address} >/sys/bus/pci/devices/${address}/driver/unbind; echo no-such-driver >/sys/bus/pci/devices/${address}/driver_override`),
+    'a free function is set by hand': () => onFree(({ port, index }) => `ip link set ${port} vf ${index} vlan 49; ip link set ${port} vf ${index} trust on; ip link set ${port} vf ${index} mac 52:54:00:0b:00:0${index}`),
+    'the pool is edited': async () => {
+      const { status, text } = await cloud.ask('PATCH', `/v1/device-pools/${POOL}`, { vfCount: 1 + below(VFS) });
+      if (status === 409) refusedEdits += 1;
+      else if (status >= 400) throw new Error(`${status} ${text.slice(0, 300)}`);
+      return String(status);
+    },
+  };
+
+  await check(checks[1], async () => {
+    const started = Date.now();
+    const counts = {};
+    for (let n = 0; n < times; n += 1) {
+      if (servers.length < MOST_SERVERS && (servers.length === 0 || random() < 0.6)) { servers.push(await it.create(`small-${made}`, any(VLANS))); made += 1; }
+      else { const [gone] = servers.splice(below(servers.length), 1); await cloud.call('DELETE', `/compute/v2.1/servers/${gone}`); deleted += 1; }
+      await pause(below(4_000));
+      const name = any(Object.keys(INJECTIONS));
+      const said = await INJECTIONS[name]();
+      counts[name] = (counts[name] ?? 0) + 1;
+      for (const { domain } of (await it.look()).uses) macs.add((await it.claimed(domain).catch(() => undefined))?.mac);
+      const broken = await it.broken();
+      if (broken.length > 0) throw new Error(`${SERIES}, after injection ${n + 1} (${name}${said ? `: ${said}` : ''}): ${broken.join('; ')}`);
+      if ((n + 1) % 10 === 0) process.stdout.write(`       ${n + 1} injections, ${made} servers made, ${deleted} deleted, ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
+    }
+    return `${times} injections, ${made} servers made, ${deleted} deleted, ${refusedEdits} edits refused; ${Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(', ')}`;
+  });
+  let settled;
+  await check(checks[2], async () => {
+    cloud.skylite('device', 'pool', 'list');
+    for (const server of servers.splice(0)) await cloud.call('DELETE', `/compute/v2.1/servers/${server}`);
+    await cloud.until('libvirt has no domain', READY_MS, async () => (await lab.run('virsh -c qemu:///system list --all --uuid')).trim() === '');
+    settled = await cloud.until('all VFs are free and clean', READY_MS, async () => {
+      const all = await it.vfs();
+      if (all.length > 0 && all.every(({ state, holder }) => (state === 'available' || state === 'missing') && holder === null)) return all.filter(({ state }) => state === 'available');
+      throw new Error(all.map(({ device, state, holder, reason }) => `${device.identity} ${state} ${holder ?? ''} ${reason ?? ''}`).join('; '));
+    });
+    return settled.map(({ device, generation }) => `${device.identity} generation ${generation}`).join(', ');
+  });
+  await check(checks[3], async () => {
+    const { vfs } = await it.look();
+    const wrong = settled.flatMap(({ device }) => { const left = it.leftOn(vfs.get(device.address) ?? {}, [...macs]); return left ? [`${device.address}: ${left}`] : []; });
+    if (wrong.length > 0) throw new Error(wrong.join('; '));
+  });
+}
+
+const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
+/** The same choices for the same seed (mulberry32); what the machine makes of them differs from run to run. */
+function seeded(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
