@@ -46,9 +46,14 @@ export const callerOf = (who: Who): Caller => ({
 export class ImageClient {
   constructor(readonly base: string, private readonly tokenOf: Record<Who, string>) {}
 
+  /** A request whose answer the caller reads, at its own pace. */
+  request(who: Who | undefined, method: string, path: string, headers: Record<string, string> = {}): ClientRequest {
+    return httpRequest(this.base + path, { method, agent: false, headers: { ...(who !== undefined && { 'x-auth-token': this.tokenOf[who] }), ...headers } });
+  }
+
   /** A request whose body the caller writes; its answer. */
   open(who: Who | undefined, method: string, path: string, headers: Record<string, string> = {}): { request: ClientRequest; answer: Promise<Answer> } {
-    const request = httpRequest(this.base + path, { method, agent: false, headers: { ...(who !== undefined && { 'x-auth-token': this.tokenOf[who] }), ...headers } });
+    const request = this.request(who, method, path, headers);
     const answer = new Promise<Answer>((done, fail) => {
       request.once('error', fail);
       request.once('response', (response) => { read(response).then(done, fail); });
