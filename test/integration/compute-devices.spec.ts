@@ -1,7 +1,7 @@
 /** Servers with devices, from the flavor to the host: real compute and scheduler services, scripted hosts, devices as their reports leave them. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { confirmResize, createFlavor, evacuateServer, revertResize, setFlavorExtraSpecs, type Flavor, type InstanceId, type Layout } from '#libs/contracts';
+import { confirmResize, createFlavor, evacuateServer, revertResize, setFlavorExtraSpecs, suspendServer, type Flavor, type InstanceId, type Layout } from '#libs/contracts';
 import { eventually } from '../support/compute-service.js';
 import { changeDevice, deviceRows, poolRow, unsoundDevices, vfsOf } from '../support/device-rows.js';
 import { admin, as, client, expectGone, open, resize, server, sql, useMoves, world } from '../support/moves-test.js';
@@ -71,6 +71,13 @@ describe('a server with devices', () => {
     await client().delete(view.id);
     await expectGone(view.id);
     expect([await sql('SELECT * FROM scheduler.device_claims'), await unsoundDevices(runner)]).toEqual([[], []]);
+  });
+
+  it('is not suspended: what its devices have in themselves can not be saved', async () => {
+    await start();
+    const { view } = await server({ flavorId: 'one' });
+    await expect(world.bus.ask(suspendServer, as(view))).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining("Cannot 'suspend' instance") });
+    expect(await sql('SELECT intent, step FROM compute.instances WHERE id = $1', [view.id])).toEqual([{ intent: 'running', step: 'settled' }]);
   });
 
   it('evacuated from a fenced host has others where it goes; its own stay held there until nothing is left of it, and are free when they are clean', async () => {

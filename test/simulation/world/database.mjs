@@ -43,7 +43,7 @@ export const SIM_COPIES = `
         EXECUTE format('CREATE UNLOGGED TABLE sim.%I AS SELECT %s FROM %s WITH NO DATA', copy || '_' || one.flat, columns, one.name);
         kept := kept || format('DELETE FROM sim.%I; INSERT INTO sim.%1$I SELECT %s FROM %s;', copy || '_' || one.flat, columns, one.name);
         -- What follows from claims goes with them, and by nothing else.
-        CONTINUE WHEN copy = 'start' AND one.name = 'scheduler.claimed_cpus'::regclass;
+        CONTINUE WHEN copy = 'start' AND one.name IN ('scheduler.claimed_cpus'::regclass, 'scheduler.device_claims'::regclass);
         gone := format('DELETE FROM %s;', one.name) || gone;
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', one.name) INTO is_empty;
         CONTINUE WHEN copy = 'start' AND is_empty;
