@@ -79,6 +79,13 @@ describe('a server with devices', () => {
     expect([await sql('SELECT * FROM scheduler.device_claims'), await unsoundDevices(runner)]).toEqual([[], []]);
   });
 
+  it('is not suspended: what its devices have in themselves can not be saved', async () => {
+    await start();
+    const { view } = await server({ flavorId: 'one' });
+    await expect(world.bus.ask(suspendServer, as(view))).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining("Cannot 'suspend' instance") });
+    expect(await sql('SELECT intent, step FROM compute.instances WHERE id = $1', [view.id])).toEqual([{ intent: 'running', step: 'settled' }]);
+  });
+
   it('evacuated from a fenced host has others where it goes; its own stay held there until nothing is left of it, and are free when they are clean', async () => {
     await start();
     const { view, home, away } = await server({ flavorId: 'two' });

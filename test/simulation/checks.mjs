@@ -16,7 +16,7 @@ export async function check(cloud) {
     SELECT coalesce(c.host_id, k.host_id) AS host_id, cpu FROM (SELECT host_id, instance_id, purpose, unnest(scheduler.layout_cpus(layout)) AS cpu FROM scheduler.claims WHERE host_id IS NOT NULL AND pcpus > 0) c
     FULL JOIN scheduler.claimed_cpus k USING (host_id, cpu, instance_id, purpose) WHERE c.instance_id IS NULL OR k.instance_id IS NULL
     UNION ALL SELECT host_id, used_pcpus FROM scheduler.host_capacity h WHERE used_pcpus > limit_pcpus OR used_pcpus <> (SELECT coalesce(sum(pcpus), 0) FROM scheduler.claims c WHERE c.host_id = h.host_id)
-    UNION ALL SELECT host_id, cell FROM scheduler.cell_memory m WHERE used > amount OR used <> (SELECT coalesce(sum(memory_mib), 0) * 1024 FROM scheduler.claims c WHERE c.host_id = m.host_id AND c.layout IS NOT NULL)`);
+    UNION ALL SELECT host_id, cell FROM scheduler.cell_memory m WHERE used > amount OR used <> (SELECT coalesce(sum(memory_mib), 0) * 1024 FROM scheduler.claims c WHERE c.host_id = m.host_id AND jsonb_array_length(c.layout -> 'cells') > 0)`);
   if (exact.length > 0) cloud.violated('exact claims', JSON.stringify(exact[0]));
   await checkClaims(cloud);
   const rows = await store.look(`
@@ -125,6 +125,8 @@ function checkGuest(cloud, row) {
   if (kept?.disks.length > 1) cloud.violated('left behind', `${row.id} keeps disks ${kept.disks}`);
 }
 
+/** Codes of an agent that has no sound device to give. */
+const DEVICE = /device-[a-z]|pf-has-vfs|group-not-viable|libvirt-start/;
 const INJECTED = /with (?:libvirt-38|EIO|timeout|failed|unknown)|EIO/;
 
 /** An ERROR is true when what it names did happen. */
@@ -134,6 +136,8 @@ function isTrue(cloud, { id, fault }) {
   if (/restored|adopt/i.test(`${fault.message} ${fault.details}`)) return cloud.failedOver;
   // What the host built in the second that the database lost is newer than all that the database knows.
   if (/newer-built/.test(fault.details)) return cloud.failedOver;
+  // Of devices, something had to go wrong first.
+  if (DEVICE.test(fault.details)) return (cloud.devices?.faults ?? 0) > 0;
   if (/lost during a move/.test(fault.message)) return cloud.fencedOnce.size > 0;
   if (/failed on its host|could not do what was asked/.test(fault.message)) return (cloud.injected.get(id) ?? 0) > 0 && INJECTED.test(fault.details);
   return false;

@@ -26,7 +26,7 @@ export const OPERATIONS = [
   { name: 'suspend', weight: 2, run: (play) => play.act(suspendServer, { fits: runs }) },
   { name: 'resume', weight: 2, run: (play) => play.act(resumeServer, { fits: (row) => row.intent === 'suspended' }) },
   { name: 'rebuild', weight: 4, run: (play) => play.act(rebuildServer, { input: { imageId: IMAGE_ID }, fits: (row) => row.step === 'failed' || rests(row) }) },
-  { name: 'resize', weight: 6, run: (play) => play.act(resizeServer, { input: { flavorId: play.random.pick(FLAVORS) }, fits: rests }) },
+  { name: 'resize', weight: 6, run: (play) => play.act(resizeServer, { input: { flavorId: play.flavor(play.random.pick(FLAVORS)) }, fits: rests }) },
   { name: 'migrate', weight: 6, run: (play) => play.act(migrateServer, { input: { ...admin(play), host: play.random.chance(0.3) ? play.random.pick(play.cloud.hosts).name : null }, fits: rests }) },
   { name: 'confirm', weight: 5, run: (play) => play.act(confirmResize, { fits: (row) => row.move_phase === 'verify' }) },
   { name: 'revert', weight: 5, run: (play) => play.act(revertResize, { fits: (row) => row.move_phase === 'verify' }) },

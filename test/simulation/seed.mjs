@@ -2,10 +2,13 @@
 // then without faults until everything has what was wished (liveness), then everything is deleted and nothing may be left.
 import { createServers, deleteServer } from '#libs/contracts';
 import { check, checkClaims, checkEnd, checkSettled, checkUsage } from './checks.mjs';
+import { checkDevices, checkDevicesEnd, checkDevicesSettled, checkHolders } from './device-checks.mjs';
+import { trouble } from './device-faults.mjs';
 import { FAULTS, giveBack } from './faults.mjs';
 import { OPERATIONS } from './people.mjs';
 import { tour } from './tour.mjs';
 import { Cloud, IMAGE_ID, TEMPO } from './world/cloud.mjs';
+import { Devices } from './world/devices.mjs';
 import { enter, uuid, World } from './world/time.mjs';
 
 const SECOND = 1_000;
@@ -30,13 +33,14 @@ export async function runSeed({ seed, store: Store, client, hosts, cell, disks, 
     const cloud = new Cloud(world, store, hosts.slice(0, size), cell);
     cloud.network.twice = twice;
     cloud.network.weather = { lose: 0, double: faults ? 0.02 : 0, delayMs: 1, mostMs: 30 };
+    if (way === undefined) cloud.devices = Devices.of(seed, cloud);
     const play = new Play(cloud, disks, faults, hard);
     // Some machines are slow all their life: what they are doing is seen from outside.
     if (faults) for (const host of cloud.hosts) if (world.random.chance(0.3)) host.slowMs = world.random.between(200, 2_500);
     if (faults && world.random.chance(0.3)) store.slowness = world.random.between(5, 30);
     cloud.start();
     cloud.crashAt = crashAt;
-    store.committed = async (process) => { if (process.kind === 'scheduler' && !store.open) await checkClaims(cloud); };
+    store.committed = async (process) => { if (process.kind !== 'scheduler' || store.open) return; await checkClaims(cloud); await checkHolders(cloud); };
     const lengthMs = world.random.between(30, 80) * SECOND;
     if (way === undefined) {
       play.begin();
@@ -48,15 +52,18 @@ export async function runSeed({ seed, store: Store, client, hosts, cell, disks, 
     cloud.quietSince = world.now;
     await play.untilSettled('liveness');
     await checkSettled(cloud);
+    await checkDevicesSettled(cloud);
     await play.deleteAll();
     await play.untilSettled('clean-up');
     // A host that lost its last writes remembers what nobody names until four whole answers have left it out.
     await world.run(world.now + 700 * SECOND, () => cloud.broken.length > 0 || cloud.isEmpty);
     await checkUsage(cloud, play.caller(true));
     await checkEnd(cloud);
+    await checkDevicesEnd(play);
     const moves = await store.look("SELECT kind || ' ' || status || CASE WHEN kind = 'resize' THEN CASE WHEN dest_host_id = source_host_id THEN ' (same host)' ELSE '' END ELSE '' END AS name, count(*)::int AS count FROM compute.migrations GROUP BY 1 ORDER BY 1");
     for (const { name, count } of moves) play.kinds[`= ${name}`] = count;
     for (const { kind, count } of await store.look('SELECT kind, count(*)::int AS count FROM compute.instance_events GROUP BY 1 ORDER BY 1')) play.kinds[`~ ${kind}`] = count;
+    if (cloud.devices) for (const { kind, count } of await store.look('SELECT kind, count(*)::int AS count FROM scheduler.device_history GROUP BY 1 ORDER BY 1')) play.kinds[`# ${kind}`] = count;
     return { seed, ok: cloud.broken.length === 0, broken: cloud.broken, hash: world.hash.digest('hex'), events: world.events, statements: store.statements, commits: store.commits, steps: cloud.steps, servers: play.servers.length, virtualS: Math.round(world.now / 1000), kinds: play.kinds };
   } finally {
     await store.end();
@@ -92,10 +99,14 @@ class Play {
     // Each seed has its likings: some operations it never asks for, some often.
     const liked = OPERATIONS.map((one) => ({ ...one, weight: one.name === 'create' ? one.weight : one.weight * this.random.pick([0, 1, 1, 1, 4]) }));
     this.later(3_000, () => next(liked, this.random.between(250, 1_500)));
+    if (this.cloud.devices) trouble(this, this.faults, choose);
     if (this.faults) this.later(6_000, () => next(FAULTS, this.random.between(2_500, 12_000)));
   }
 
-  create(count, flavorId = this.random.pick(['42', '1', '2'])) {
+  /** Of some seeds: often one that asks for devices. */
+  flavor(otherwise) { return this.cloud.devices?.flavor(otherwise) ?? otherwise; }
+
+  create(count, flavorId = this.flavor(this.random.pick(['42', '1', '2']))) {
     const ids = Array.from({ length: count }, () => uuid());
     this.servers.push(...ids);
     const input = {
@@ -177,7 +188,9 @@ class Play {
     for (let at = 0; at < lengthMs && this.cloud.broken.length === 0; at += 2_500) {
       await this.world.run(this.world.now + 2_500, () => this.cloud.broken.length > 0);
       this.list = await this.cloud.store.look("SELECT id, intent, step, host_id, move_phase, locked FROM compute.instances WHERE deleted_at IS NULL AND intent <> 'deleted' ORDER BY number");
-      if (await this.committed()) await check(this.cloud);
+      if (!(await this.committed())) continue;
+      await check(this.cloud);
+      await checkDevices(this.cloud);
     }
   }
 
@@ -195,6 +208,7 @@ class Play {
     cloud.store.hook = {};
     cloud.store.down = cloud.network.down = false;
     this.calm();
+    cloud.devices?.heal();
     for (const one of cloud.all) {
       one.cut = one.bus.cut = false;
       one.process.skewMs = 0;
@@ -212,6 +226,7 @@ class Play {
       await this.world.run(this.world.now + 3_000, () => this.cloud.broken.length > 0);
       if (!(await this.committed())) continue;
       await check(this.cloud);
+      await checkDevices(this.cloud);
       const open = await this.cloud.store.look("SELECT id, intent, step, move_kind, move_phase, hold, elsewhere, waiting_for, last_error FROM compute.instances WHERE deleted_at IS NULL AND (step NOT IN ('settled', 'failed') OR intent = 'deleted' OR withdrawn OR reconcile_at IS NOT NULL OR move_phase <> 'verify' OR (elsewhere > 0 AND move_phase IS NULL)) ORDER BY number");
       const departures = await this.cloud.store.look('SELECT host_id, instance_id FROM compute.departures');
       open.push(...departures);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { root, useProduct } from './loader/register.mjs';
+import { stockDatabase } from './world/device-stock.mjs';
 import { SIM_COPIES, SIM_SCHEMA } from './world/database.mjs';
 
 const HOSTS = 20;
@@ -70,12 +71,14 @@ async function makeDatabase(postgres, name, bootstrapDatabase) {
   await bootstrapDatabase({ url: postgres.url(name), cellId: 'cell1', passwords: { identity: 'p', image: 'p', scheduler: 'p', compute: 'p' }, migrationsDir: join(root, 'prisma/migrations'), ownershipFile: join(root, 'prisma/ownership.json') });
   await client.query("UPDATE control.cell SET cloud_id = '00000000-0000-4000-8000-00000000c10d'");
   await client.query("INSERT INTO compute.flavors (id, name, vcpus, ram_mib, disk_gib, extra_specs) VALUES ('42', 'm1.nano', 1, 128, 1, '{}'), ('1', 'm1.tiny', 1, 512, 1, '{\"hw:cpu_policy\": \"dedicated\"}'), ('2', 'm1.small', 1, 2048, 20, '{}')");
+  await stockDatabase(client);
   for (let n = 0; n < HOSTS; n += 1) {
     const id = `00000000-0000-4000-8000-0000000000${String(n + 10)}`;
     await client.query("INSERT INTO scheduler.hosts (id, cell_id, name, availability_zone, public_nkey, simulated, cpu_ratio, ram_ratio, disk_ratio) VALUES ($1, 'cell1', $2, 'nova', $3, true, 4, 1, 1)", [id, `host-${n + 1}`, `U${n}`]);
     await client.query('INSERT INTO scheduler.host_capacity (host_id) VALUES ($1)', [id]);
     await client.query('INSERT INTO scheduler.host_beats (host_id) VALUES ($1)', [id]);
   }
+  await client.query("CREATE TABLE sim.originals AS SELECT pg_get_functiondef(p.oid) AS text FROM pg_proc p WHERE p.pronamespace = 'scheduler'::regnamespace AND p.proname IN ('count_devices', 'demand_device', 'device_standing')");
   await client.query(SIM_COPIES);
   await client.query('SELECT sim.keep_start()');
   await client.query('VACUUM ANALYZE');

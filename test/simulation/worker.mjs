@@ -5,9 +5,12 @@ import { useProduct } from './loader/register.mjs';
 
 const [from, step, count, json = '{}'] = process.argv.slice(2);
 const options = JSON.parse(json);
-useProduct([...(options.mutation ? [options.mutation, ...(options.mutation.also ?? [])] : []), ...(options.twice ? TWICE : [])]);
+useProduct([...(options.mutation?.file ? [options.mutation, ...(options.mutation.also ?? [])] : []), ...(options.twice ? TWICE : [])]);
 const { Wire } = await import('./world/wire.mjs');
 const client = new Wire();
+// Another worker's bug may have left functions broken.
+for (const { text } of client.query('SELECT text FROM sim.originals ORDER BY text').rows) client.run(text);
+if (options.mutation?.sql) client.run(options.mutation.sql);
 // Another worker's last seed may have left the database in another incarnation.
 client.query('SELECT sim.bring_back_start()');
 const hosts = (client.query('SELECT id, name FROM scheduler.hosts ORDER BY number')).rows;

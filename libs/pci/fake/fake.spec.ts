@@ -52,6 +52,21 @@ describe('the fake kernel', () => {
     expect((await pci.read()).functions.get(PF)?.driver).toBe('igb');
   });
 
+  it('loses one VF of several and gets it back, each with its own number', async () => {
+    const pci = new FakePci();
+    await pci.setNumVfs(PF, 3, { autoprobe: false });
+    pci.kernel.vanish(VF1);
+    expect((await pci.read()).functions.get(PF)?.sriov?.vfs.map(({ index }) => index)).toEqual([0, 2]);
+    await pci.setVf(PF, 2, { vlan: 7 });
+    expect((await pci.vfSettings(PF)).map(({ index, vlan }) => [index, vlan])).toEqual([[0, 0], [2, 7]]);
+    pci.kernel.comeBack('0000:01:00.0/vf1');
+    expect((await pci.read()).functions.get(VF1)).toMatchObject({ driver: null, physfn: { address: PF, index: 1 } });
+    expect((await pci.vfSettings(PF)).map(({ index }) => index)).toEqual([0, 1, 2]);
+    pci.kernel.vanish(VF1);
+    await pci.setNumVfs(PF, 0, { autoprobe: false });
+    expect(() => pci.kernel.comeBack('0000:01:00.0/vf1')).toThrow(/has never had/);
+  });
+
   it('calls buses otherwise after a card was inserted, and groups after a boot', async () => {
     const pci = new FakePci();
     const before = await pci.read();

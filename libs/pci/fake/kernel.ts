@@ -115,7 +115,9 @@ export class FakeKernel implements KernelPort {
   comeBack(key: string): void {
     const one = this.state.functions.get(key);
     if (one === undefined) throw new Error(`The fake host has never had ${key}.`);
-    Object.assign(one, { present: true, driver: one.shape.kernelDriver, override: null, user: null });
+    if (one.present) return;
+    Object.assign(one, { present: true, driver: one.vf?.pf.autoprobe === false ? null : one.shape.kernelDriver, override: null, user: null });
+    if (one.vf !== null) one.vf.pf.vfs = [...one.vf.pf.vfs, one].sort((a, b) => a.vf!.index - b.vf!.index);
     this.state.moved();
     this.changed();
   }
@@ -326,7 +328,7 @@ export class FakeKernel implements KernelPort {
   }
 
   private setVf(pf: FakeFunction, index: number, settings: Partial<Omit<VfSettings, 'index'>>): KernelAnswer {
-    const vf = pf.vfs[index];
+    const vf = pf.vfs.find((each) => each.vf?.index === index);
     if (vf?.settings === null || vf === undefined) return refused('EINVAL');
     if (pf.driver !== pf.shape.kernelDriver) return refused('ENODEV');
     const { mac, vlan, maxTxMbps, minTxMbps } = settings;

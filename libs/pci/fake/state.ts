@@ -97,7 +97,8 @@ export class FakeState {
   }
 
   dropVfs(pf: FakeFunction): readonly FakeFunction[] {
-    const gone = pf.vfs;
+    // Those that fell off the bus before, too: none of them comes back.
+    const gone = [...this.functions.values()].filter((one) => one.vf?.pf === pf);
     this.moved();
     pf.vfs = [];
     for (const vf of gone) {
@@ -144,7 +145,7 @@ export class FakeState {
       networks: own && of.shape.network !== undefined && mac !== null
         ? [{ name: of.shape.network, permanentMac: mac, mac, link: (of.vf?.pf ?? of).up && of.carrier ? 'up' : 'down' }] : [],
       blocks: own ? of.shape.blocks ?? [] : [], mdevTypes: own ? of.shape.mdevTypes ?? [] : [], aer: { ...of.aer },
-      sriov: sriov === undefined ? null : { totalVfs: sriov.totalVfs, numVfs: of.vfs.length, autoprobe: of.autoprobe, vfs: of.vfs.map((vf, index) => ({ index, address: vf.address })) },
+      sriov: sriov === undefined ? null : { totalVfs: sriov.totalVfs, numVfs: of.vfs.length, autoprobe: of.autoprobe, vfs: of.vfs.map((vf) => ({ index: vf.vf!.index, address: vf.address })) },
       physfn: of.vf === null ? null : { address: of.vf.pf.address, index: of.vf.index },
     };
   }

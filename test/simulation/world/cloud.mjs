@@ -5,6 +5,7 @@ import { ComputeModule } from '../../../apps/compute/src/compute.module.js';
 import { HostAgent } from '../../../apps/compute-agent/src/host/host-agent.js';
 import { imageUrls } from '../../../apps/compute-agent/src/images/image-url.js';
 import { LIMITS } from '../../../apps/compute-agent/src/limits.js';
+import { DeviceLedger } from '../../../apps/compute-agent/src/devices/device-ledger.js';
 import { Ledger } from '../../../apps/compute-agent/src/reconcile/ledger.js';
 import { SimulatedMachine } from '../../../apps/compute-agent/src/simulated/simulated-machine.js';
 import { StepError } from '../../../apps/compute-agent/src/errors.js';
@@ -17,10 +18,10 @@ import { conditionOf, everything, freshDisks } from './virtual-fs.mjs';
 
 export const IMAGE_ID = '0ddba11a-0000-4000-8000-000000000001';
 export const TEMPO = { loopPollMs: 2_000, waitTickMs: 1_500, buildDeadlineMs: 90_000, operateDeadlineMs: 90_000, claimDeadlineMs: 90_000, deleteTickMaxMs: 30_000, nudgeAfterMs: 20_000, powerOffGraceMs: 15_000 };
-const AGENT_LIMITS = { ...LIMITS, powerOffMs: 8_000, pressAgainMs: 3_000, tickEveryMs: 15_000, fullPullEveryMs: 120_000, fullReportEveryMs: 60_000 };
+const AGENT_LIMITS = { ...LIMITS, powerOffMs: 8_000, pressAgainMs: 3_000, tickEveryMs: 15_000, fullPullEveryMs: 120_000, fullReportEveryMs: 60_000, deviceBackoffMaxMs: 20_000, deviceWishesEveryMs: 30_000 };
 const noLogger = () => { const log = { level: 'silent' }; for (const word of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) log[word] = () => {}; log.child = () => log; return log; };
 export const logger = noLogger();
-const SLOW = new Set(['define', 'startDomain', 'pressPowerButton', 'destroy', 'undefine', 'bookReboots', 'observe', 'list', 'fetchImage', 'makeDisk', 'makeConfigDrive', 'remove', 'pause', 'resume', 'save', 'dropSaved', 'receiveDisk', 'keepDisk', 'restoreDisk', 'growDisk', 'dropDisks', 'dropPrevious', 'bookSpec']);
+const SLOW = new Set(['define', 'startDomain', 'pressPowerButton', 'destroy', 'undefine', 'bookReboots', 'observe', 'list', 'fetchImage', 'makeDisk', 'makeConfigDrive', 'remove', 'pause', 'resume', 'save', 'dropSaved', 'receiveDisk', 'keepDisk', 'restoreDisk', 'growDisk', 'dropDisks', 'dropPrevious', 'bookSpec', 'deviceUses']);
 
 /** Of a simulated machine's file, the last line counts. */
 const lastLine = (text) => text.split('\n').at(-1);
@@ -42,6 +43,8 @@ export class Cloud {
   steps = 0;
   crashAt;
   broken = [];
+  /** Devices, in the seeds that have some. */
+  devices;
   injected = new Map();
   /** Servers that an admin set to ERROR. */
   setToError = new Set();
@@ -117,6 +120,7 @@ export class Cloud {
   /** Power is cut and comes back: guests are off, and it is another boot. */
   reboot(host, againMs = this.world.random.between(3_000, 20_000)) {
     this.crash(host, againMs);
+    if (host.kernel) this.devices.reboot(host);
     for (const [path, text] of [...everything()]) {
       if (!path.startsWith(`/sim/${host.name}/machine/`)) continue;
       if (path.endsWith('/boot-id')) { everything().delete(path); continue; }
@@ -153,11 +157,15 @@ export class Cloud {
     const ledger = await Ledger.open({ folder: `/sim/${host.name}/ledger`, durable: true, wallMs: clock.wallMs, onProblem: () => {} });
     const raw = new SimulatedMachine({
       folder: `/sim/${host.name}/machine`, cloudId: this.cell.cloud_id, urlOf: imageUrls(host.bus, host.id), after: clock.after, shape: { vcpus: 8, memoryMib: 8192, diskGib: 100, cells: 1 }, cpus: CPUS, shutdownMs: 1_000,
+      ...(host.kernel && { kernel: host.kernel }),
     });
     host.machine = raw;
     host.ledger = ledger;
     const machine = this.#harsh(host, raw, process);
+    if (raw.pci) this.devices.listen(raw.pci.pci, process);
+    const devices = raw.pci && { pci: raw.pci.pci, mayWrite: true, ledger: await DeviceLedger.open({ folder: `/sim/${host.name}/ledger`, durable: true, bootId: raw.bootId, wallMs: clock.wallMs, onProblem: () => {} }) };
     const agent = new HostAgent({
+      ...(devices && { devices }),
       hostId: host.id, name: host.name, simulated: true, bootId: raw.bootId, bus: host.bus, ledger, machine,
       offer: { cpus: CPUS, share: {}, reservedMemoryMib: 0, reservedDiskGib: 0, virtType: 'simulated', hostAddress: '127.0.0.1' },
       clock, random: () => world.random.next(), logger, limits: AGENT_LIMITS, pullEveryMs: 10_000, onFatal: () => this.crash(host, 12_000),
@@ -179,14 +187,14 @@ export class Cloud {
           const ms = world.random.between(0.5, 20) + world.random.between(0, conditionOf(host.name).slowMs + host.slowMs);
           world.after(ms, () => {
             // A host that sees nothing does nothing: looking fails more rarely than acting.
-            if (host.errors > 0 && world.random.chance(key === 'observe' || key === 'list' ? host.errors * 0.15 : host.errors)) {
+            if (host.errors > 0 && world.random.chance(key === 'observe' || key === 'list' || key === 'deviceUses' ? host.errors * 0.15 : host.errors)) {
               const id = args[0]?.desired?.id ?? args[0]?.id ?? (typeof args[0] === 'string' ? args[0] : undefined);
               if (id) this.injected.set(id, (this.injected.get(id) ?? 0) + 1);
               reject(new StepError('libvirt-38', 'libvirt said no.', 'counted'));
               return;
             }
             world.trace(`${host.name} ${key}`);
-            const n = key === 'observe' || key === 'list' ? -1 : ++this.steps;
+            const n = key === 'observe' || key === 'list' || key === 'deviceUses' ? -1 : ++this.steps;
             if (this.#crashesHere('act', 'before', n, process)) return;
             if (key === 'receiveDisk') { this.#receive(host, process, args[0], () => target[key](...args)).then(resolve, reject); return; }
             target[key](...args).then(resolve, reject);
@@ -216,6 +224,7 @@ export class Cloud {
 
   /** A machine's file changed: the only eyes that checkers have on guests. */
   #saw(path, text) {
+    if (this.devices && path.includes('/ledger/device')) this.devices.booked(path.split('/')[2]);
     const match = /^\/sim\/([^/]+)\/machine\/([0-9a-f-]{36})\.json$/.exec(path);
     if (!match) return;
     const [, name, id] = match;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { labShape, parsePciAddress } from '#libs/pci';
+import { FakeKernel, labShape, parsePciAddress } from '#libs/pci';
 import { claimedDevice, vf } from '../testing/device-builders.js';
 import { CLOUD_ID, desired, FROZEN, instanceId, layout, layoutCell } from '../testing/builders.js';
 import { SimulatedMachine } from './simulated-machine.js';
@@ -94,6 +94,23 @@ describe('a simulated host with devices', () => {
     expect(await again.deviceUses()).toEqual([{ address: VF, domainId: wish.id, live: false }]);
     await again.undefine(wish.id);
     expect(await again.deviceUses()).toEqual([]);
+  });
+  it('may stand on a bus that outlives its process, with all who use it', async () => {
+    const kernel = new FakeKernel(labShape());
+    const on = (): SimulatedMachine => new SimulatedMachine({ folder, cloudId: CLOUD_ID, shape: SHAPE, kernel, urlOf: () => Promise.reject(new Error('none')), after: () => () => undefined });
+    const first = on();
+    await first.pci!.pci.setNumVfs(PF, 2, { autoprobe: false });
+    await first.pci!.pci.linkUp(PF);
+    await first.pci!.pci.bind(VF, 'vfio-pci');
+    await first.makeDisk(wish);
+    await first.makeConfigDrive(wish);
+    await first.define({ desired: wish, frozen: FROZEN, epoch: 1, rebootCount: 0, devices: [{ claimed, address: VF }] });
+    await first.startDomain(wish.id);
+    // It fell off the bus under the guest: no new process gives it back to it.
+    kernel.vanish(VF);
+    expect((await on().observe(new Set())).domains.get(wish.id)).toMatchObject({ power: 'running' });
+    kernel.comeBack('0000:01:00.0/vf0');
+    expect(on().pci!.kernel.state.at(VF)?.user).toBeNull();
   });
   it('has none unless it is told to', () => {
     expect(machine().pci).toBeUndefined();

@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { formatCpuList } from '#libs/config';
 import type { DesiredInstance, Layout } from '#libs/contracts';
+import type { FakeKernel } from '#libs/pci';
 import { isKept } from '../decide/build.js';
 import { cpuSetsOf, NOTHING_STATED, type StatedCpus } from '../decide/cpu-sets.js';
 import type { DomainNotes, Frozen, ObservedDomain, ObservedFiles } from '../decide/facts.js';
@@ -25,6 +26,8 @@ export interface SimulatedMachineOptions {
   readonly cloudId: string;
   readonly shape?: SimulatedShape;
   readonly cpus?: StatedCpus;
+  /** Its PCI bus, where that outlives this process; else made of the shape, and remembered in a file. */
+  readonly kernel?: FakeKernel;
   /** Milliseconds a guest takes to obey its power button; null: it never does. */
   readonly shutdownMs?: number | null;
   /** Asked once per image, as a real host would before it downloads. */
@@ -85,8 +88,9 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     this.#shape = options.shape ?? DEFAULT_SHAPE;
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.bootId = this.#load();
-    this.pci = this.#shape.devices && new SimulatedPci(options.folder, this.#shape.devices);
-    for (const { id, power, taken } of this.#kept.values()) if (power === 'running' || power === 'paused') this.pci?.take(id, taken);
+    const bus = options.kernel ?? this.#shape.devices;
+    this.pci = bus && new SimulatedPci(options.folder, bus);
+    if (this.pci?.outlives === false) for (const { id, power, taken } of this.#kept.values()) if (power === 'running' || power === 'paused') this.pci?.take(id, taken);
   }
 
   get hypervisor(): Hypervisor { return this; }

@@ -20,14 +20,19 @@ interface Remembered {
 export class SimulatedPci {
   readonly kernel: FakeKernel;
   readonly pci: FakePci;
+  /** The kernel knows itself who uses what. */
+  readonly outlives: boolean;
   readonly #path: string;
   #text = '';
   #loaded = false;
 
-  constructor(folder: string, shape: FakeShape) {
+  /** @param on a shape, of which a kernel is made and remembered; or a kernel that outlives this process by itself, with all who use it */
+  constructor(folder: string, on: FakeShape | FakeKernel) {
     this.#path = join(folder, 'pci');
-    this.kernel = new FakeKernel(shape);
+    this.outlives = on instanceof FakeKernel;
+    this.kernel = on instanceof FakeKernel ? on : new FakeKernel(on);
     this.pci = new FakePci(this.kernel);
+    if (this.outlives) return;
     this.#load();
     this.#loaded = true;
     this.kernel.onChange(() => this.#save());
