@@ -22,6 +22,23 @@ const bug = (name, file, from, to) => ({ name, file, from, to });
 /** In the database: a function is another one for as long as the bug is hunted. */
 const inDatabase = (name, sql) => ({ name, sql });
 
+/** Hunted with `--devices` only. */
+const DEVICE_BUGS = process.argv.includes('--devices') ? [
+  inDatabase('no device follows from its claim', 'CREATE OR REPLACE FUNCTION scheduler.count_devices(gone scheduler.claims[], added scheduler.claims[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$'),
+  // The database's demand stands behind the scheduler's own choice: only without both does it matter.
+  inDatabase('a device can be claimed that is not clean yet', "CREATE OR REPLACE FUNCTION scheduler.demand_device(claim scheduler.claims, device uuid, wanted integer, class text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$; DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('scheduler.device_standing'::regproc), $$THEN 'scrubbing'$$, $$THEN 'free'$$); END $do$"),
+  bug('a device that was given back is not reset', ACTS, 'if (reset) await pci.reset(device.fn.address);', ''),
+  { ...bug('a device that was given back keeps its settings', ACTS, 'if (device.pf && facts.settings.get(device.pf.address)) {', 'if (false && device.pf) {'), also: [bug('', ACTS, 'const left = leftOver(device, settingsOf(device, facts), facts, mac);', 'const left = null;')] },
+  bug('a device is called clean without being cleaned', HOLDS, "return facts.mayWrite ? { identity, generation, does: 'scrub', reset: true } : null;", "return { identity, generation, does: 'call-clean' };"),
+  bug('a device that was clean once counts as clean at every generation', HOLDS, '(record.cleanAt ?? -1) >= generation', 'record.cleanAt !== null'),
+  bug('the number of VFs is changed while devices of it are claimed', POOLS, "else if (taken.length > 0) problem('vfs-in-use'", "else if (taken.length > 999) problem('vfs-in-use'"),
+  { ...bug('a device is known by its address', 'libs/pci/decide/identity.ts', 'const names = [seen.serial === null ? null : `serial:${seen.serial}`, seen.mac === null ? null : `mac:${seen.mac}`, slot]', 'const names = [`mac:${seen.of.address}`, slot]'), also: [bug('', 'libs/pci/decide/identity.ts', 'const found = matched.get(seen);', 'const found = matched.get(seen)?.by === "continued" ? matched.get(seen) : undefined;')] },
+  bug('a guest is started with the addresses that its devices had before', 'apps/compute-agent/src/decide/devices.ts', 'const isMoved = domain !== null && JSON.stringify(domain.hostdevs ?? []) !== JSON.stringify(today);', 'const isMoved = false;'),
+  bug('a late report of devices counts', 'apps/scheduler/src/devices/report-devices.ts', 'report.reading < session.reading', 'false'),
+  bug('a device is prepared without a note of it', ACTS, 'await devices.book(placed.map(({ claimed }) => [claimed.identity, (record) => prepared(record, claimed.generation, desired.id)] as const));', ''),
+  bug('a device of a claim that ended is not told to its host', 'apps/scheduler/src/devices/decide/wishes.ts', 'else if (generation > 0 && (cleanAt ?? -1) < generation) holds.push', 'else if (generation > 99) holds.push'),
+] : [];
+
 export const BUGS = [
   bug('a claim is released before absence is proven', NEXT, 'if (facts.host !== null && !isMet(facts)) return facts.now.hostGone', 'if (facts.host !== null && facts.observed.state === null) return facts.now.hostGone'),
   bug('a deletion ends without releasing its claim', NEXT, "if (facts.now.claimReleased !== true) return { do: 'release-claim' };\n    return facts.intent", 'return facts.intent'),
@@ -66,20 +83,7 @@ export const BUGS = [
   bug('a host starts guests without a lease', LEASE, 'return !this.ledger.host.lease.required || this.nowMs() < this.#untilMs;', 'return true;'),
   bug('an evacuation counts on the disk that is out of reach', CHANGES, '...(evacuation && { disk_generation: row.disk_generation + 1,', '...(evacuation && { disk_generation: row.disk_generation,'),
   bug('a settled move keeps the old claim', END, "keepOldAs: claims === 'settle' ? null : lostClaim(move.uuid)", 'keepOldAs: lostClaim(move.uuid)'),
-  // Devices.
-  inDatabase('no device follows from its claim', 'CREATE OR REPLACE FUNCTION scheduler.count_devices(gone scheduler.claims[], added scheduler.claims[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$'),
-  // The database's demand stands behind the scheduler's own choice: only without both does it matter.
-  inDatabase('a device can be claimed that is not clean yet', "CREATE OR REPLACE FUNCTION scheduler.demand_device(claim scheduler.claims, device uuid, wanted integer, class text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$; DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('scheduler.device_standing'::regproc), $$THEN 'scrubbing'$$, $$THEN 'free'$$); END $do$"),
-  bug('a device that was given back is not reset', ACTS, 'if (reset) await pci.reset(device.fn.address);', ''),
-  { ...bug('a device that was given back keeps its settings', ACTS, 'if (device.pf && facts.settings.get(device.pf.address)) {', 'if (false && device.pf) {'), also: [bug('', ACTS, 'const left = leftOver(device, settingsOf(device, facts), facts, mac);', 'const left = null;')] },
-  bug('a device is called clean without being cleaned', HOLDS, "return facts.mayWrite ? { identity, generation, does: 'scrub', reset: true } : null;", "return { identity, generation, does: 'call-clean' };"),
-  bug('a device that was clean once counts as clean at every generation', HOLDS, '(record.cleanAt ?? -1) >= generation', 'record.cleanAt !== null'),
-  bug('the number of VFs is changed while devices of it are claimed', POOLS, "else if (taken.length > 0) problem('vfs-in-use'", "else if (taken.length > 999) problem('vfs-in-use'"),
-  { ...bug('a device is known by its address', 'libs/pci/decide/identity.ts', 'const names = [seen.serial === null ? null : `serial:${seen.serial}`, seen.mac === null ? null : `mac:${seen.mac}`, slot]', 'const names = [`mac:${seen.of.address}`, slot]'), also: [bug('', 'libs/pci/decide/identity.ts', 'const found = matched.get(seen);', 'const found = matched.get(seen)?.by === "continued" ? matched.get(seen) : undefined;')] },
-  bug('a guest is started with the addresses that its devices had before', 'apps/compute-agent/src/decide/devices.ts', 'const isMoved = domain !== null && JSON.stringify(domain.hostdevs ?? []) !== JSON.stringify(today);', 'const isMoved = false;'),
-  bug('a late report of devices counts', 'apps/scheduler/src/devices/report-devices.ts', 'report.reading < session.reading', 'false'),
-  bug('a device is prepared without a note of it', ACTS, 'await devices.book(placed.map(({ claimed }) => [claimed.identity, (record) => prepared(record, claimed.generation, desired.id)] as const));', ''),
-  bug('a device of a claim that ended is not told to its host', 'apps/scheduler/src/devices/decide/wishes.ts', 'else if (generation > 0 && (cleanAt ?? -1) < generation) holds.push', 'else if (generation > 99) holds.push'),
+  ...DEVICE_BUGS,
 ];
 
 /** A law rather than a bug: every step of the instance loop and every act of the host loop is done twice in a row. */

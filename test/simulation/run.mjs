@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// The whole-cloud simulation: `run.mjs [--seeds N] [--from N] [--workers N] [--kinds] [--laws [--every N]] [--twice] [--hard] [--bugs N [--only TEXT]] [--replay SEED] [--state FILE]`.
+// The whole-cloud simulation: `run.mjs [--seeds N] [--from N] [--workers N] [--kinds] [--laws [--every N]] [--twice] [--hard] [--devices] [--bugs N [--only TEXT]] [--replay SEED] [--state FILE]`.
 // Prints each broken law with its seed, then figures. `--replay` runs one seed twice, compares its traces and prints it; `--laws`
 // goes on a tour (each seed another way) once for each commit and each act on a machine, with a crash before or after it; `--twice`
-// performs every step twice; `--hard` also loses the last second of the database during moves; `--bugs` runs each seeded bug (bugs.mjs) for at most N seeds and writes
+// performs every step twice; `--devices` gives some seeds' hosts devices; `--hard` also loses the last second of the database during moves; `--bugs` runs each seeded bug (bugs.mjs) for at most N seeds and writes
 // seeded-bugs.json; `--state` remembers the seeds that each worker has finished, so that a long run resumes.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { connectFor, startServer } from './server.mjs';
 const flag = (name, otherwise) => { const at = process.argv.indexOf(`--${name}`); return at < 0 ? otherwise : process.argv[at + 1]; };
 const has = (name) => process.argv.includes(`--${name}`);
 const [seeds, from, workers, bugSeeds, replay, state] = [Number(flag('seeds', 300)), Number(flag('from', 1)), Number(flag('workers', 2)), flag('bugs'), flag('replay'), flag('state')];
-const OPTIONS = { ...(flag('options') && JSON.parse(flag('options'))), laws: has('laws'), twice: has('twice'), hard: has('hard'), ...(flag('every') && { every: Number(flag('every')) }) };
+const OPTIONS = { ...(flag('options') && JSON.parse(flag('options'))), laws: has('laws'), twice: has('twice'), hard: has('hard'), devices: has('devices'), ...(flag('every') && { every: Number(flag('every')) }) };
 const WORKER = fileURLToPath(new URL('./worker.mjs', import.meta.url));
 /** A seed takes about half a second; one that takes this long does not end. */
 const SEED_MS = 600_000;
@@ -141,7 +141,7 @@ async function huntBugs(most) {
 async function hunt(url, bug, most) {
   let by;
   let tried = 0;
-  const problem = await work(url, [from, 1, most], { mutation: bug, stopAtFirst: true }, (result) => { tried += 1; if (!result.ok) by = { seed: result.seed, law: result.broken[0].law, text: result.broken[0].text }; });
+  const problem = await work(url, [from, 1, most], { mutation: bug, stopAtFirst: true, devices: has('devices') }, (result) => { tried += 1; if (!result.ok) by = { seed: result.seed, law: result.broken[0].law, text: result.broken[0].text }; });
   // A seed that never ends is caught as well; a bug whose text is not there any more is not.
   if (by === undefined && problem?.includes('did not end')) by = { seed: from + tried, law: 'does not end', text: '' };
   const why = by ? `caught by seed ${by.seed} ('${by.law}')` : problem ? `DOES NOT RUN (${problem.split('\n').find((line) => line.startsWith('Error')) ?? problem.slice(0, 200)})` : `NOT CAUGHT in ${tried} seeds`;

@@ -19,7 +19,7 @@ const choose = (random, table) => {
 };
 
 /** @returns { seed, ok, broken, hash, events, statements, servers } */
-export async function runSeed({ seed, store: Store, client, hosts, cell, disks, log, faults = true, twice = false, hard = false, way, crashAt }) {
+export async function runSeed({ seed, store: Store, client, hosts, cell, disks, log, faults = true, twice = false, hard = false, devices = false, way, crashAt }) {
   const world = new World(seed);
   if (log) world.log = log;
   enter(world);
@@ -33,7 +33,7 @@ export async function runSeed({ seed, store: Store, client, hosts, cell, disks, 
     const cloud = new Cloud(world, store, hosts.slice(0, size), cell);
     cloud.network.twice = twice;
     cloud.network.weather = { lose: 0, double: faults ? 0.02 : 0, delayMs: 1, mostMs: 30 };
-    if (way === undefined) cloud.devices = Devices.of(seed, cloud);
+    if (devices && way === undefined) cloud.devices = Devices.of(seed, cloud);
     const play = new Play(cloud, disks, faults, hard);
     // Some machines are slow all their life: what they are doing is seen from outside.
     if (faults) for (const host of cloud.hosts) if (world.random.chance(0.3)) host.slowMs = world.random.between(200, 2_500);
