@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fail, installModules, installPackages, missingPackages, node24, PACKAGES, root, runBuild, step } from '../deploy/one-machine/machine.mjs';
-import { countsOf, sayRescued, toLookAtAgain, withSecondLook } from './support/jest-reports.mjs';
+import { countsOf, joined, sayRescued, toLookAtAgain, withSecondLook } from './support/jest-reports.mjs';
 
 const only = process.argv[2];
 const STAGES = {
@@ -18,7 +18,8 @@ const STAGES = {
   unit: () => jest('unit', ['--maxWorkers=2']),
   architecture: () => jest('architecture', ['--runInBand']),
   // One at a time: two take two thirds of the time, and real daemons on two cores then miss what tests wait for.
-  integration: () => jest('integration', ['--runInBand']),
+  // In parts, each a process of its own: what jest keeps of every file adds up to gigabytes, and pauses of seconds, in which transactions end.
+  integration: () => jest('integration', ['--runInBand'], 10),
   // About half a second of CPU each; `npm run soak simulation` runs thousands.
   simulation: () => command(['test/simulation/run.mjs', '--seeds', '300']),
   e2e: () => jest('e2e', ['--runInBand']),
@@ -64,8 +65,9 @@ function command(words) {
   return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
 }
 
-function jest(project, options) {
-  let { status, report } = runJest(project, options);
+function jest(project, options, parts = 1) {
+  const shards = Array.from({ length: parts }, (_, n) => (parts === 1 ? [] : [`--shard=${n + 1}/${parts}`]));
+  let { status, report } = joined(shards.map((shard) => runJest(project, [...options, ...shard])));
   if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
   for (const file of toLookAtAgain(report)) {
     process.stdout.write(`== ${project}: once more, alone: ${file}\n`);

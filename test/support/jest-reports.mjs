@@ -10,7 +10,7 @@
  */
 
 /** More failed files than this are no bad moment of the machine: they stay failed. */
-export const SECOND_LOOKS = 3;
+export const SECOND_LOOKS = 5;
 
 /** A file that did not even load, or failed outside of its tests, has no failed test in it: it counts as one. */
 const outside = (file) => file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed');
@@ -22,6 +22,22 @@ export function countsOf(report, status) {
   const failedTests = sum((file) => having(file, 'failed').length);
   const lost = Math.max(report.testResults.filter(outside).length, report.numRuntimeErrorTestSuites ?? 0, status !== 0 && failedTests === 0 ? 1 : 0);
   return { passed: sum((file) => having(file, 'passed').length), failed: failedTests + lost, skipped: sum((file) => having(file, 'pending').length) };
+}
+
+/**
+ * The parts that a stage was run in, as one run: it failed when one of them did, and has no report when one has none.
+ * @param {{ status: number | null; report: Report | undefined }[]} runs @returns {{ status: number | null; report: Report | undefined }}
+ */
+export function joined(runs) {
+  const bad = runs.find(({ status }) => status !== 0);
+  const reports = runs.map(({ report }) => report);
+  return {
+    status: bad === undefined ? 0 : bad.status,
+    report: reports.includes(undefined) ? undefined : {
+      numRuntimeErrorTestSuites: reports.reduce((all, { numRuntimeErrorTestSuites = 0 }) => all + numRuntimeErrorTestSuites, 0),
+      testResults: reports.flatMap(({ testResults }) => testResults),
+    },
+  };
 }
 
 /** The files of a stage that get a second look. @param {Report} report @returns {string[]} none when too many failed, or none did */

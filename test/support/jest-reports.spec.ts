@@ -3,8 +3,10 @@ import { describe, expect, it } from '@jest/globals';
 interface File { name: string; status: string; message?: string; assertionResults: { status: string; fullName: string; failureMessages?: string[] }[] }
 interface Report { numRuntimeErrorTestSuites?: number; testResults: File[] }
 interface Rescued { file: string; tests: string[]; message: string }
-const { countsOf, sayRescued, SECOND_LOOKS, toLookAtAgain, withSecondLook } = (await import('./jest-reports.mjs' as string)) as {
+interface Run { status: number | null; report: Report | undefined }
+const { countsOf, joined, sayRescued, SECOND_LOOKS, toLookAtAgain, withSecondLook } = (await import('./jest-reports.mjs' as string)) as {
   countsOf(report: Report, status: number | null): { passed: number; failed: number; skipped: number };
+  joined(runs: Run[]): Run;
   sayRescued(rescued: Rescued, root: string): string;
   SECOND_LOOKS: number;
   toLookAtAgain(report: Report): string[];
@@ -18,6 +20,18 @@ const file = (name: string, tests: string, broken = false): File => {
   return { name, status: broken || tests.includes('-') ? 'failed' : 'passed', message: broken ? 'SyntaxError' : '', assertionResults };
 };
 const report = (...files: File[]): Report => ({ numRuntimeErrorTestSuites: files.filter(({ message }) => message !== '').length, testResults: files });
+
+describe('the parts of a stage', () => {
+  it('are as one run: failed when one is, without a report when one has none', () => {
+    const [good, bad] = [report(file('a', '++')), report(file('b', '+-'), file('c', '', true))];
+    expect(joined([{ status: 0, report: good }, { status: 0, report: report(file('d', '+')) }])).toEqual({ status: 0, report: report(file('a', '++'), file('d', '+')) });
+    const both = joined([{ status: 0, report: good }, { status: 1, report: bad }]);
+    expect(both).toEqual({ status: 1, report: report(file('a', '++'), file('b', '+-'), file('c', '', true)) });
+    expect(countsOf(both.report!, both.status)).toEqual({ passed: 3, failed: 2, skipped: 0 });
+    // One that a signal ended has no exit code.
+    expect(joined([{ status: 0, report: good }, { status: null, report: undefined }])).toEqual({ status: null, report: undefined });
+  });
+});
 
 describe('the counts of a stage', () => {
   it('are its tests; what failed outside of a test is one', () => {

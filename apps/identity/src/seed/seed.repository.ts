@@ -16,6 +16,8 @@ export class SeedRepository {
   static run(db: Database, work: (seed: SeedRepository) => Promise<void>): Promise<void> {
     return db.transaction(async (client) => {
       await client.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK]);
+      // Passwords are hashed in it, which a machine that starts everything at once may take its time for.
+      await client.query("SET LOCAL idle_in_transaction_session_timeout = '60s'");
       await work(new SeedRepository(client));
     });
   }
