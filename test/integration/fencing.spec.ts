@@ -41,7 +41,7 @@ const statement = 'looked at the machine: its power is off';
 const fence = (host: SimHost, method: 'statement' | 'machine' = 'statement', force = false) => cloud.bus.ask(fenceHost, { caller: admin, hostId: host.id, method, statement, force });
 const phase = async (host: SimHost): Promise<string | undefined> => (await cloud.bus.ask(inspectHost, { hostId: host.id })).fence?.phase;
 const fenced = (host: SimHost): Promise<void> => eventually(async () => (await phase(host)) === 'done', () => 'the fence is not done', 60_000);
-const lost = (host: SimHost): Promise<void> => eventually(async () => (await cloud.view(host)).condition?.state === 'lost', () => 'it is not lost', 60_000);
+const lost = (host: SimHost): Promise<void> => cloud.lost(host);
 const unfence = async (host: SimHost): Promise<void> => {
   await cloud.bus.ask(unfenceHost, { caller: admin, hostId: host.id });
   await eventually(async () => (await cloud.view(host)).fenced === false, () => 'it is not taken back', 60_000);

@@ -24,7 +24,7 @@ import { SimulatedMachine } from '../../apps/compute-agent/src/simulated/simulat
 import { FAST as FAST_AGENT } from '../../apps/compute-agent/src/testing/test-host.js';
 import { ComputeModule, seedCompute } from '../../apps/compute/src/compute.module.js';
 import { SchedulerModule, type SchedulerConfig } from '../../apps/scheduler/src/scheduler.module.js';
-import { FAST } from './compute-service.js';
+import { eventually, FAST } from './compute-service.js';
 import { IMAGE_ID } from './compute-world.js';
 import { admin, joining } from './scheduler.js';
 
@@ -200,6 +200,14 @@ export class WholeCloud {
   }
 
   async view(host: SimHost): Promise<HostView> { return (await this.bus.ask(listHosts, { id: host.id })).hosts[0]!; }
+
+  /** It is lost, and its session has lapsed too: echoes tell sooner that it is lost than another boot of it is let in. */
+  lost(host: SimHost): Promise<void> {
+    return eventually(async () => {
+      const { condition, lastSeenAt } = await this.view(host);
+      return condition?.state === 'lost' && Date.now() - Date.parse(lastSeenAt!) > this.aliveTimeoutMs + 100;
+    }, () => `${host.name} is not lost`);
+  }
 
   async close(): Promise<void> {
     for (const host of this.hosts) await host.close();
