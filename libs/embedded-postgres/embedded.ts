@@ -89,9 +89,13 @@ export async function prepareEmbeddedPostgres(options: EmbeddedPostgresOptions):
   return {
     command: server[0] as string,
     args: server.slice(1),
-    url: (database, user = 'skylite', password = options.password) => `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@/${database}?host=${encodeURIComponent(socketDir)}`,
+    url: (database, user = 'skylite', password = options.password) => postgresUrl(socketDir, database, user, password),
   };
 }
+
+/** Of a server that listens on a socket in `socketDir` only. */
+export const postgresUrl = (socketDir: string, database: string, user: string, password: string): string =>
+  `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@/${database}?host=${encodeURIComponent(socketDir)}`;
 
 /** Moves a finished cluster into place; PG_VERSION goes last, so a cut-off first start begins anew. */
 async function promote(fresh: string, dataDir: string): Promise<void> {

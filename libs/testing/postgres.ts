@@ -1,18 +1,24 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Client } from 'pg';
 import { bootstrapDatabase, openDatabase, roleOf, type Database, type SchemaOwner } from '#libs/db';
-import { prepareEmbeddedPostgres, type EmbeddedPostgres } from '#libs/embedded-postgres';
+import { postgresUrl, prepareEmbeddedPostgres, type EmbeddedPostgres } from '#libs/embedded-postgres';
 
-interface Server { postgres: EmbeddedPostgres; child: ChildProcess; stop(): Promise<void> }
+interface Server { postgres: Pick<EmbeddedPostgres, 'url'>; stop(): Promise<void> }
 let shared: Promise<Server> | undefined;
 let users = 0;
 
+interface SharedPostgres { socketDir: string; password: string; template: string }
+/** A server with a migrated database to copy from, which a whole run of tests shares; undefined: none. Set by test/support/integration-postgres.mjs. */
+const sharedPostgres = (): SharedPostgres | undefined => (globalThis as { skyliteTestPostgres?: SharedPostgres }).skyliteTestPostgres;
+
 /** A real PostgreSQL, private to this test process, started once and reused by its test files' databases. */
 async function server(): Promise<Server> {
+  const given = sharedPostgres();
+  if (given) return { postgres: { url: (database, user = 'skylite', password = given.password) => postgresUrl(given.socketDir, database, user, password) }, stop: async () => undefined };
   const dir = await mkdtemp(join(tmpdir(), 'skylite-pg-'));
   const runDir = join(process.getuid?.() === 0 ? '/run' : tmpdir(), `skylite-test-${randomBytes(4).toString('hex')}`);
   const postgres = await prepareEmbeddedPostgres({ dataDir: join(dir, 'data'), runDir, password: 'test' });
@@ -21,7 +27,7 @@ async function server(): Promise<Server> {
   process.once('exit', killed);
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
   return {
-    postgres, child,
+    postgres,
     stop: async () => {
       process.off('exit', killed);
       child.kill('SIGINT');
@@ -55,14 +61,15 @@ export async function startTestDatabase(owner: SchemaOwner): Promise<TestDatabas
   }
 }
 
-async function makeDatabase(postgres: EmbeddedPostgres, owner: SchemaOwner): Promise<TestDatabase> {
+async function makeDatabase(postgres: Pick<EmbeddedPostgres, 'url'>, owner: SchemaOwner): Promise<TestDatabase> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
+  const template = sharedPostgres()?.template;
   const root = new Client({ connectionString: postgres.url('postgres') });
   for (let attempt = 0; ; attempt += 1) {
     const client = attempt === 0 ? root : new Client({ connectionString: postgres.url('postgres') });
     try {
       await client.connect();
-      await client.query(`CREATE DATABASE ${name}`);
+      await client.query(`CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${template}`}`);
       await client.end();
       break;
     } catch (error) {
@@ -87,12 +94,24 @@ async function makeDatabase(postgres: EmbeddedPostgres, owner: SchemaOwner): Pro
     stop: async () => {
       await Promise.all(opened.map((db) => db.close()));
       await admin.end();
+      // A server that others use goes on: its data would add up.
+      if (template !== undefined) await ask(postgres.url('postgres'), `DROP DATABASE ${name} WITH (FORCE)`);
       await leave();
     },
   };
 }
 
-/** The shared server ends with its last database. */
+async function ask(url: string, text: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  try {
+    await client.connect();
+    await client.query(text);
+  } finally {
+    await client.end();
+  }
+}
+
+/** This process' server ends with its last database. */
 async function leave(): Promise<void> {
   users -= 1;
   if (users > 0) return;

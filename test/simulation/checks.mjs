@@ -57,7 +57,10 @@ export async function check(cloud) {
 export async function checkClaims(cloud) {
   if (cloud.adopting) return;
   const claims = new Set((await cloud.store.lookAgain('scheduler.claims', 'SELECT c.instance_id, h.name FROM scheduler.claims c JOIN scheduler.hosts h ON h.id = c.host_id')).map((row) => `${row.instance_id} ${row.name}`));
-  for (const [id, places] of cloud.there) for (const host of places.keys()) if (!claims.has(`${id} ${host}`) && !cloud.fencedOnce.has(host)) cloud.violated('freed too early', `${id} is on ${host} without a claim`);
+  const unclaimed = [...cloud.there].flatMap(([id, places]) => [...places.keys()].filter((host) => !claims.has(`${id} ${host}`) && !cloud.fencedOnce.has(host)).map((host) => ({ id, host })));
+  // What a restore found left over on a host, another host having the later word, is told to go there at once, and counted where it lives.
+  const going = new Set(unclaimed.length === 0 || !cloud.failedOver ? [] : (await cloud.store.look('SELECT d.instance_id, h.name FROM compute.departures d JOIN scheduler.hosts h ON h.id = d.host_id')).map((row) => `${row.instance_id} ${row.name}`));
+  for (const { id, host } of unclaimed) if (!going.has(`${id} ${host}`)) cloud.violated('freed too early', `${id} is on ${host} without a claim`);
 }
 
 /** Nobody says that it is done before it is: what only rises, and a stop, do not come undone by themselves. */
