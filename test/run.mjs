@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // `npm test`: installs what it needs, then lint, types, unit, architecture, integration and end-to-end tests; prints one
 // closing line. `npm run test:unit` runs the fast part only. Runs on Node 20 with nothing installed.
+// The simulation, which has a time of its own, takes what the integration tests leave of the machine.
 // A few spec files that failed in a stage are run once more, alone; what passes only then is named, at once and again before the closing
 // line (docs/decisions/0024).
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fail, installModules, installPackages, missingPackages, node24, PACKAGES, root, runBuild, step } from '../deploy/one-machine/machine.mjs';
@@ -20,8 +21,7 @@ const STAGES = {
   // One at a time: two take two thirds of the time, and real daemons on two cores then miss what tests wait for.
   // In parts, each a process of its own: what jest keeps of every file adds up to gigabytes, and pauses of seconds, in which transactions end.
   integration: () => jest('integration', ['--runInBand'], 10),
-  // About half a second of CPU each; `npm run soak simulation` runs thousands.
-  simulation: () => command(['test/simulation/run.mjs', '--seeds', '300']),
+  simulation: () => (simulation ?? beginSimulation()).ended(),
   e2e: () => jest('e2e', ['--runInBand']),
 };
 const wanted = only === undefined ? Object.keys(STAGES) : only === 'unit' ? ['unit'] : only.split(',');
@@ -36,6 +36,7 @@ if (wanted.some((name) => name === 'integration' || name === 'e2e')) {
 await step('node modules', () => installModules() ?? 'up to date');
 await step('build', () => runBuild());
 
+let simulation;
 let passed = 0;
 let failed = 0;
 let skipped = 0;
@@ -43,7 +44,8 @@ const rescues = [];
 for (const name of wanted) {
   const started = Date.now();
   process.stdout.write(`\n== ${name}\n`);
-  const result = STAGES[name]();
+  if (name === 'integration' && wanted.includes('simulation')) simulation = beginSimulation();
+  const result = await STAGES[name]();
   passed += result.passed;
   failed += result.failed;
   skipped += result.skipped;
@@ -52,6 +54,25 @@ for (const name of wanted) {
 if (rescues.length > 0) process.stdout.write(`\n${rescues.join('')}`);
 process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+/** About half a second of CPU each; `npm run soak simulation` runs thousands. */
+function beginSimulation() {
+  const dir = mkdtempSync(join(tmpdir(), 'skylite-simulation-'));
+  const output = openSync(join(dir, 'output'), 'w');
+  const child = spawn('nice', ['-n', '19', node24(), 'test/simulation/run.mjs', '--seeds', '300', '--devices'], { cwd: root, stdio: ['ignore', output, output] });
+  const exited = new Promise((done) => { child.once('error', () => done(1)).once('exit', (code) => done(code ?? 1)); });
+  const end = () => { child.kill(); };
+  process.once('exit', end);
+  return {
+    ended: async () => {
+      const status = await exited;
+      process.off('exit', end);
+      process.stdout.write(readFileSync(join(dir, 'output'), 'utf8'));
+      rmSync(dir, { recursive: true, force: true });
+      return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+    },
+  };
+}
 
 function findBinary(word) {
   if (!word.startsWith('node_modules/dependency-cruiser/')) return word;

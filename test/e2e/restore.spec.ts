@@ -83,7 +83,9 @@ describe('an older backup of the database is restored', () => {
     expect(view.hosts.map(({ adopted }) => adopted)).toEqual(hosts.map(() => false));
     const found = new Map(view.hosts.flatMap(({ findings }) => findings.map(({ instanceId, finding }): [string, string] => [instanceId, finding])));
     expect([same, stopped, rebooted, created, createdToo, deleted].map((id) => found.get(id))).toEqual(['agrees', 'newer', 'newer', 'unknown', 'unknown', 'missing']);
-    expect(found.get(resized)).toBe(where === second ? 'newer' : 'moved');
+    // The host that it left tells of it too.
+    const there = view.hosts.find(({ name }) => name === where)?.findings.find(({ instanceId }) => instanceId === resized);
+    expect(there?.finding).toBe(where === second ? 'newer' : 'moved');
     const refused = await cloud.ask('too-early');
     if (refused.status === 202) await cloud.reaches(refused.id, 'ERROR');
     expect((await skylite(['adopt'])).stdout).toContain('Nothing was changed');

@@ -15,6 +15,8 @@ export class Devices {
   faults = 0;
   /** Guests from under which a device fell off the bus. */
   robbed = new Set();
+  /** Host, identity, generation and holder of each claim that was looked at. */
+  holds = new Set();
   /** MAC -> the last server that it was given to. */
   #macs = new Map();
   /** Host name -> { when: before or after, n } of the write to the bus at which its agent dies. */
