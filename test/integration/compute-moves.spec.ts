@@ -83,6 +83,9 @@ describe('resize to another host', () => {
       expect(await says('stopped', going, 12)).toBe('absent');
       // It has forgotten what it proved; only a new word asks it again.
       expect(await says('stopped', going, 1, 'boot-2')).toBe('absent');
+      // A server that is being deleted and counts no other host any more waits for none (a fence): nobody else ends what the proof ends.
+      await session.query("UPDATE compute.instances SET intent = 'deleted', elsewhere = 0 WHERE id = $1", [view.id]);
+      expect(await says('absent', await told('deleted'), 14)).toBeUndefined();
     } finally {
       await session.query('ROLLBACK');
     }

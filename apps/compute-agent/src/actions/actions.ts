@@ -147,7 +147,7 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
       const lastMs = nowMs();
       await book((progress) => {
         const before = progress.powerButton?.bootId === bootId ? progress.powerButton : null;
-        return { ...progress, powerButton: { firstMs: before?.firstMs ?? lastMs, lastMs, bootId } };
+        return { ...progress, ...owing(desired), powerButton: { firstMs: before?.firstMs ?? lastMs, lastMs, bootId } };
       });
       await machine.hypervisor.pressPowerButton(desired.id);
     },
@@ -156,6 +156,7 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
   destroy: {
     timeoutMs: start,
     run: async ({ desired, machine, book }) => {
+      await book((progress) => (progress.started ? { ...progress, ...owing(desired) } : progress));
       await machine.hypervisor.destroy(desired.id);
       await book((progress) => (progress.powerButton ? { ...progress, powerButton: null } : progress));
     },
@@ -164,6 +165,12 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
   undefine: { timeoutMs: short, run: ({ desired, machine }) => machine.hypervisor.undefine(desired.id) },
   'remove-files': { timeoutMs: disk, run: ({ desired, machine }) => machine.files.remove(desired.id) },
 };
+
+/**
+ * Who is taken down while it is wanted on is owed a start, whatever was started before: also under a number that was used twice, for after a
+ * restore of the database an older wish may have had it.
+ */
+const owing = ({ intent }: DesiredInstance): Partial<Progress> => (intent === 'stopped' || intent === 'deleted' ? {} : { started: null });
 
 /** Not waited for: losing the note costs one look at a guest that runs, never a second start of one that does. */
 function bookStart({ desired, bootId, book }: ActionContext, startedAtMs: number): void {

@@ -15,7 +15,8 @@ export class OtherObservationsRepository {
   /**
    * Books what answers the word the host was told last, under its epoch; proof of absence wakes the instance's loop (its version
    * rises, so that a pass under way decides anew). Rows are locked as moves lock them: instances first, in one order.
-   * Gives for each that is such an instance whether the host may forget it. Its absence may answer a higher word than the move's: when
+   * Gives for each that is such an instance whether the host may forget it. What is deleted waits for nobody who is behind a fence
+   * (elsewhere = 0), so nobody would look at a proof that comes before its end: the proof itself ends it. Absence may answer a higher word than the move's: when
    * it was adopted after a restore it was told `deleted` by a departure as well.
    * Reports of one boot (`from`) may arrive in another order than they were made: an overtaken one says nothing any more, and nothing but
    * a new word takes a proof of absence back, for the host has forgotten it by then and is never asked again.
@@ -25,7 +26,7 @@ export class OtherObservationsRepository {
     const { rows } = await this.db.pool.query<{ id: string | null; forget: boolean; wake: boolean }>(`
       WITH b AS (SELECT * FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::jsonb[]) AS b (id, state, generation, observed)),
       target AS MATERIALIZED (
-        SELECT i.id, i.deleted_at IS NOT NULL AS finished FROM compute.instances i
+        SELECT i.id, i.deleted_at IS NOT NULL OR (i.intent = 'deleted' AND i.elsewhere = 0) AS finished FROM compute.instances i
         WHERE i.id = ANY ($3::uuid[]) AND EXISTS (SELECT 1 FROM compute.migrations m WHERE m.instance_id = i.id AND m.other_host_id = $1)
           AND NOT EXISTS (SELECT 1 FROM compute.host_feeds f WHERE f.host_id = $1 AND f.epoch > $2)
         ORDER BY i.id FOR UPDATE OF i),
