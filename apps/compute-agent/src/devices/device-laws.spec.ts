@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { DesiredInstance, HoldWish, HostDevice } from '#libs/contracts';
-import { FakeKernel, FakePci, labShape, parsePciAddress, type FakeWritten } from '#libs/pci';
+import { FakeKernel, FakePci, labShape, parsePciAddress, type FakeWritten, type VfSettings } from '#libs/pci';
 import { createLogger } from '#libs/observability';
 import { StepError } from '../errors.js';
 import { LIMITS } from '../limits.js';
@@ -22,7 +22,12 @@ import { HostDevices } from './host-devices.js';
 
 type KernelWrite = FakeWritten['write'];
 
+const RUNS = 1_000;
 const VFS = 3;
+const GUESTS = [1, 2, 3].map(instanceId);
+/** What each guest is given, unlike all others'. */
+const ownOf = (id: string): { mac: string; vlan: number } => ({ mac: `fa:16:3e:00:00:${id.slice(-2)}`, vlan: 100 + Number(id.slice(-2)) });
+const AS_POOLED = { trust: false, spoofCheck: true, minTxMbps: 0, maxTxMbps: 0 };
 const logger = createLogger('test', 'silent');
 
 /** What the control plane knows of one device. */
@@ -38,6 +43,8 @@ class World {
   count = VFS;
   version = 0;
   boot = 1;
+  /** Of guests with a device. */
+  starts = 0;
   now = 0;
   said = new Map<string, HostDevice>();
   /** Writes until the agent is killed; before or after it took effect. */
@@ -55,7 +62,7 @@ class World {
   get wishes(): Wishes {
     if (this.#wishes?.version === this.version) return this.#wishes.wishes;
     const holds = [...this.stock].flatMap(([identity, { generation, holder, cleanAt }]): HoldWish[] => (holder !== null || (generation > 0 && (cleanAt ?? -1) < generation) ? [holdWish(identity, generation, holder)] : []));
-    this.#wishes = { version: this.version, wishes: { version: String(this.version), pools: [poolWish(this.count)], holds } };
+    this.#wishes = { version: this.version, wishes: { version: String(this.version), pools: [poolWish(this.count, { vfs: { count: this.count, driver: 'vfio-pci', policy: { ...AS_POOLED, vlans: GUESTS.map((id) => ownOf(id).vlan), macPrefix: 'fa:16:3e' } } })], holds } };
     return this.#wishes.wishes;
   }
 
@@ -128,7 +135,7 @@ class World {
     const device = this.said.get(identity);
     if (stock.holder !== null || this.entries.has(id) || !device || device.condition !== null || device.usedBy !== null || (device.cleanAt ?? -1) < stock.generation) return;
     Object.assign(stock, { generation: stock.generation + 1, holder: id });
-    this.entries.set(id, { desired: desired({ id: id as DesiredInstance['id'], layout: layout({ devices: [claimedDevice(identity, stock.generation, { mac: 'fa:16:3e:00:00:01', vlan: 42 })] }) }) });
+    this.entries.set(id, { desired: desired({ id: id as DesiredInstance['id'], layout: layout({ devices: [claimedDevice(identity, stock.generation, ownOf(id))] }) }) });
     this.version += 1;
   }
 
@@ -148,11 +155,18 @@ class World {
     if (!addresses) return;
     for (const address of addresses) {
       const at = this.kernel.state.at(parsePciAddress(address));
-      expect(at).toMatchObject({ driver: 'vfio-pci', settings: { mac: 'fa:16:3e:00:00:01', vlan: 42 } });
+      // Its own MAC and VLAN, all else as the pool says: nothing that a predecessor had, or that was done to it by hand.
+      expect(at).toMatchObject({ driver: 'vfio-pci', settings: { ...AS_POOLED, ...ownOf(id) } });
       expect(at?.trace === null || at?.trace === id).toBe(true);
       this.kernel.useBy(parsePciAddress(address), id, { managed: false });
     }
     this.domains.set(id, { addresses, live: true });
+    this.starts += 1;
+  }
+
+  /** Somebody sets the VFs of a guest otherwise, on the host and by hand. */
+  meddle(id: string, settings: Partial<VfSettings>): void {
+    for (const { address, user } of this.kernel.state.functions.values()) if (user?.domain === id) this.kernel.leave(address, settings);
   }
 
   stopGuest(id: string): void {
@@ -183,15 +197,19 @@ class World {
   close(): void { rmSync(this.folder, { recursive: true, force: true }); }
 }
 
+const meddled = fc.record({ mac: fc.constantFrom('06:00:00:00:00:66', '06:00:00:00:00:67'), vlan: fc.integer({ min: 0, max: 4094 }), trust: fc.boolean(), spoofCheck: fc.boolean(), maxTxMbps: fc.integer({ min: 0, max: 900 }) }, { requiredKeys: [] });
+
 type Event = (world: World) => void | Promise<unknown>;
-const guest = fc.integer({ min: 1, max: 3 }).map((n) => instanceId(n));
+const guest = fc.constantFrom(...GUESTS);
 const device = fc.integer({ min: 0, max: VFS - 1 }).map(vf);
 const named = (name: string, event: Event): Event & { toString(): string } => Object.assign(event, { toString: () => name });
 const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.constant(named('look', (world) => world.tick())) },
   { weight: 5, arbitrary: fc.tuple(device, guest).map(([identity, id]) => named(`claim ${identity} for ${id}`, (world) => world.claim(identity, id))) },
+  { weight: 5, arbitrary: fc.tuple(device, guest).map(([identity, id]) => named(`give ${identity} to ${id}`, async (world) => { await world.tick(); world.claim(identity, id); await world.startGuest(id); })) },
   { weight: 5, arbitrary: guest.map((id) => named(`start ${id}`, (world) => world.startGuest(id))) },
   { weight: 2, arbitrary: guest.map((id) => named(`stop ${id}`, (world) => world.stopGuest(id))) },
+  { weight: 2, arbitrary: fc.tuple(guest, meddled).map(([id, settings]) => named(`meddle with ${id}: ${JSON.stringify(settings)}`, (world) => world.meddle(id, settings as Partial<VfSettings>))) },
   { weight: 3, arbitrary: guest.map((id) => named(`delete ${id}`, (world) => world.deleteGuest(id))) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 4 }).map((count) => named(`pool of ${count}`, (world) => { [world.count, world.version] = [count, world.version + 1]; })) },
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 6 }).map((writes) => named(`kill at write ${writes}`, (world) => { world.killIn = writes; })) },
@@ -201,6 +219,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
 
 describe('devices, whatever happens', () => {
   it('are never taken from a guest, and free ones are clean', async () => {
+    let starts = 0;
     await fc.assert(fc.asyncProperty(fc.array(anyEvent, { minLength: 5, maxLength: 30 }), async (events) => {
       const world = new World();
       try {
@@ -211,7 +230,7 @@ describe('devices, whatever happens', () => {
         }
         // Left in peace, it comes to rest.
         world.killIn = Infinity;
-        for (const id of [1, 2, 3]) world.deleteGuest(instanceId(id));
+        for (const id of GUESTS) world.deleteGuest(id);
         [world.count, world.version] = [VFS, world.version + 1];
         for (let look = 0; look < 12; look += 1) await world.tick();
         for (const [identity, { generation }] of world.stock) {
@@ -219,9 +238,12 @@ describe('devices, whatever happens', () => {
           expect(world.said.get(identity)!.cleanAt).toBeGreaterThanOrEqual(generation);
         }
         expect(world.kernel.harms).toEqual([]);
+        starts += world.starts;
       } finally {
         world.close();
       }
-    }), { numRuns: 30, endOnFailure: true });
-  }, 60_000);
+    }), { numRuns: RUNS, endOnFailure: true });
+    // Else nothing was looked at.
+    expect(starts).toBeGreaterThan(RUNS / 2);
+  }, 600_000);
 });
