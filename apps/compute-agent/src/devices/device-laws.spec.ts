@@ -206,10 +206,15 @@ const named = (name: string, event: Event): Event & { toString(): string } => Ob
 const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.constant(named('look', (world) => world.tick())) },
   { weight: 5, arbitrary: fc.tuple(device, guest).map(([identity, id]) => named(`claim ${identity} for ${id}`, (world) => world.claim(identity, id))) },
-  { weight: 5, arbitrary: fc.tuple(device, guest).map(([identity, id]) => named(`give ${identity} to ${id}`, async (world) => { await world.tick(); world.claim(identity, id); await world.startGuest(id); })) },
+  { weight: 5, arbitrary: fc.tuple(device, guest, meddled).map(([identity, id, settings]) => named(`give ${identity} to ${id}, who gets ${JSON.stringify(settings)} by hand`, async (world) => {
+    await world.tick();
+    world.claim(identity, id);
+    await world.startGuest(id);
+    world.meddle(id, settings as Partial<VfSettings>);
+  })) },
   { weight: 5, arbitrary: guest.map((id) => named(`start ${id}`, (world) => world.startGuest(id))) },
   { weight: 2, arbitrary: guest.map((id) => named(`stop ${id}`, (world) => world.stopGuest(id))) },
-  { weight: 2, arbitrary: fc.tuple(guest, meddled).map(([id, settings]) => named(`meddle with ${id}: ${JSON.stringify(settings)}`, (world) => world.meddle(id, settings as Partial<VfSettings>))) },
+  { weight: 1, arbitrary: fc.tuple(guest, meddled).map(([id, settings]) => named(`meddle with ${id}: ${JSON.stringify(settings)}`, (world) => world.meddle(id, settings as Partial<VfSettings>))) },
   { weight: 3, arbitrary: guest.map((id) => named(`delete ${id}`, (world) => world.deleteGuest(id))) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 4 }).map((count) => named(`pool of ${count}`, (world) => { [world.count, world.version] = [count, world.version + 1]; })) },
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 6 }).map((writes) => named(`kill at write ${writes}`, (world) => { world.killIn = writes; })) },
@@ -220,7 +225,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
 describe('devices, whatever happens', () => {
   it('are never taken from a guest, and free ones are clean', async () => {
     let starts = 0;
-    await fc.assert(fc.asyncProperty(fc.array(anyEvent, { minLength: 5, maxLength: 30 }), async (events) => {
+    await fc.assert(fc.asyncProperty(fc.array(anyEvent, { minLength: 5, maxLength: 40 }), async (events) => {
       const world = new World();
       try {
         await world.start();
