@@ -25,6 +25,7 @@ export async function checkHolders(cloud) {
     const other = claims.get(key);
     if (other !== undefined && other.id !== id) cloud.violated('two holders', `${key} is claimed for ${other.id} and ${id}`);
     claims.set(key, { id, generations: [...(other?.generations ?? []), generation] });
+    checkClean(cloud, { id, name, identity, generation });
   }
   for (const host of devices.hosts) {
     if (cloud.fencedOnce.has(host.name)) continue;
@@ -37,6 +38,17 @@ export async function checkHolders(cloud) {
       else if (!claim.generations.includes(placed.generation)) cloud.violated('generation', `${domain} has ${placed.identity} on ${host.name} of generation ${placed.generation}, claimed at ${claim.generations.join()}`);
     }
   }
+}
+
+/** The moment a device is claimed, nothing of a predecessor is on it, whatever the database believes. */
+function checkClean(cloud, { id, name, identity, generation }) {
+  const { devices } = cloud;
+  const hold = `${name} ${identity} ${generation} ${id}`;
+  if (devices.holds.has(hold)) return;
+  devices.holds.add(hold);
+  const host = cloud.failedOver || cloud.fencedOnce.has(name) ? undefined : devices.hosts.find((each) => each.name === name);
+  const one = host && devices.functionOf(host, identity);
+  if (one?.present && ((one.user !== null && one.user.domain !== id) || (one.trace !== null && one.trace !== id))) cloud.violated('claimed unclean', `${hold}: ${one.user ? `${one.user.domain} has it` : `it is as ${one.trace} left it`}`);
 }
 
 /** No two instances are told the same hold of a device. */
@@ -62,9 +74,6 @@ export async function checkDevices(cloud) {
   const isWrong = ({ what, it }) => what !== 'half a unit' || store.lookNow(GREW, [it]).length === 0;
   const unsound = wrong.find(isWrong);
   if (unsound !== undefined) cloud.violated('device rows', JSON.stringify(unsound));
-  // Nobody was given what its host had not said to be clean.
-  const [early] = cloud.failedOver ? [] : await store.look('SELECT d.host_id, d.identity, c.instance_id, c.generation, d.clean_at, d.released_at FROM scheduler.device_claims c JOIN scheduler.devices d ON d.id = c.device_id WHERE c.generation > 1 AND greatest(d.clean_at, d.released_at, -1) < c.generation - 1');
-  if (early !== undefined) cloud.violated('claimed unclean', JSON.stringify(early));
   // What can be had is clean, wherever it lies.
   const free = await store.look(`SELECT h.name, d.identity, d.generation FROM scheduler.devices d JOIN scheduler.hosts h ON h.id = d.host_id LEFT JOIN scheduler.device_claims c ON c.device_id = d.id WHERE ${STATE_SQL} = 'available'`);
   for (const { name, identity, generation } of free) {
