@@ -18,10 +18,11 @@ const CALLS = [
   'DOMAIN_DEFINE_XML_FLAGS', 'DOMAIN_CREATE_XML', 'DOMAIN_CREATE_WITH_FLAGS', 'DOMAIN_SHUTDOWN_FLAGS', 'DOMAIN_REBOOT', 'DOMAIN_RESET',
   'DOMAIN_DESTROY_FLAGS', 'DOMAIN_UNDEFINE_FLAGS', 'DOMAIN_SUSPEND', 'DOMAIN_RESUME', 'DOMAIN_SET_METADATA', 'DOMAIN_GET_METADATA',
   'DOMAIN_MANAGED_SAVE', 'DOMAIN_MANAGED_SAVE_REMOVE', 'CONNECT_GET_ALL_DOMAIN_STATS', 'DOMAIN_OPEN_CONSOLE',
+  'DOMAIN_ATTACH_DEVICE_FLAGS', 'DOMAIN_DETACH_DEVICE_ALIAS',
   'CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY',
   'CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY',
 ];
-const EVENTS = ['LIFECYCLE', 'REBOOT', 'TUNABLE'];
+const EVENTS = ['LIFECYCLE', 'REBOOT', 'TUNABLE', 'DEVICE_REMOVED', 'DEVICE_ADDED', 'DEVICE_REMOVAL_FAILED'];
 const FLAGS = {
   listDomains: ['virConnectListAllDomainsFlags', 'VIR_CONNECT_LIST_DOMAINS_'],
   start: ['virDomainCreateFlags', 'VIR_DOMAIN_START_'],
@@ -188,7 +189,7 @@ const procedures = CALLS.map((call) => {
 const eventIds = Object.fromEntries(enumeration('virDomainEventID', 'VIR_DOMAIN_EVENT_ID_'));
 const events = EVENTS.map((event) => {
   const proc = `DOMAIN_EVENT_CALLBACK_${event}`;
-  return [kebab(event), { id: eventIds[event], number: value(`REMOTE_PROC_${proc}`), message: base(`remote_${proc.toLowerCase()}_msg`) }];
+  return [camel(event), { id: eventIds[event], number: value(`REMOTE_PROC_${proc}`), message: base(`remote_${proc.toLowerCase()}_msg`) }];
 });
 const message = { header: base('virNetMessageHeader'), error: base('virNetMessageError') };
 const limits = {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ServerDevice } from './attachments.contracts.js';
 import { Caller, HostId, ImageId, InstanceId, Timestamp } from './common.js';
 import { defineContract } from './contract.js';
 import { ObservedState } from './host.contracts.js';
@@ -38,6 +39,8 @@ export const InstanceView = z.object({
   hostId: HostId.nullable(), hostName: z.string().nullable(),
   /** What of its host is claimed for it, CPU by CPU; null: it floats. Absent: of a list, or an older service. */
   layout: Layout.nullable().optional(),
+  /** Its devices, and how each stands. Absent: it has none, of a list, or an older service. */
+  devices: z.array(ServerDevice).max(192).optional(),
   /** The server group it is in. */
   groupId: z.uuid().nullable().default(null),
   reservationId: z.string(), launchIndex: z.int(), locked: z.boolean(), lockedReason: z.string().nullable(),

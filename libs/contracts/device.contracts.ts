@@ -146,6 +146,10 @@ export const ClaimedDevice = z.object({
   numaNode: z.int().min(0).nullable(),
   /** Which of the needs it answers, from 0; group mates answer the same. */
   need: z.int().min(0),
+  /** With which attachment it came, by itself and after the server was made; left out: with the flavor. */
+  attachment: z.uuid().optional(),
+  /** Its slot in the guest, which it keeps for as long as the server has it there: the agent's order and alias. Left out: its place in the list. */
+  place: z.int().min(0).max(63).optional(),
   tag: z.string().max(60).optional(),
   /** interface: `<interface type='hostdev'>`: libvirt owns MAC and VLAN, the agent trust, spoof check and rates. hostdev: the agent owns all. */
   attach: z.enum(['interface', 'hostdev']),
@@ -161,6 +165,8 @@ export const DeviceNeed = z.object({
   /** null: the class' own. */
   numaPolicy: DeviceNumaPolicy.nullable().default(null),
   tag: z.string().max(60).optional(), vlan: z.int().min(1).max(4094).nullable().default(null),
+  /** The attachment that wants it; left out: the flavor does. */
+  attachment: z.uuid().optional(),
 });
 export type DeviceNeed = z.output<typeof DeviceNeed>;
 

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { HostId, ImageId, InstanceId } from './common.js';
 import { defineContract, defineHint } from './contract.js';
+import { DeviceIdentity } from './device.contracts.js';
 import { Hints, Layout } from './placement.contracts.js';
 
 /** Highest and lowest protocol this build speaks. Raise MAX with every change an older peer would not understand. */
@@ -93,6 +94,23 @@ export const pullDesired = defineContract({
 export const ObservedState = z.enum(['absent', 'building', 'running', 'stopped', 'paused', 'suspended', 'crashed', 'failed']);
 export type ObservedState = z.output<typeof ObservedState>;
 
+/** The agent's capability of attaching and detaching devices of what is there, running or off. */
+export const LIVE_DEVICES = 'LIVE_DEVICES';
+
+/** How one device of an instance stands on its host. */
+export const ObservedDevice = z.object({
+  deviceId: z.uuid().optional(), identity: DeviceIdentity,
+  /** The hold's, as the layout said when it was attached. */
+  generation: z.int().min(1),
+  /**
+   * attached: the running domain has it; of a guest that is off: its definition. attaching, detaching: under way, or waiting to be (`message`
+   * says for what). needs-guest-stop: the guest does not let it go. failed: it can't be attached, for good. An open word: hosts may be newer.
+   */
+  state: z.string().min(1).max(32),
+  message: z.string().max(500).optional(),
+});
+export type ObservedDevice = z.output<typeof ObservedDevice>;
+
 /** What the host saw of one instance. `absent` is the proof of absence: no domain, no disk, no config drive. */
 export const ObservedInstance = z.object({
   id: InstanceId,
@@ -110,6 +128,11 @@ export const ObservedInstance = z.object({
   error: z.object({ code: z.string(), message: z.string(), attempts: z.int(), final: z.boolean() }).nullable(),
   /** It is stopped, not suspended, and its guest's memory is kept all the same: its next start goes on from there. Absent: no, or an older agent. */
   savedMemory: z.boolean().optional(),
+  /**
+   * Devices that its layout has or its domain still has: what the domain of this generation's answer has no more is not among them, and may be
+   * released. Left out: an agent without LIVE_DEVICES, or nothing of either.
+   */
+  devices: z.array(ObservedDevice).max(128).optional(),
   /** Frozen at first definition: machine type, CPU model, render version, serial log path. */
   frozen: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
 });

@@ -23,6 +23,7 @@ export * from './server-groups.contracts.js';
 export * from './usage.contracts.js';
 export * from './operations.contracts.js';
 export * from './moves.contracts.js';
+export * from './attachments.contracts.js';
 export * from './timeline.contracts.js';
 export * from './fencing.contracts.js';
 export * from './console.contracts.js';

@@ -39,7 +39,7 @@ export const Needs = z.object({
   aggregateSpecs: z.record(z.string().max(255), z.string().max(255)).default({}),
   /** Image properties that aggregates may isolate by (AggregateImagePropertiesIsolation). */
   imageProperties: z.record(z.string().max(255), z.string().max(255)).default({}),
-  /** pci_passthrough:alias. Left out: none. */
+  /** pci_passthrough:alias, then what was attached since. Left out: none. */
   devices: z.array(DeviceNeed).max(32).optional(),
 });
 export type Needs = z.output<typeof Needs>;
@@ -84,7 +84,7 @@ export const Layout = z.object({
   guestTopology: z.object({ sockets: z.int().min(1), cores: z.int().min(1), threads: z.int().min(1) }).nullable(),
   /** Has the guest cells of its own (hw:numa_nodes …), or only the host's? */
   numa: z.boolean(),
-  /** Its devices, in the order of its needs. Left out: none. */
+  /** Its devices, in the order of its needs; those that came later follow. Left out: none. */
   devices: z.array(ClaimedDevice).max(64).optional(),
 });
 export type Layout = z.output<typeof Layout>;

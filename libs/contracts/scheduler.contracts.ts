@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Caller, HostId, InstanceId, Timestamp } from './common.js';
 import { defineContract, defineHint } from './contract.js';
+import { DeviceNeed } from './device.contracts.js';
 import { HostInventory, VirtType } from './host.contracts.js';
 import { GroupWish, Hints, Layout, Needs } from './placement.contracts.js';
 
@@ -85,6 +86,31 @@ export const settleMove = defineContract({
   subject: 'svc.scheduler.claims.settle-move',
   input: z.object({ instanceId: InstanceId, generation: z.int().min(1), keepOldAs: z.string().min(1).max(100).nullable() }),
   output: z.object({}),
+  timeoutMs: 10_000,
+});
+
+/** Of a living claim: whose, and which. `generation`: the claim's; another one by now: `stale`. */
+const DevicesOf = z.object({ instanceId: InstanceId, generation: z.int().min(1), attachment: z.uuid() });
+
+/**
+ * More devices for the claim that a server runs by, on its own host and all of them or none: the claim's layout gets longer. Idempotent by
+ * attachment; one that was released before is `conflict`. Refused as a claim is, of that host alone.
+ */
+export const claimDevices = defineContract({
+  subject: 'svc.scheduler.claims.claim-devices',
+  input: DevicesOf.extend({ need: DeviceNeed }),
+  output: z.discriminatedUnion('outcome', [
+    z.object({ outcome: z.literal('claimed'), /** Whole, as it is now. */ layout: Layout }),
+    z.object({ outcome: z.literal('refused'), explanation: PlacementExplanation }),
+  ]),
+  timeoutMs: 10_000,
+});
+
+/** Takes an attachment's devices out of the claim: they are its host's to clean. Only with the host's proof that the domain has them no more. Idempotent. */
+export const releaseDevices = defineContract({
+  subject: 'svc.scheduler.claims.release-devices',
+  input: DevicesOf,
+  output: z.object({ /** What is left; null: it floats. */ layout: Layout.nullable() }),
   timeoutMs: 10_000,
 });
 

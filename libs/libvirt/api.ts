@@ -101,6 +101,8 @@ export type DomainEvent = { readonly domain: DomainRef } & (
   | { readonly kind: 'reboot' }
   /** Pinning, shares or limits of a running domain were changed. */
   | { readonly kind: 'tunable' }
+  /** A running domain has one more device, has let one go, or its guest has refused to. */
+  | { readonly kind: 'device-added' | 'device-removed' | 'device-removal-failed'; readonly alias: string }
 );
 
 /** A console: bytes both ways. `end()` finishes it in order, `destroy()` aborts it; both leave the domain alone. */
@@ -170,6 +172,17 @@ export interface LibvirtCalls {
   domainSetMetadata(domain: DomainRef, element: MetadataElement, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<void>;
   /** The element's XML without its namespace. @throws LibvirtError NO_DOMAIN_METADATA */
   domainGetMetadata(domain: DomainRef, uri: string, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<string>;
+  /**
+   * Gives it one more device (an element of `<devices>`); live, it pins what memory the guest has, which takes its time.
+   * @throws LibvirtError INVALID_ARG when the alias is taken
+   */
+  domainAttachDevice(domain: DomainRef, xml: string, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<void>;
+  /**
+   * Takes the device with that alias out of the definition; asks a running guest to let it go, and does not wait for that: 'device-removed' tells, or
+   * a look. A guest that has been asked and has not answered may be refused to be asked again, for a while.
+   * @throws LibvirtError (the code differs between versions) when there is no such device
+   */
+  domainDetachDevice(domain: DomainRef, alias: string, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<void>;
   getAllDomainStats(query?: DomainStatsQuery, options?: CallOptions): Promise<readonly DomainStats[]>;
 }
 

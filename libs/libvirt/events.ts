@@ -25,6 +25,18 @@ export function decodeEvent(packet: Packet): DomainEvent | null {
       return { kind: 'reboot', domain: toRef(decodeXdr(EVENTS.reboot.message, packet.payload).msg.dom) };
     case EVENTS.tunable.number:
       return { kind: 'tunable', domain: toRef(decodeXdr(EVENTS.tunable.message, packet.payload).dom) };
+    case EVENTS.deviceAdded.number: {
+      const { dom, devAlias } = decodeXdr(EVENTS.deviceAdded.message, packet.payload);
+      return { kind: 'device-added', domain: toRef(dom), alias: devAlias };
+    }
+    case EVENTS.deviceRemoved.number: {
+      const { msg: { dom, devAlias } } = decodeXdr(EVENTS.deviceRemoved.message, packet.payload);
+      return { kind: 'device-removed', domain: toRef(dom), alias: devAlias };
+    }
+    case EVENTS.deviceRemovalFailed.number: {
+      const { dom, devAlias } = decodeXdr(EVENTS.deviceRemovalFailed.message, packet.payload);
+      return { kind: 'device-removal-failed', domain: toRef(dom), alias: devAlias };
+    }
     default:
       return null;
   }

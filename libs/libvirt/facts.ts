@@ -4,7 +4,7 @@ import type { XdrType } from './xdr-types.js';
 
 export const LIBVIRT_VERSION = '9.0.0';
 /** SHA-256 of FACTS as JSON: a hand edit shows without libvirt's sources. */
-export const FACTS_DIGEST = '7d787dedef1d7ccffe0f33e5acda99a6a626c97afc8fb1690de293dbd7a18f39';
+export const FACTS_DIGEST = 'deb90a6ede993fa1ee8ad148b7afadded980f96de00db744d7aba86f7f88cdaa';
 
 export const PROGRAMS = {
   remote: { program: 0x20008086, version: 1 },
@@ -64,6 +64,8 @@ export const PROCEDURES = {
   DOMAIN_MANAGED_SAVE_REMOVE: { number: 184, args: { struct: { dom: domain, flags: 'u32' } }, ret: null },
   CONNECT_GET_ALL_DOMAIN_STATS: { number: 344, args: { struct: { doms: { list: domain, max: 16384 }, stats: 'u32', flags: 'u32' } }, ret: { struct: { retStats: { list: { struct: { dom: domain, params: { list: typedParam, max: 262144 } } }, max: 16384 } } } },
   DOMAIN_OPEN_CONSOLE: { number: 201, args: { struct: { dom: domain, dev_name: optionalText, flags: 'u32' } }, ret: null },
+  DOMAIN_ATTACH_DEVICE_FLAGS: { number: 160, args: { struct: { dom: domain, xml: text, flags: 'u32' } }, ret: null },
+  DOMAIN_DETACH_DEVICE_ALIAS: { number: 392, args: { struct: { dom: domain, alias: text, flags: 'u32' } }, ret: null },
   CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY: { number: 316, args: { struct: { eventID: 'i32', dom: optionalDomain } }, ret: { struct: { callbackID: 'i32' } } },
   CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY: { number: 317, args: { struct: { callbackID: 'i32' } }, ret: null },
 } as const satisfies Record<string, Procedure>;
@@ -73,6 +75,9 @@ export const EVENTS = {
   lifecycle: { id: 0, number: 318, message: { struct: { callbackID: 'i32', msg: { struct: { dom: domain, event: 'i32', detail: 'i32' } } } } },
   reboot: { id: 1, number: 319, message: { struct: { callbackID: 'i32', msg: { struct: { dom: domain } } } } },
   tunable: { id: 17, number: 346, message: { struct: { callbackID: 'i32', dom: domain, params: { list: typedParam, max: 2048 } } } },
+  deviceRemoved: { id: 15, number: 333, message: { struct: { callbackID: 'i32', msg: { struct: { dom: domain, devAlias: text } } } } },
+  deviceAdded: { id: 19, number: 354, message: { struct: { callbackID: 'i32', dom: domain, devAlias: text } } },
+  deviceRemovalFailed: { id: 22, number: 367, message: { struct: { callbackID: 'i32', dom: domain, devAlias: text } } },
 } as const satisfies Record<string, { readonly id: number; readonly number: number; readonly message: XdrType }>;
 
 export const DOMAIN_STATES = ['nostate', 'running', 'blocked', 'paused', 'shutdown', 'shutoff', 'crashed', 'pmsuspended'] as const;

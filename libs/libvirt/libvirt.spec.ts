@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeHotplugContract } from './contract/hotplug.contract.js';
 import { describeLibvirtContract, type ContractTraits } from './contract/libvirt.contract.js';
 import { FakeHypervisor, FakeLibvirt, FakeLibvirtd, LibvirtConnection } from './index.js';
 
@@ -38,5 +39,25 @@ describeLibvirtContract('fake, in memory', TRAITS, async () => {
       return libvirt;
     },
     close: async () => undefined,
+  };
+});
+
+// Nothing in memory tells one device from another: this guest is deaf to what is to stay.
+const device = (alias: string): string => `<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='${alias}'/></rng>`;
+describeHotplugContract('fake, over a socket', { leaves: device('ua-leaves'), stays: device('ua-stays'), patienceMs: 10_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sky-lv-plug-'));
+  const daemon = new FakeLibvirtd(new FakeHypervisor({ unplugMs: (alias) => (alias === 'ua-stays' ? null : 1) }), { socketPath: join(folder, 'sock') });
+  await daemon.start();
+  return {
+    domainType: 'qemu', domainBody: BODY,
+    connect: async () => {
+      const connection = new LibvirtConnection({ socketPath: daemon.socketPath });
+      await connection.waitUp(5000);
+      return connection;
+    },
+    close: async () => {
+      await daemon.stop();
+      rmSync(folder, { recursive: true });
+    },
   };
 });

@@ -136,6 +136,14 @@ export abstract class TypedCalls extends EventEmitter<LibvirtEvents> implements 
     return (await this.invoke('control', 'DOMAIN_GET_METADATA', args, options)).metadata;
   }
 
+  async domainAttachDevice(domain: DomainRef, xml: string, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<void> {
+    await this.invoke(affect?.live === true ? 'memory' : 'long', 'DOMAIN_ATTACH_DEVICE_FLAGS', { dom: fromRef(domain), xml, flags: flagBits('affect', affect) }, options);
+  }
+
+  async domainDetachDevice(domain: DomainRef, alias: string, affect?: FlagSet<'affect'>, options?: CallOptions): Promise<void> {
+    await this.invoke('long', 'DOMAIN_DETACH_DEVICE_ALIAS', { dom: fromRef(domain), alias, flags: flagBits('affect', affect) }, options);
+  }
+
   async getAllDomainStats(query: DomainStatsQuery = {}, options?: CallOptions): Promise<readonly DomainStats[]> {
     const args = { doms: (query.domains ?? []).map(fromRef), stats: flagBits('stats', query.groups), flags: flagBits('allStats', query.filter) };
     const { retStats } = await this.invoke('long', 'CONNECT_GET_ALL_DOMAIN_STATS', args, options);

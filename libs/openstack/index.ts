@@ -22,7 +22,7 @@ export { serverGroupView } from './server-group.view.js';
 export { hostListView, hostView, type HostShare } from './host.view.js';
 export { noUsage, projectUsages, type UsagePeriod } from './usage.view.js';
 export { whyNotExtraSpec } from './extra-specs.js';
-export { cpuTopology, devicesOfFlavor, needsLayout, needsOfMade, placingProperties, readNeeds, whyNotFlavor, whyNotRebuilt, type CpuTopology, type ImageProperties, type NeedsRead } from './needs/index.js';
+export { cpuTopology, devicesOfAttachment, devicesOfFlavor, freePlaces, needsLayout, needsOfMade, placeOf, placingProperties, readNeeds, whyNotFlavor, whyNotRebuilt, withDeviceNeeds, withDevices, withoutAttachment, type CpuTopology, type ImageProperties, type NeedsRead } from './needs/index.js';
 export { migrationList, type MigrationContext } from './migration.view.js';
 export { zoneDetail, zoneList } from './zone.view.js';
 export { instanceActionDetail, instanceActionList, instanceActionName, type InstanceActionContext } from './instance-action.view.js';

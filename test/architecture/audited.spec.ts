@@ -10,12 +10,14 @@ const text = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 /** Transactions that nobody asked for, or whose record somebody else writes in them. */
 const WITHOUT_RECORD: Readonly<Record<string, string>> = {
+  'apps/compute/src/attachments/attachments.repository.ts': 'the event in the change that it is given',
   'apps/compute/src/moves/migrations.repository.ts': 'the event in the change that it is given',
   'apps/compute/src/hosts/fenced-hosts.ts': "the scheduler's fence, which has its own record",
   'apps/compute/src/instances/reads/servers-list.repository.ts': 'reads only',
   'apps/identity/src/logins/logins.repository.ts': 'counts of failures, which are taken back; failed-logins.ts writes each of them',
   'apps/identity/src/revocations/renewing.ts': "others' transactions, which it hands on",
   'apps/identity/src/seed/seed.repository.ts': 'the first start: nobody is there yet',
+  'apps/scheduler/src/claims/attached-devices.repository.ts': "what servers' loops claim and release",
   'apps/scheduler/src/claims/claims.repository.ts': "what servers' loops claim",
   'apps/scheduler/src/snapshot/snapshot.repository.ts': 'reads only',
   'apps/scheduler/src/devices/device-definitions.ts': "the event 'device-pool-created' and its like, in definitions.repository",

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { api, eventually, openstack, openstackJson, script, type Api } from '../support/cloud.js';
 
 interface Device { id: string; host: { name: string }; state: string; reason: string | null; generation: number; holder: string | null; device: { identity: string; address: string; kind: string } }
-interface ServerDevices { server: { devices: { class: string; mac: string | null; tag: string | null; vlan: number | null; on?: { id: string; identity: string; generation: number; state: string } }[] } }
+interface ServerDevices { server: { devices: { class: string; mac: string | null; tag: string | null; vlan: number | null; attachment: string | null; state: string; reason: string | null; on?: { id: string; identity: string; generation: number; state: string } }[] } }
 type Row = Record<string, unknown>;
 
 let dir = '';
@@ -115,6 +115,36 @@ describe('devices, end to end', () => {
     expect(holders).toMatchObject([{ instanceId: made['again'], generation: 2, until: null }, { instanceId: made['one'], generation: 1, until: expect.any(String) }]);
     expect(well('device', 'history', identity, '--host', 'sim-001')).toMatch(/has it[^]*clean/);
   }, 180_000);
+
+  it('attached to a server that runs, and detached; a guest that is deaf keeps it until it is off', async () => {
+    await openstack(['server', 'delete', '--wait', made['two']!], { dir });
+    const free = () => eventually('one is free', 60_000, async () => (await devices('class=fast-net&state=available')).length === 1);
+    await free();
+    await openstack(['flavor', 'create', '--vcpus', '1', '--ram', '256', '--disk', '1', 'bare'], { dir });
+    // Simulated guests of such a name do not answer when a device is to leave.
+    for (const name of ['lively', 'deaf-one']) made[name] = await create(name, 'bare');
+    for (const name of ['lively', 'deaf-one']) await settled(made[name]!, 'ACTIVE');
+    const path = `/v1/servers/${made['lively']}/devices`;
+    const ask = () => cloud.call('POST', path, { class: 'fast-net', vlan: 100, tag: 'live' }, { 'idempotency-key': 'live-1' });
+    const [first, second] = [await ask(), await ask()];
+    expect([first.status, second.body]).toEqual([202, first.body]);
+    await eventually('the guest has it', 60_000, async () => (await devicesOf(made['lively']!))[0]?.state === 'attached');
+    expect(await devicesOf(made['lively']!)).toMatchObject([{ class: 'fast-net', vlan: 100, tag: 'live', attachment: expect.any(String), reason: null }]);
+    await eventually('it is in use', 30_000, async () => (await devices('class=fast-net&state=in-use')).length === 2);
+    expect(skylite('device', 'attach', 'deaf-one', 'fast-net')).toMatchObject({ status: 1, text: expect.stringMatching(/not enough devices free: 1 fast-net needed[^]*pool net1: 0 free, 2 in use/) });
+    expect(well('device', 'detach', 'lively', 'live', '--wait')).toMatch(/no devices[^]*It is gone\./);
+    await free();
+    expect(well('device', 'attach', 'deaf-one', 'fast-net', '--wait')).toMatch(/fast-net: attached/);
+    const [held] = await devicesOf(made['deaf-one']!);
+    expect(skylite('device', 'detach', 'deaf-one', held!.on!.identity, '--wait', '--timeout', '15')).toMatchObject({ status: 1, text: expect.stringContaining('needs guest stop: ') });
+    expect([(await os('server', 'show', made['deaf-one']!))['status'], (await devices(`class=fast-net&holder=${made['deaf-one']}`)).length]).toEqual(['ACTIVE', 1]);
+    await openstack(['server', 'stop', made['deaf-one']!], { dir });
+    await eventually('it has let go', 60_000, async () => (await devicesOf(made['deaf-one']!)).length === 0);
+    await free();
+    const { timeline } = (await cloud.call('GET', `/v1/servers/${made['deaf-one']}/timeline`)).body as { timeline: { action: string }[] };
+    expect(timeline.map(({ action }) => action)).toEqual(expect.arrayContaining(['device-attach', 'device-detach']));
+    expect((await cloud.call('GET', `/v1/audit?target=${made['deaf-one']}`)).text).toContain('device-detach');
+  }, 240_000);
 
   it('what nothing can prove to be clean waits for an operator', async () => {
     well('device', 'class', 'create', 'scratch', '--vendor', '144d', '--product', 'a80a', '--sanitizer', 'quarantine');

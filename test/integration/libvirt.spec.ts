@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { describeHotplugContract } from '../../libs/libvirt/contract/hotplug.contract.js';
 import { describeLibvirtContract } from '../../libs/libvirt/contract/libvirt.contract.js';
 import { FakeHypervisor, FakeLibvirtd, isLibvirtError, LibvirtConnection, type DomainEvent, type LibvirtConnectionOptions } from '../../libs/libvirt/index.js';
 import { startPrivateLibvirtd, type PrivateLibvirtd } from '../support/private-libvirtd.js';
@@ -47,6 +48,12 @@ describeLibvirtContract(
   { obeysShutdown: false, consoleText: /No bootable device/, rebootEvents: true, wrongState: ['OPERATION_INVALID'], startsPaused: true, fullStats: true, patienceMs: 60_000 },
   async () => ({ domainType: 'qemu', domainBody: QEMU_BODY, connect: () => connect('qemu:///system'), close: async () => undefined }),
 );
+
+// USB needs no guest's help to be unplugged; PCI does, and SeaBIOS gives none.
+describeHotplugContract('qemu:///system, TCG', {
+  leaves: "<input type='tablet' bus='usb'><alias name='ua-leaves'/></input>",
+  stays: "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-stays'/></rng>", patienceMs: 60_000,
+}, async () => ({ domainType: 'qemu', domainBody: QEMU_BODY, connect: () => connect('qemu:///system'), close: async () => undefined }));
 
 describe('accidents of a real libvirtd', () => {
   const xml = (name: string): string => `<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory>${QEMU_BODY}</domain>`;

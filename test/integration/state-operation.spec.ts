@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { makeSigningKey, signToken } from '#libs/auth';
-import { listTokenKeys } from '#libs/contracts';
+import { listTokenKeys, LIVE_DEVICES } from '#libs/contracts';
 import { createDoor } from '#libs/http';
 import { createLogger } from '#libs/observability';
 import { STATES } from '#libs/openstack';
@@ -58,6 +58,8 @@ const ROWS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'deleted/-': { intent: 'deleted', step: 'finished', observed_state: 'absent', terminated_at: '2026-01-02T00:00:00Z', deleted_at: '2026-01-02T00:00:00Z' },
 };
 
+const ATTACHED = '00000000-0000-4000-8000-0000000000a7';
+/** `path` begins with /v1: Skylite's own. */
 interface Request { method: string; path: string; body?: unknown; as?: 'admin'; version?: string }
 const action = (body: object, more: Partial<Request> = {}): Request => ({ method: 'POST', path: '/action', body, ...more });
 const REQUESTS: Readonly<Record<Operation, Request>> = {
@@ -68,6 +70,7 @@ const REQUESTS: Readonly<Record<Operation, Request>> = {
   update: { method: 'PUT', path: '', body: { server: { name: 'other' } } },
   'update-metadata': { method: 'POST', path: '/metadata', body: { metadata: { a: 'b' } } }, 'delete-metadata': { method: 'DELETE', path: '/metadata/k' },
   'update-tags': { method: 'PUT', path: '/tags', body: { tags: ['a'] }, version: '2.26' }, 'delete-tags': { method: 'DELETE', path: '/tags/t', version: '2.26' },
+  'attach-device': { method: 'POST', path: '/v1/devices', body: { class: 'net' } }, 'detach-device': { method: 'DELETE', path: `/v1/devices/${ATTACHED}` },
   lock: action({ lock: null }), unlock: action({ unlock: null }), 'reset-state': action({ 'os-resetState': { state: 'active' } }, { as: 'admin' }),
   delete: { method: 'DELETE', path: '' }, 'force-delete': action({ forceDelete: null }),
 };
@@ -90,7 +93,8 @@ const key = makeSigningKey('c0ffee00-0000-4000-8000-000000000000').key;
 beforeAll(async () => {
   t = await startTestDatabase('compute');
   world = new ComputeWorld(2, 60_000);
-  for (const host of world.hosts) host.idle = true;
+  for (const host of world.hosts) Object.assign(host, { idle: true, capabilities: [...host.capabilities, LIVE_DEVICES] });
+  world.deviceClasses = { net: { total: 1, available: 1, mostPerHost: 1, mostAvailablePerHost: 1 } };
   compute = await new ComputeUnderTest(world, t.db).start();
   world.bus.handle(listTokenKeys, async () => ({ keys: [{ kid: key.kid, x: key.x }] }), { group: 'test' });
   await t.admin.query('INSERT INTO compute.host_feeds (host_id, sequence, fenced_at) VALUES ($1, 1, now())', [FENCED]);
@@ -137,7 +141,7 @@ async function insert(change: Readonly<Record<string, unknown>>): Promise<string
 
 async function send(id: string, { method, path, body, as, version }: Request, asked = as ?? 'member') {
   const response = await app.inject({
-    method: method as 'GET', url: `/compute/v2.1/servers/${id}${path}`,
+    method: method as 'GET', url: path.startsWith('/v1/') ? `/v1/servers/${id}${path.slice(3)}` : `/compute/v2.1/servers/${id}${path}`,
     headers: { 'x-auth-token': token(asked), ...(version !== undefined && { 'openstack-api-version': `compute ${version}` }), ...(body !== undefined && { 'content-type': 'application/json' }) },
     ...(body !== undefined && { payload: JSON.stringify(body) }),
   });
@@ -145,9 +149,10 @@ async function send(id: string, { method, path, body, as, version }: Request, as
   return { status: response.statusCode, message };
 }
 
-/** `evacuate` is asked of servers whose host is fenced. */
+const ATTACHMENTS = JSON.stringify([{ id: ATTACHED, className: 'net', count: 1, tag: null, vlan: null, numaPolicy: null, wanted: 'attached', attached: false, reason: null, devices: [], createdAt: '2026-01-01T00:00:00.000Z' }]);
+/** `evacuate` is asked of servers whose host is fenced, `detach-device` of those that have an attachment. */
 const make = (state: string, operation?: Operation, change: object = {}) =>
-  insert({ ...ROWS[state], ...(operation === 'evacuate' && ROWS[state]?.['host_id'] !== null && { host_id: FENCED, host_name: 'lost' }), ...change });
+  insert({ ...ROWS[state], ...(operation === 'evacuate' && ROWS[state]?.['host_id'] !== null && { host_id: FENCED, host_name: 'lost' }), ...(operation === 'detach-device' && { attachments: ATTACHMENTS }), ...change });
 const hidden = (state: string): boolean => state.startsWith('deleted/') || state.endsWith('/deleting');
 
 it('the table, the rules of the status words, and the operations name the same', () => {

@@ -33,9 +33,10 @@ const DEVICE_BUGS = process.argv.includes('--devices') ? [
   bug('a device that was clean once counts as clean at every generation', HOLDS, '(record.cleanAt ?? -1) >= generation', 'record.cleanAt !== null'),
   bug('the number of VFs is changed while devices of it are claimed', POOLS, "else if (taken.length > 0) problem('vfs-in-use'", "else if (taken.length > 999) problem('vfs-in-use'"),
   { ...bug('a device is known by its address', 'libs/pci/decide/identity.ts', 'const names = [seen.serial === null ? null : `serial:${seen.serial}`, seen.mac === null ? null : `mac:${seen.mac}`, slot]', 'const names = [`mac:${seen.of.address}`, slot]'), also: [bug('', 'libs/pci/decide/identity.ts', 'const found = matched.get(seen);', 'const found = matched.get(seen)?.by === "continued" ? matched.get(seen) : undefined;')] },
-  bug('a guest is started with the addresses that its devices had before', 'apps/compute-agent/src/decide/devices.ts', 'const isMoved = domain !== null && JSON.stringify(domain.hostdevs ?? []) !== JSON.stringify(today);', 'const isMoved = false;'),
+  bug('a guest is started with the addresses that its devices had before', 'apps/compute-agent/src/decide/devices.ts', 'const isMoved = domain !== null && JSON.stringify(defined.map(({ place, address }) => ({ place, address }))) !== JSON.stringify(today);', 'const isMoved = false;'),
+  bug('an attached device is released without a proof', 'apps/compute/src/lifecycle/decide/next-attachment-step.ts', '(seen !== undefined && stillThere(devices, seen) === undefined)', 'true'),
   bug('a late report of devices counts', 'apps/scheduler/src/devices/report-devices.ts', 'report.reading < session.reading', 'false'),
-  bug('a device is prepared without a note of it', ACTS, 'await devices.book(placed.map(({ claimed }) => [claimed.identity, (record) => prepared(record, claimed.generation, desired.id)] as const));', ''),
+  bug('a device is prepared without a note of it', ACTS, 'await devices.book(idle.map(({ claimed }) => [claimed.identity, (record) => prepared(record, claimed.generation, desired.id)] as const));', ''),
   bug('a device of a claim that ended is not told to its host', 'apps/scheduler/src/devices/decide/wishes.ts', 'else if (generation > 0 && (cleanAt ?? -1) < generation) holds.push', 'else if (generation > 99) holds.push'),
 ] : [];
 
@@ -63,7 +64,7 @@ export const BUGS = [
   bug('the feed skips an entry', FEEDS, 'i.host_sequence > $2 AND', 'i.host_sequence > $2 + 1 AND'),
   // Moves, rebuilds and fences.
   // The same: an agent gives no disk of a guest that is on, whoever asks.
-  { ...bug('the destination takes over before the source is off', MOVE, "if (isMet(facts)) return { do: 'hand-over', claim: null };", "return { do: 'hand-over', claim: null };"), also: [bug('', 'apps/compute-agent/src/reconcile/host.reconciler.ts', '!isActive(facts) && facts.files.disks', 'facts.files.disks')] },
+  { ...bug('the destination takes over before the source is off', MOVE, "if (isMet(facts)) return facts.observed.savedMemory === true", "return facts.observed.savedMemory === true"), also: [bug('', 'apps/compute-agent/src/reconcile/host.reconciler.ts', '!isActive(facts) && facts.files.disks', 'facts.files.disks')] },
   bug('the source starts before the destination has let go', MOVE, "return isMet(facts) || moves.hostGone ? { do: 'go-back' } : patience(facts, deadlines);", "return { do: 'go-back' };"),
   bug('a move is confirmed before the source has let go', MOVE, 'if (!other.absent && !other.gone) return waitForOther(facts, other, deadlines);', "if (!other.absent) return { do: 'end-move', claims: 'settle', status: 'confirmed', fault: null };"),
   bug('a reverted move keeps the claim of its destination', END, "if (claims === 'release') await", "if (claims === 'release' && row.elsewhere > 9) await"),
@@ -73,10 +74,10 @@ export const BUGS = [
   bug('a hand-over holds the guest off for ever', CHANGES, "hold: null, move_phase: 'arrive', generation", "move_phase: 'arrive', generation"),
   bug('a hand-over counts no host elsewhere', CHANGES, 'elsewhere: row.elsewhere + (stays ? 0 : 1),', 'elsewhere: row.elsewhere,'),
   bug('the other host is told with a number below the one that it knows', CHANGES, "other_wanted: 'deleted', other_generation: Number(move.other_generation) + 1 }", "other_wanted: 'deleted', other_generation: Number(move.other_generation) - 1 }"),
-  bug('a move goes back to the flavor that it came to', CHANGES, '...UNSEEN, ...built(move.old_spec, move.old_spec_generation), claim_generation', '...UNSEEN, ...built(move.new_spec, move.old_spec_generation), claim_generation'),
+  bug('a move goes back to the flavor that it came to', CHANGES, '...UNSEEN, ...built(row, move.old_spec, move.old_layout, move.old_spec_generation), claim_generation', '...UNSEEN, ...built(row, move.new_spec, move.old_layout, move.old_spec_generation), claim_generation'),
   { ...bug('a report of the other host that it is off counts as its absence', OTHERS, "b.generation >= m.other_generation AND b.state = 'absent' AND m.other_wanted = 'deleted' AS gone", "b.state <> 'running' AND m.other_wanted = 'deleted' AS gone"), also: [bug('', MIGRATIONS, "move.other_observed_state === 'absent' && ", "move.other_observed_state !== 'running' && ")] },
   { ...bug('a move does not compare versions', MIGRATIONS, "'SELECT 1 FROM compute.instances WHERE id = $1 AND version = $2 FOR UPDATE', [row.id, row.version]", "'SELECT version FROM compute.instances WHERE id = $1 FOR UPDATE', [row.id]"), also: [bug('', MIGRATIONS, 'changeStatement(row.id, row.version, instance)', 'changeStatement(row.id, held.rows[0].version, instance)')] },
-  bug('a rebuild does not ask for a new disk', 'apps/compute/src/instances/rebuild-instance.ts', 'disk_generation: current.disk_generation + 1, spec_generation', 'disk_generation: current.disk_generation, spec_generation'),
+  bug('a rebuild does not ask for a new disk', 'apps/compute/src/instances/rebuild-instance.ts', 'disk_generation: numberAfter(current.disk_generation, this.instances.incarnation), spec_generation', 'disk_generation: current.disk_generation, spec_generation'),
   bug('the host keeps the disk of before a rebuild', BUILD, "if (hasDisk && files.disks.some((generation) => generation < desired.diskGeneration)) steps.push('drop-disks');", ''),
   bug('the host makes an empty disk where one should come', BUILD, "built === null && desired.diskFrom !== null ? 'receive-disk' : 'make-disk'", "'make-disk'"),
   bug('the host keeps the disk of before a resize', BUILD, "if (files.previous.some((generation) => !isKept(desired, generation))) steps.push('drop-previous');", ''),

@@ -1,6 +1,7 @@
 // What goes wrong with devices, and what operators do with classes, pools and devices meanwhile.
-import { createDevicePool, deleteDevicePool, releaseDevice, rescanDevices, updateDevicePool } from '#libs/contracts';
+import { attachDevices, createDevicePool, deleteDevicePool, detachDevices, releaseDevice, rescanDevices, updateDevicePool } from '#libs/contracts';
 import { CARDS, NICS, POOLS, VFS } from './world/device-stock.mjs';
+import { uuid } from './world/time.mjs';
 
 const there = (host, fits) => [...host.kernel.state.functions.values()].filter((one) => one.present && !one.shape.bridge && one.shape.protectedBy === undefined && fits(one));
 const pfs = (host) => there(host, (one) => one.vf === null && one.shape.sriov !== undefined);
@@ -49,12 +50,38 @@ const FAULTS = [
     devices.tookMac(mac, one.user.domain);
     host.kernel.leave(one.address, { mac, vlan: devices.random.pick([0, 42]) });
   } },
+  { name: 'guest-deaf', weight: 3, run: ({ devices, world }, host, play) => {
+    const used = there(host, ({ user }) => user !== null);
+    if (used.length === 0 || host.process.state !== 'alive' || !host.machine) return;
+    const { domain } = devices.random.pick(used).user;
+    const say = (deaf) => { if (host.process.state === 'alive' && host.machine) world.in(host.process, () => host.machine.guestDeaf(domain, deaf)); };
+    say(true);
+    play.later(devices.random.between(2_000, 40_000), () => say(false));
+  } },
   { name: 'crash-at-bus', weight: 4, run: ({ devices }, host) => devices.dieAt(host, { when: devices.random.pick(['before', 'after']), n: 1 + devices.random.int(5) }) },
   { name: 'crash-at-device-book', weight: 4, run: ({ devices }, host) => devices.dieAt(host, { when: 'booked', n: 1 + devices.random.int(8) }) },
   { name: 'power-cycle', weight: 1, run: (cloud, host) => { if (host.lost !== true) cloud.reboot(host); } },
 ];
 
 const write = (play) => ({ caller: play.caller(true), dryRun: play.cloud.devices.random.chance(0.1), yesReally: play.cloud.devices.random.chance(0.7) });
+const rests = (row) => row.step === 'settled' && row.move_phase === null;
+/** What people do with the devices of servers that are there: mostly of those whose host has any. */
+const PLUGS = [
+  { name: 'device-attach', weight: 2, run: (play, random) => {
+    const where = new Set(play.cloud.devices.hosts.map(({ id }) => id));
+    const fitting = play.list.filter((row) => rests(row) && (row.intent === 'running' || row.intent === 'stopped') && (where.has(row.host_id) || random.chance(0.05)));
+    if (fitting.length === 0) return;
+    const input = { caller: play.caller(), instanceId: random.pick(fitting).id, attachment: uuid(), className: random.pick(['fast-net', 'fast-net', 'accel']), count: random.pick([1, 1, 2]), vlan: null };
+    // Who got no answer asks again, for the same one.
+    for (const ms of random.chance(0.3) ? [0, random.between(1, 5_000)] : [0]) play.later(ms, () => { if (!play.over) void play.ask(attachDevices, input); });
+  } },
+  { name: 'device-detach', weight: 1, run: async (play, random) => {
+    const rows = await play.cloud.store.look("SELECT i.id, a ->> 'id' AS attachment FROM compute.instances i, jsonb_array_elements(i.attachments) a WHERE i.deleted_at IS NULL ORDER BY i.number, 2");
+    if (rows.length === 0 || play.over) return;
+    const { id, attachment } = random.pick(rows);
+    void play.ask(detachDevices, { caller: play.caller(), instanceId: id, attachment });
+  } },
+];
 const ACTS = [
   { name: 'pool-count', weight: 4, run: (play, random) => play.ask(updateDevicePool, { ...write(play), id: POOLS.nics, change: { vfCount: random.pick([1, 2, 3, 4, null]) } }) },
   { name: 'pool-policy', weight: 1, run: (play, random) => play.ask(updateDevicePool, { ...write(play), id: POOLS.nics, change: { driver: random.pick(['vfio-pci', 'vfio-pci', 'kernel']) } }) },
@@ -84,6 +111,7 @@ export function trouble(play, withFaults, choose) {
   };
   play.later(5_000, () => {
     chain(ACTS, devices.random.between(3_000, 12_000), (one) => void one.run(play, devices.random));
+    chain(PLUGS, devices.random.between(300, 3_000), (one) => void one.run(play, devices.random));
     if (withFaults) chain(FAULTS, devices.random.between(1_500, 8_000), (one) => { devices.faults += 1; one.run(cloud, devices.random.pick(devices.hosts), play); });
   });
 }

@@ -230,6 +230,8 @@ class Play {
       const open = await this.cloud.store.look("SELECT id, intent, step, move_kind, move_phase, hold, elsewhere, waiting_for, last_error FROM compute.instances WHERE deleted_at IS NULL AND (step NOT IN ('settled', 'failed') OR intent = 'deleted' OR withdrawn OR reconcile_at IS NOT NULL OR move_phase <> 'verify' OR (elsewhere > 0 AND move_phase IS NULL)) ORDER BY number");
       const departures = await this.cloud.store.look('SELECT host_id, instance_id FROM compute.departures');
       open.push(...departures);
+      // What shall have devices, or fewer, and is neither halted nor on its way.
+      if (this.cloud.devices) open.push(...await this.cloud.store.look("SELECT id, intent, step, attachments FROM compute.instances i WHERE deleted_at IS NULL AND step = 'settled' AND intent IN ('running', 'stopped') AND move_phase IS NULL AND EXISTS (SELECT FROM jsonb_array_elements(attachments) a WHERE a ->> 'wanted' = 'detached' OR a ->> 'attached' = 'false') ORDER BY number"));
       if (open.length === 0 && !this.cloud.adopting) return;
       if (this.world.now > end) { this.cloud.violated('stuck', `${phase}: ${JSON.stringify(open[0] ?? 'a host is not adopted')}`); return; }
     }

@@ -5,7 +5,7 @@
 import type { INestMicroservice } from '@nestjs/common';
 import {
   getImage, getProjectLimits, hostFenced, hostHint, openDiskTransfer, pullDesired, readmitHost, reportObserved, signImageUrl,
-  type DesiredInstance, type HostId, type HostInventory, type ImageSummary, type ObservedInstance, type ProjectLimits,
+  LIVE_DEVICES, type ClaimedDevice, type DesiredInstance, type HostId, type HostInventory, type ImageSummary, type ObservedDevice, type ObservedInstance, type ProjectLimits,
 } from '#libs/contracts';
 import type { Database } from '#libs/db';
 import { createBusApplication, InMemoryBus } from '#libs/messaging';
@@ -17,7 +17,7 @@ import { IMAGE_ID } from './compute-world.js';
 import { host as joined, report, type Scheduler } from './scheduler.js';
 
 interface Built { specGeneration: number; vcpus: number; disk: string }
-interface Guest extends Built { power: 'running' | 'stopped'; diskGeneration: number; rebootCount: number; /** Of before, beside it. */ kept?: Built }
+interface Guest extends Built { power: 'running' | 'stopped'; diskGeneration: number; rebootCount: number; /** What is in its domain. */ devices?: readonly ClaimedDevice[]; /** Of before, beside it. */ kept?: Built }
 
 export class MovingHost {
   readonly guests = new Map<string, Guest>();
@@ -27,6 +27,10 @@ export class MovingHost {
   connected = true;
   /** What it cannot do any more, for good. */
   broken: 'build' | 'stop' | 'start' | undefined;
+  /** Its guests do not answer when a device is to leave; what it can't attach, for good. It speaks of devices (LIVE_DEVICES). */
+  deaf = false;
+  unattachable: string | undefined;
+  speaks = false;
   bootId = 'boot-1';
   epoch = 1;
   since = 0;
@@ -92,7 +96,28 @@ export class MovingHost {
       guest.power = 'running';
       this.world.started(id);
     }
+    if (guest.rebootCount !== wanted.rebootCount && wanted.rebootType === 'hard') guest.devices = wanted.layout?.devices ?? [];
     guest.rebootCount = wanted.rebootCount;
+    this.#plug(wanted, guest);
+  }
+
+  /** Of a guest that is off: its definition. */
+  #plug(wanted: DesiredInstance, guest: Guest): void {
+    const layout = wanted.layout?.devices ?? [];
+    const has = (devices: readonly ClaimedDevice[], { deviceId }: ClaimedDevice): boolean => devices.some((one) => one.deviceId === deviceId);
+    const before = guest.devices ?? layout;
+    guest.devices = guest.power === 'stopped' ? layout
+      : [...before.filter((one) => this.deaf || has(layout, one)), ...layout.filter((one) => !has(before, one) && this.unattachable === undefined)];
+  }
+
+  #devices(wanted: DesiredInstance, guest: Guest | undefined): ObservedDevice[] {
+    const layout = wanted.intent === 'deleted' ? [] : wanted.layout?.devices ?? [];
+    const there = guest?.devices ?? [];
+    return [...layout, ...there.filter(({ deviceId }) => !layout.some((one) => one.deviceId === deviceId))].map(({ deviceId, identity, generation }): ObservedDevice => {
+      const [wants, has] = [layout, there].map((devices) => devices.some((one) => one.deviceId === deviceId));
+      const failed = wants === true && has === false && this.unattachable !== undefined;
+      return { deviceId, identity, generation, state: failed ? 'failed' : !has ? 'attaching' : wants ? 'attached' : 'needs-guest-stop', ...(failed && { message: this.unattachable }) };
+    });
   }
 
   #rebuild(wanted: DesiredInstance, guest: Guest): void {
@@ -117,6 +142,7 @@ export class MovingHost {
         state: guest?.power ?? (wanted.intent === 'deleted' ? 'absent' : error === undefined ? 'building' : 'failed'),
         built: guest ? { specGeneration: guest.specGeneration, diskGeneration: guest.diskGeneration } : null,
         doing: guest || error !== undefined || wanted.intent === 'deleted' ? null : 'make-disk',
+        ...(this.speaks && { devices: this.#devices(wanted, guest) }),
         error: error === undefined ? null : { code: 'broken', message: error, attempts: 3, final: true },
       };
     });
@@ -160,7 +186,9 @@ export class MovesWorld {
     const scheduler = { bus: this.bus, app, stop: async () => undefined } as Scheduler;
     const { id, name } = await joined(scheduler, 'nova', { memoryMib, vcpus: 16, diskGib: 1000, ...shape });
     await report(scheduler, id, 'boot-1', { memoryMib, vcpus: 16, diskGib: 1000, ...shape, generation: 2 }, { capabilities });
-    this.hosts.push(new MovingHost(id, name, this));
+    const joining = new MovingHost(id, name, this);
+    joining.speaks = capabilities.includes(LIVE_DEVICES);
+    this.hosts.push(joining);
     await app.get(Snapshot).refresh();
   }
 

@@ -37,6 +37,7 @@ import { DiskTransfersController } from './v1/disk-transfers/disk-transfers.cont
 import { DriftController } from './v1/drift/drift.controller.js';
 import { HostsController } from './v1/hosts/hosts.controller.js';
 import { InspectController } from './v1/servers/inspect.controller.js';
+import { ServerDevicesController } from './v1/servers/server-devices.controller.js';
 import { ServerController } from './v1/servers/server.controller.js';
 import { PolicyController } from './v1/policy/policy.controller.js';
 import { PlacementQuestionsController } from './v1/placement/placement.controller.js';
@@ -49,7 +50,7 @@ export const COMPUTE_CONTROLLERS = [
   ExtraSpecsController, FlavorAccessController, ServerGroupsController, ComputeHostsController, MigrationsController, ServerMigrationsController, UsageController,
   LimitsController, QuotaSetsController, QuotaClassSetsController, ExtensionsController, AggregatesController,
 ] as const;
-export const V1_CONTROLLERS = [V1VersionController, HostsController, DiskTransfersController, DriftController, FencingController, AdoptionController, InspectController, TimelineController, EventsController, PlacementQuestionsController, AuditController, PolicyController, TokenKeysController, DeviceClassesController, DevicePoolsController, DevicesController, DeviceSidesController, ServerController] as const;
+export const V1_CONTROLLERS = [V1VersionController, HostsController, DiskTransfersController, DriftController, FencingController, AdoptionController, InspectController, TimelineController, EventsController, PlacementQuestionsController, AuditController, PolicyController, TokenKeysController, DeviceClassesController, DevicePoolsController, DevicesController, DeviceSidesController, ServerController, ServerDevicesController] as const;
 export const PLACEMENT_READERS = [PlacementVersionsController, ResourceProvidersController, PlacementController] as const;
 /** Writes are refused, all of them: they are in no document. */
 export const PLACEMENT_CONTROLLERS = [...PLACEMENT_READERS, PlacementWritesController] as const;

@@ -44,6 +44,9 @@ export const LIMITS = {
   observeAtOnce: 64,
   /** More parallel downloads share the same wire and all finish later. */
   downloads: 2,
+  /** A guest that lets a device go does so within seconds; one that was asked and does not answer is asked again, ever more seldom. */
+  detachAgainMs: 10_000,
+  detachAgainMaxMs: 300_000,
   /** Tries of one step for one generation before the host gives up and says so. */
   attempts: 5,
   backoffMinMs: 500,

@@ -9,6 +9,12 @@ import { ConsolesController } from './consoles/consoles.controller.js';
 import { AdoptHosts } from './adoption/adopt-hosts.js';
 import { AdoptionController } from './adoption/adoption.controller.js';
 import { AdoptionRepository } from './adoption/adoption.repository.js';
+import { AttachDevices } from './attachments/attach-devices.js';
+import { AttachmentGate } from './attachments/attachment-gate.js';
+import { AttachmentsController } from './attachments/attachments.controller.js';
+import { AttachmentsRepository } from './attachments/attachments.repository.js';
+import { ClaimAttachment } from './attachments/claim-attachment.js';
+import { DetachDevices } from './attachments/detach-devices.js';
 import { FlavorsController } from './flavors/flavors.controller.js';
 import { DeviceClasses } from './flavors/device-classes.js';
 import { Flavors } from './flavors/flavors.js';
@@ -98,7 +104,7 @@ export class ComputeModule {
   static register(deps: ComputeDeps): DynamicModule {
     return {
       module: ComputeModule,
-      controllers: [InstancesController, OperationsController, LabelsController, MovesController, FlavorsController, KeypairsController, ServerGroupsController, UsageController, HostsController, FencedHostsController, DriftController, AdoptionController, TimelineController, ConsolesController, PlacementController],
+      controllers: [InstancesController, OperationsController, LabelsController, MovesController, AttachmentsController, FlavorsController, KeypairsController, ServerGroupsController, UsageController, HostsController, FencedHostsController, DriftController, AdoptionController, TimelineController, ConsolesController, PlacementController],
       providers: [
         { provide: BUS, useValue: deps.bus }, { provide: DATABASE, useValue: deps.db }, { provide: LOGGER, useValue: deps.logger },
         { provide: TEMPO, useValue: tempoOf(deps.config) },
@@ -107,6 +113,7 @@ export class ComputeModule {
         CreateInstance, DeleteInstance, StartInstance, StopInstance, RebootInstance, UpdateInstance, Intents,
         { provide: MOVE_POLICY, useValue: { ...DEFAULT_MOVE_POLICY, ...deps.moves } }, MigrationsRepository, MigrationsListRepository, OtherObservationsRepository,
         BeginMove, TurnMove, ResizeInstance, MigrateInstance, EvacuateInstance, ConfirmResize, AutoConfirm, RevertResize, ListMigrations, OpenDiskTransfer,
+        AttachmentsRepository, AttachmentGate, ClaimAttachment, AttachDevices, DetachDevices,
         BootSources, PauseInstance, SuspendInstance, LockInstance, RebuildInstance, ResetInstanceState, InstanceMetadata, InstanceTags, ServersReader,
         { provide: EVENTS_KEEP_DAYS, useValue: deps.eventsKeepDays ?? LIMITS.eventsKeepDays }, TimelineRepository, Timeline, EventsKeeper,
         PullDesired, ReportObserved, DriftRepository, DeparturesRepository, FencedHosts, AdoptionRepository, AdoptHosts, HostImageUrl, DeviceTroublesRepository, DeviceTroubles, DeviceClasses, Flavors, Keypairs, ConsoleTicketsRepository, Consoles,

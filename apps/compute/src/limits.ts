@@ -55,6 +55,12 @@ export const LIMITS = {
   /** Nova's, as the contracts say it where extra specs come alone. Values may be empty. */
   extraSpecChars: 255,
 
+  /** Kinds of devices and attachments of one server, and slots of its guest, as contracts and layouts count them. */
+  deviceNeeds: 32,
+  devicesOfServer: 64,
+  /** For an answer about devices within the request for them, which has ten seconds in all; then the loop asks. */
+  attachAskMs: 5_000,
+
   // hosts
   /** NATS takes 1 MiB; half of it leaves room for escaping and headers. */
   pageBytes: 512 * 1024,

@@ -81,6 +81,10 @@ export const LIMITS = {
   /** Three failures in a row may be chance no more; a minute later a trial costs one server, a broken host half an hour between two. */
   quarantine: { failures: 3, firstMs: 60_000, mostMs: 1_800_000, keptMs: 3_600_000, share: 0.1 },
   buildsTickMs: 30_000,
+  /** Slots of a guest, as layouts count them. */
+  devicesOfServer: 64,
+  /** More devices for a server are chosen so often, each time because others were faster: eight schedulers at one host's last ones. */
+  attachAttempts: 8,
   /** No device is given out as often: a host that says so is wrong, and its row could count no further. */
   deviceGenerations: 1_000_000_000,
   /** Entries and bytes of one page of wishes: a pool may list thousands of VLANs. */

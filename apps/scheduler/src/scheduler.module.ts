@@ -5,6 +5,8 @@ import { LOGGER } from '#libs/observability';
 import { AggregatesController } from './aggregates/aggregates.controller.js';
 import { AggregatesRepository } from './aggregates/aggregates.repository.js';
 import { Aggregates } from './aggregates/aggregates.js';
+import { AttachedDevices } from './claims/attached-devices.js';
+import { AttachedDevicesRepository } from './claims/attached-devices.repository.js';
 import { ClaimHost } from './claims/claim-host.js';
 import { ClaimsController } from './claims/claims.controller.js';
 import { ClaimsRepository } from './claims/claims.repository.js';
@@ -72,7 +74,7 @@ export class SchedulerModule {
         { provide: LOGGER, useValue: deps.logger },
         { provide: CONFIG, useValue: deps.config },
         { provide: SIGNER, useValue: deps.signer },
-        ClaimsRepository, Peers, ClaimHost, ReleaseClaim, SettleMove,
+        ClaimsRepository, Peers, ClaimHost, ReleaseClaim, SettleMove, AttachedDevicesRepository, AttachedDevices,
         HostsRepository, HostEventsRepository, ListHosts, ReportInventory, UpdateHost,
         EnrolmentRepository, CreateEnrolToken, JoinHost,
         SnapshotRepository, Snapshot, Liveness, Echo, BuildOutcomes, Sweeper,

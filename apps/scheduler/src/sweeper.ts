@@ -3,6 +3,7 @@
  */
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { LOGGER, type Logger } from '#libs/observability';
+import { AttachedDevicesRepository } from './claims/attached-devices.repository.js';
 import { ClaimsRepository } from './claims/claims.repository.js';
 import { CONFIG, type SchedulerConfig } from './deps.js';
 import { EnrolmentRepository } from './enrolment/enrolment.repository.js';
@@ -15,7 +16,7 @@ export class Sweeper implements OnModuleInit, OnApplicationShutdown {
   readonly #periodic: Periodic;
 
   constructor(
-    private readonly claims: ClaimsRepository, private readonly enrolment: EnrolmentRepository, private readonly events: HostEventsRepository,
+    private readonly claims: ClaimsRepository, private readonly enrolment: EnrolmentRepository, private readonly events: HostEventsRepository, private readonly attached: AttachedDevicesRepository,
     @Inject(CONFIG) private readonly config: SchedulerConfig, @Inject(LOGGER) logger: Logger,
   ) {
     this.#periodic = new Periodic('sweep', LIMITS.sweepMs, () => this.sweep(), logger);
@@ -32,6 +33,7 @@ export class Sweeper implements OnModuleInit, OnApplicationShutdown {
 
   async sweep(): Promise<void> {
     while ((await this.claims.sweepTombstones()) === LIMITS.sweepBatch);
+    while ((await this.attached.sweep()) === LIMITS.sweepBatch);
     await this.enrolment.sweepTokens();
     await this.events.keepPartitions(LIMITS.eventsMonthsAhead, this.config.eventsKeepDays ?? LIMITS.eventsKeepDays);
   }

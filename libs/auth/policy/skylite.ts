@@ -1,4 +1,4 @@
-import { admin, anyProjectReader, oneself, projectAdmin, projectReader, systemReader, type Rule } from './grants.js';
+import { admin, anyProjectReader, oneself, projectAdmin, projectMember, projectReader, systemReader, type Rule } from './grants.js';
 
 /** Rules of Skylite's own /v1. */
 export const SKYLITE_RULES = {
@@ -30,6 +30,9 @@ export const SKYLITE_RULES = {
   'skylite:devices:release': [admin],
   'skylite:devices:rescan': [admin],
   'skylite:servers:get': [projectReader, projectAdmin],
+  'skylite:servers:list-devices': [projectReader, projectAdmin],
+  'skylite:servers:attach-device': [projectMember, projectAdmin],
+  'skylite:servers:detach-device': [projectMember, projectAdmin],
   'skylite:servers:inspect': [admin],
   'skylite:servers:timeline': [projectReader, projectAdmin],
   'skylite:servers:scheduling': [projectReader, projectAdmin],

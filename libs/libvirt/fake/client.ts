@@ -204,6 +204,12 @@ export class FakeClient {
         this.#message('reboot', { callbackID, msg: { dom } });
       } else if (event.kind === 'tunable' && eventId === EVENTS.tunable.id) {
         this.#message('tunable', { callbackID, dom, params: [] });
+      } else if (event.kind === 'device-removed' && eventId === EVENTS.deviceRemoved.id) {
+        this.#message('deviceRemoved', { callbackID, msg: { dom, devAlias: event.alias } });
+      } else if (event.kind === 'device-added' && eventId === EVENTS.deviceAdded.id) {
+        this.#message('deviceAdded', { callbackID, dom, devAlias: event.alias });
+      } else if (event.kind === 'device-removal-failed' && eventId === EVENTS.deviceRemovalFailed.id) {
+        this.#message('deviceRemovalFailed', { callbackID, dom, devAlias: event.alias });
       }
     }
   }

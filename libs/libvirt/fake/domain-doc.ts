@@ -1,6 +1,6 @@
 // A domain's XML as the fake keeps it: the text as it was given, and the few facts libvirtd itself would act on.
 import { LibvirtError } from '../errors.js';
-import { hostDevicesOf, type HostDevice } from './host-devices.js';
+import { aliasOf, hostDevicesOf, type HostDevice } from './host-devices.js';
 import { childOf, parseXml, textOf, type XmlElement } from './xml.js';
 
 export interface DomainDoc {
@@ -61,6 +61,29 @@ export function readDomainXml(given: string, newUuid: () => string): DomainDoc {
   const tagEnd = root.contentFrom;
   xml = xml.slice(0, root.from) + xml.slice(root.from, tagEnd).replace(/\sid\s*=\s*('[^']*'|"[^"]*")/, '') + xml.slice(tagEnd);
   return { xml, name, uuid, memoryKiB, vcpus, consoles, hostDevices: hostDevicesOf(devices) };
+}
+
+const devicesOf = (doc: DomainDoc): XmlElement | undefined => childOf(parseXml(doc.xml), 'devices');
+const reread = (doc: DomainDoc, xml: string): DomainDoc => readDomainXml(xml, () => doc.uuid);
+
+export const hasDevice = (doc: DomainDoc, alias: string): boolean => devicesOf(doc)?.children.some((device) => aliasOf(device) === alias) === true;
+
+/** The document with one device more, the last one. */
+export function withDevice(doc: DomainDoc, device: string): DomainDoc {
+  const devices = devicesOf(doc);
+  const put = (from: number, to: number, text: string): DomainDoc => reread(doc, doc.xml.slice(0, from) + text + doc.xml.slice(to));
+  if (devices && devices.contentFrom < devices.to) {
+    const at = devices.children.at(-1)?.to ?? devices.contentFrom;
+    return put(at, at, `\n    ${device.trim()}`);
+  }
+  const at = parseXml(doc.xml).contentTo;
+  return put(devices?.from ?? at, devices?.to ?? at, `<devices>${device.trim()}</devices>`);
+}
+
+/** The document without the device of that alias, and without the gap it would leave. */
+export function withoutDevice(doc: DomainDoc, alias: string): DomainDoc {
+  const device = devicesOf(doc)?.children.find((each) => aliasOf(each) === alias);
+  return device ? reread(doc, doc.xml.slice(0, device.from).trimEnd() + doc.xml.slice(device.to)) : doc;
 }
 
 /** The document as a running domain shows it. */

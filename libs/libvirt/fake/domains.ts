@@ -5,9 +5,10 @@ import { fromRef, uuidFromBytes, type WireDomain } from '../convert.js';
 import { LibvirtError } from '../errors.js';
 import { lifecycleEvent } from '../events.js';
 import type { FakeConsoles } from './consoles.js';
-import { readDomainXml, type DomainDoc } from './domain-doc.js';
-import { DevicesInUse, type FakeHostDevices } from './host-devices.js';
+import { hasDevice, readDomainXml, withDevice, withoutDevice, type DomainDoc } from './domain-doc.js';
+import { aliasOf, DevicesInUse, type FakeHostDevices } from './host-devices.js';
 import { domainEvent, domainState, ERR, STATE } from './rules.js';
+import { parseXml } from './xml.js';
 
 export interface FakeDomain {
   readonly name: string;
@@ -23,6 +24,8 @@ export interface FakeDomain {
   starts: number;
   resets: number;
   cancelShutdown: (() => void) | undefined;
+  /** Devices that its guest was asked to let go, and has not yet. */
+  readonly leaving: Set<string>;
 }
 
 /** A managed save: the definition that ran, and whether its CPUs did. `spoiled`: the image cannot be read back. */
@@ -39,6 +42,8 @@ export interface DomainsOptions {
   readonly newUuid: (() => string) | undefined;
   readonly now: () => number;
   readonly hostDevices: FakeHostDevices | undefined;
+  /** A guest was asked to let a device go. */
+  asked(domain: FakeDomain, alias: string): void;
   tell(event: DomainEvent): void;
 }
 
@@ -157,8 +162,47 @@ export class FakeDomains {
   reset(domain: FakeDomain): void {
     domain.resets++;
     domain.booted = false;
+    for (const alias of [...domain.leaving]) this.letGo(domain, alias); // QEMU takes what is to go at a reset
     this.options.tell({ kind: 'reboot', domain: refOf(domain) });
     if (domain.state === STATE.running) this.#boot(domain);
+  }
+
+  /** One device more, in the running domain, its definition, or both. */
+  attach(domain: FakeDomain, xml: string, flags: number): void {
+    const { live, config } = this.affected(domain, flags);
+    const alias = aliasOf(parseXml(xml));
+    for (const doc of [config ? domain.config : null, live ? domain.live : null]) {
+      if (doc && alias !== null && hasDevice(doc, alias)) throw new LibvirtError(ERR.INVALID_ARG, `invalid argument: non unique alias detected: ${alias}`, QEMU);
+    }
+    if (live && domain.live) {
+      const next = withDevice(domain.live, xml);
+      const had = domain.live.hostDevices.length;
+      this.#devices.take(domain, next.hostDevices.slice(had)); // it stands last
+      domain.live = next;
+    }
+    if (config && domain.config) domain.config = withDevice(domain.config, xml);
+    if (live && alias !== null) this.options.tell({ kind: 'device-added', domain: refOf(domain), alias });
+  }
+
+  /** Out of the definition at once; out of the running domain when its guest lets it go. */
+  detach(domain: FakeDomain, alias: string, flags: number): void {
+    const { live, config } = this.affected(domain, flags);
+    for (const doc of [config ? domain.config : null, live ? domain.live : null]) {
+      if (doc && !hasDevice(doc, alias)) throw new LibvirtError(ERR.INTERNAL_ERROR, `internal error: no device found with alias ${alias}`, QEMU);
+    }
+    if (live && domain.leaving.has(alias)) throw new LibvirtError(ERR.INTERNAL_ERROR, `internal error: unable to execute QEMU command 'device_del': Device ${alias} is already in the process of unplug`, QEMU);
+    if (config && domain.config) domain.config = withoutDevice(domain.config, alias);
+    if (!live) return;
+    domain.leaving.add(alias);
+    this.options.asked(domain, alias);
+  }
+
+  /** The guest lets go of a device that it was asked for. */
+  letGo(domain: FakeDomain, alias: string): void {
+    if (!domain.live || !domain.leaving.delete(alias)) return;
+    this.#devices.give(domain.live.hostDevices.filter((device) => device.alias === alias));
+    domain.live = withoutDevice(domain.live, alias);
+    this.options.tell({ kind: 'device-removed', domain: refOf(domain), alias });
   }
 
   /** The guest ends by itself. */
@@ -174,6 +218,7 @@ export class FakeDomains {
     if (tell && why === 'destroyed') this.emit(refOf(domain), 'shutdown', 'host');
     domain.live = null;
     domain.id = -1;
+    domain.leaving.clear();
     this.#devices.giveAll(domain);
     [domain.state, domain.reason] = domainState('shutoff', why);
     if (!domain.config) this.#remove(domain);
@@ -207,7 +252,7 @@ export class FakeDomains {
   #add(doc: DomainDoc): FakeDomain {
     const [state, reason] = domainState('shutoff', 'unknown');
     const domain: FakeDomain = {
-      name: doc.name, uuid: doc.uuid, id: -1, state, reason, config: null, live: null, saved: null, startedAt: 0, booted: false, starts: 0, resets: 0, cancelShutdown: undefined,
+      name: doc.name, uuid: doc.uuid, id: -1, state, reason, config: null, live: null, saved: null, startedAt: 0, booted: false, starts: 0, resets: 0, cancelShutdown: undefined, leaving: new Set(),
     };
     this.#byUuid.set(doc.uuid, domain);
     this.#byName.set(doc.name, domain);

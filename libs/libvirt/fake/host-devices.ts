@@ -8,6 +8,8 @@ import { childOf, type XmlElement } from './xml.js';
 export interface HostDevice {
   /** domain:bus:slot.function */
   readonly address: string;
+  /** Its name in the domain; null: libvirt chooses one. */
+  readonly alias: string | null;
   readonly managed: boolean;
   /** Of `<interface type='hostdev'>`: what libvirt sets on the PF before the start, and takes back after the end. */
   readonly network: { readonly mac: string | null; readonly vlan: number | null } | null;
@@ -34,11 +36,13 @@ export function hostDevicesOf(devices: XmlElement | undefined): HostDevice[] {
     const part = (name: string, digits: number): string => Number(at?.get(name) ?? 0).toString(16).padStart(digits, '0');
     const tag = childOf(device, 'vlan')?.children.find(({ name }) => name === 'tag')?.attributes.get('id');
     return [{
-      address: `${part('domain', 4)}:${part('bus', 2)}:${part('slot', 2)}.${part('function', 1)}`, managed: device.attributes.get('managed') === 'yes',
+      alias: aliasOf(device), address: `${part('domain', 4)}:${part('bus', 2)}:${part('slot', 2)}.${part('function', 1)}`, managed: device.attributes.get('managed') === 'yes',
       network: isNetwork ? { mac: childOf(device, 'mac')?.attributes.get('address') ?? null, vlan: tag === undefined ? null : Number(tag) } : null,
     }];
   });
 }
+
+export const aliasOf = (device: XmlElement): string | null => childOf(device, 'alias')?.attributes.get('name') ?? null;
 
 /** Who of the fake's domains has which device now. */
 export class DevicesInUse {
@@ -71,6 +75,8 @@ export class DevicesInUse {
   giveAll(domain: { readonly uuid: string }): void {
     this.#give([...this.#users].filter(([, user]) => user.domain === domain.uuid).map(([address]) => address));
   }
+
+  give(devices: readonly HostDevice[]): void { this.#give(devices.map(({ address }) => address)); }
 
   #give(addresses: readonly string[]): void {
     for (const address of addresses) {

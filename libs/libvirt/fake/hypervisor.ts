@@ -24,6 +24,8 @@ export interface FakeHypervisorOptions {
   readonly baselineCpuXml?: string;
   /** ms a guest takes to obey a shutdown request; null: it never does. Default 0. */
   readonly shutdownMs?: number | null;
+  /** ms a guest takes to let go of a device that it is asked for; null: it never does. Default 0. */
+  readonly unplugMs?: number | null | ((alias: string) => number | null);
   /** What a guest's console prints when its CPUs first run. */
   readonly bootText?: string | ((domain: DomainRef) => string);
   /** What a guest's console answers to input; default: echoes it. */
@@ -64,6 +66,8 @@ export class FakeHypervisor {
   readonly faults = new FaultPlan();
   readonly #options: FakeHypervisorOptions;
   readonly #consoles: FakeConsoles;
+  /** Guests that do not answer when they are asked for a device. */
+  readonly #deaf = new Set<string>();
   readonly #domains: FakeDomains;
   readonly #listeners = new Set<(event: DomainEvent) => void>();
   readonly #calls = new Map<FakeProcedure, number>();
@@ -77,6 +81,11 @@ export class FakeHypervisor {
     this.#consoles = new FakeConsoles(options.onConsoleInput ?? ((_, input) => input));
     this.#domains = new FakeDomains({
       consoles: this.#consoles, bootText: options.bootText ?? 'fake guest: ready\r\n', newUuid: options.newUuid, now: this.#now, hostDevices: options.hostDevices,
+      asked: (domain, alias) => {
+        const unplugMs = typeof options.unplugMs === 'function' ? options.unplugMs(alias) : options.unplugMs === undefined ? 0 : options.unplugMs;
+        if (unplugMs === null || this.#deaf.has(domain.uuid)) return;
+        this.#schedule(unplugMs, () => { if (domain.state === STATE.running && !this.#deaf.has(domain.uuid)) this.#domains.letGo(domain, alias); });
+      },
       tell: (event) => {
         for (const listener of this.#listeners) listener(event);
       },
@@ -121,6 +130,15 @@ export class FakeHypervisor {
   guestCrash(nameOrUuid: string): void {
     const domain = this.#domains.get(nameOrUuid);
     if (domain) this.#domains.guestStops(domain, 'crashed');
+  }
+
+  /** The guest does not answer when it is asked for a device; false: it does again, and lets go of what it was asked for meanwhile. */
+  guestDeaf(nameOrUuid: string, deaf: boolean): void {
+    const domain = this.#domains.get(nameOrUuid);
+    if (!domain) return;
+    if (deaf) this.#deaf.add(domain.uuid);
+    else this.#deaf.delete(domain.uuid);
+    if (!deaf) for (const alias of [...domain.leaving]) this.#domains.letGo(domain, alias);
   }
 
   /** QEMU cannot write the guest's disk and halts its CPUs. */
@@ -246,6 +264,8 @@ export class FakeHypervisor {
       return this.#void(this.#domains.managedSave(domain, paused));
     },
     DOMAIN_MANAGED_SAVE_REMOVE: ({ dom }) => this.#void(this.#domains.removeSaved(this.#domains.find(dom))),
+    DOMAIN_ATTACH_DEVICE_FLAGS: ({ dom, xml, flags }) => this.#void(this.#domains.attach(this.#domains.find(dom), xml, flags)),
+    DOMAIN_DETACH_DEVICE_ALIAS: ({ dom, alias, flags }) => this.#void(this.#domains.detach(this.#domains.find(dom), alias, flags)),
     DOMAIN_SET_METADATA: ({ dom, type, metadata, key, uri, flags }) => {
       const domain = this.#domains.find(dom);
       const namespace = metadataUri(type, uri);

@@ -3,6 +3,7 @@
  * libvirt, guests that drive their virtual functions themselves.
  */
 import { ADDRESSES, VIRTUAL_FUNCTION } from '../machine/topology.mjs';
+import { haltingDisk } from '../support/device-lab.mjs';
 
 export const needsCloud = true;
 export const checks = [
@@ -11,6 +12,8 @@ export const checks = [
   'VLAN tags are seen on the wire outside', 'the kernel says of each VF what was claimed', 'a third server is refused in numbers', 'another number of VFs is refused while one is in use, and nothing was written',
   'SIGKILL of the agent: the guest goes on, the agent finds it', 'deleted: scrubbed, read back on the port, claimable again', 'the next holder has the next generation and its own MAC',
   'the GPU stand-in is passed whole, and comes back',
+  'live attach: a guest that runs finds a VF with the claimed MAC, and its VLAN is on the port', 'SIGKILL of the agent: it finds what was attached, and nothing happens', 'live detach: the guest lets it go and runs on; scrubbed, claimable again',
+  'a guest that does not answer keeps it and says what is needed; a hard reboot takes it',
 ];
 
 const VLAN = 42;
@@ -132,6 +135,72 @@ export async function run({ lab, cloud, check }) {
     if (now.on.identity !== before.on.identity || now.on.generation !== before.on.generation + 1 || now.mac === before.mac) throw new Error(JSON.stringify({ before, now }));
     for (const name of ['again', 'two']) await guests.remove(servers[name]);
     return `generation ${now.on.generation}, ${now.mac}`;
+  });
+  const standing = async (server) => (await cloud.call('GET', `/v1/servers/${server}/devices`)).devices;
+  const attach = (server) => cloud.call('POST', `/v1/servers/${server}/devices`, { class: 'fast-net', vlan: VLAN, tag: 'later' });
+  const attached = (server) => cloud.until('it is attached', READY_MS, async () => {
+    const found = await standing(server);
+    if (found.length === 1 && found[0].state === 'attached') return found[0];
+    throw new Error(JSON.stringify(found));
+  });
+  const free = (count) => cloud.until(`${count} VFs are available`, READY_MS, async () => (await devices('class=fast-net&kind=vf&state=available')).length === count);
+  const used = () => cloud.until('one VF is in use', READY_MS, async () => { const found = await devices('class=fast-net&kind=vf&state=in-use'); return found.length === 1 && found[0]; });
+  const qemuOf = async (server) => (await lab.run(`pgrep -f 'qemu-system.*-uuid ${server}'`)).trim();
+  let came;
+  await row(15, async () => {
+    await free(2);
+    servers.live = await guests.create({ name: 'live' });
+    await guests.says(servers.live, /lab-guest: ready at [\d.]+/, GUEST_MS);
+    const since = Date.now();
+    await attach(servers.live);
+    came = await attached(servers.live);
+    const took = ((Date.now() - since) / 1000).toFixed(1);
+    const [line] = await guests.says(servers.live, new RegExp(`lab-guest: net \\S+ mac ${came.mac} driver igbvf pci \\S+`), GUEST_MS);
+    const { device } = await used();
+    const { address, vlan_list: [{ vlan }] } = await onPort(device.address);
+    if (address !== came.mac || vlan !== VLAN) throw new Error(`on the port: ${address} VLAN ${vlan}; claimed ${came.mac} VLAN ${VLAN}`);
+    return `${took} s from the word to attached; ${line}; on the port VLAN ${vlan}`;
+  });
+  await row(16, async () => {
+    const [before, times] = [await qemuOf(servers.live), Number(await lab.run('grep -c announced /var/log/skylite-agent.log || true'))];
+    await cloud.killAgent(lab);
+    await cloud.startAgent(lab);
+    await cloud.until('the agent is back', READY_MS, async () => Number(await lab.run('grep -c announced /var/log/skylite-agent.log || true')) > times);
+    await attached(servers.live);
+    if (await qemuOf(servers.live) !== before) throw new Error(`QEMU before: ${before}; after: ${await qemuOf(servers.live)}`);
+    return `QEMU ${before}`;
+  });
+  await row(17, async () => {
+    const before = await qemuOf(servers.live);
+    const { device } = await used();
+    await cloud.call('DELETE', `/v1/servers/${servers.live}/devices/${came.attachment}`);
+    await cloud.until('it is gone', READY_MS, async () => { const found = await standing(servers.live); if (found.length === 0) return true; throw new Error(JSON.stringify(found)); });
+    await free(2);
+    if (await qemuOf(servers.live) !== before) throw new Error('its QEMU is another one');
+    if ((await guests.domainXml(servers.live)).includes('ua-device')) throw new Error('its domain has it still');
+    const left = await onPort(device.address);
+    if (left.address === came.mac || left.vlan_list?.[0]?.vlan) throw new Error(`left on the port: ${JSON.stringify(left)}`);
+    const told = await guests.says(servers.live, /devices changed[^]*devices changed[^]*/, GUEST_MS);
+    if (told[0].slice(told[0].lastIndexOf('devices changed')).includes('8086:10ca')) throw new Error(`the guest said last: ${told[0].slice(-400)}`);
+    await guests.remove(servers.live);
+    return `on the port: ${left.address}, no VLAN`;
+  });
+  await row(18, async () => {
+    const image = await cloud.addImage('lab-halts', haltingDisk(cloud.home), 'raw');
+    const deaf = await guests.create({ name: 'deaf', imageRef: image });
+    await guests.active(deaf);
+    await attach(deaf);
+    const { attachment } = await attached(deaf);
+    await cloud.call('DELETE', `/v1/servers/${deaf}/devices/${attachment}`);
+    const said = await cloud.until('it says what is needed', READY_MS, async () => { const [found] = await standing(deaf); return found?.state === 'detaching' && /needs guest stop/.test(found.reason ?? '') && found.reason; });
+    await used();
+    if ((await guests.show(deaf)).status !== 'ACTIVE') throw new Error(`it is ${(await guests.show(deaf)).status}`);
+    await cloud.call('POST', `/compute/v2.1/servers/${deaf}/action`, { reboot: { type: 'HARD' } });
+    await cloud.until('it is gone', READY_MS, async () => (await standing(deaf)).length === 0);
+    await free(2);
+    await guests.active(deaf);
+    await guests.remove(deaf);
+    return said;
   });
   await row(14, async () => {
     cloud.skylite('device', 'class', 'create', 'gpu', '--vendor', '1234', '--product', '1111', '--sanitizer', 'operator-accepts');

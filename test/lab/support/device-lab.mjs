@@ -119,7 +119,7 @@ export class DeviceLab {
 }
 
 /** A disk whose boot sector stops the CPU: a guest that neither answers nor costs anything. */
-function haltingDisk(folder) {
+export function haltingDisk(folder) {
   const disk = Buffer.alloc(2 ** 20);
   disk.set([0xfa, 0xf4, 0xeb, 0xfd]);
   disk.set([0x55, 0xaa], 510);

@@ -21,7 +21,7 @@ export const TEMPO = { loopPollMs: 2_000, waitTickMs: 1_500, buildDeadlineMs: 90
 const AGENT_LIMITS = { ...LIMITS, powerOffMs: 8_000, pressAgainMs: 3_000, tickEveryMs: 15_000, fullPullEveryMs: 120_000, fullReportEveryMs: 60_000, deviceBackoffMaxMs: 20_000, deviceWishesEveryMs: 30_000 };
 const noLogger = () => { const log = { level: 'silent' }; for (const word of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) log[word] = () => {}; log.child = () => log; return log; };
 export const logger = noLogger();
-const SLOW = new Set(['define', 'startDomain', 'pressPowerButton', 'destroy', 'undefine', 'bookReboots', 'observe', 'list', 'fetchImage', 'makeDisk', 'makeConfigDrive', 'remove', 'pause', 'resume', 'save', 'dropSaved', 'receiveDisk', 'keepDisk', 'restoreDisk', 'growDisk', 'dropDisks', 'dropPrevious', 'bookSpec', 'deviceUses']);
+const SLOW = new Set(['define', 'startDomain', 'pressPowerButton', 'destroy', 'undefine', 'bookReboots', 'observe', 'list', 'fetchImage', 'makeDisk', 'makeConfigDrive', 'remove', 'pause', 'resume', 'save', 'dropSaved', 'receiveDisk', 'keepDisk', 'restoreDisk', 'growDisk', 'dropDisks', 'dropPrevious', 'bookSpec', 'deviceUses', 'bookDevices', 'attachDevice', 'detachDevice']);
 
 /** Of a simulated machine's file, the last line counts. */
 const lastLine = (text) => text.split('\n').at(-1);

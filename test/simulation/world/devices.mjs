@@ -121,10 +121,12 @@ export class Devices {
   /** Everything is as it should be again, as far as hands can do it. */
   heal() {
     this.#deaths.clear();
-    for (const { kernel } of this.hosts) {
+    for (const { kernel, name, process, machine } of this.hosts) {
+      for (const [id, places] of this.cloud.kept) if (places.get(name)?.deaf && process.state === 'alive' && machine) this.world.in(process, () => machine.guestDeaf(id, false));
       kernel.failures.splice(0);
       for (const one of [...kernel.state.functions.values()]) {
-        if (!one.present && (one.vf === null || one.vf.pf.present)) kernel.comeBack(one.key);
+        // A card that came back has other VFs by then.
+        if (!one.present && kernel.state.functions.get(one.key) === one && (one.vf === null || one.vf.pf.present)) kernel.comeBack(one.key);
         if (one.shape.sriov && one.vf === null) { kernel.unhang(one.address); kernel.link(one.address, true); }
       }
     }

@@ -5,6 +5,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { makeSigningKey, signToken } from '#libs/auth';
 import {
+  attachDevices, detachDevices, listServerDevices,
   askCapacity, askFit, changeAggregate, createAggregate, getAggregate, getPlacementRules, listAggregates, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,
   createEnrolToken, createFlavor, createKeypair, createServers, deleteFlavor, deleteKeypair, deleteServer, getConsoleLog, getFlavor, getKeypair, getProjectLimits, getServer, getUsage,
   inspectServer, joinHost, explainPolicy, listAuditRecords, listFlavors, listHosts, listKeypairs, listServers, listTokenKeys, listZones, rebootServer, rotateTokenKeys, startServer, stopServer, updateHost, updateServer, viewTokenKeys,
@@ -108,6 +109,7 @@ export class ScriptedCloud {
 
   #script(): void {
     const contracts: Contract[] = [
+      attachDevices, detachDevices, listServerDevices,
       createDeviceClass, createDevicePool, deleteDeviceClass, deleteDevicePool, deviceHistory, getHostTopology, listDeviceClasses, listDevicePools, listDevices, releaseDevice, rescanDevices, updateDeviceClass, updateDevicePool,
       adoptHosts, fenceHost, hostServers, inspectHost, setHostPower, setHostRestart, unfenceHost, viewAdoption,
       askCapacity, askFit, changeAggregate, createAggregate, getAggregate, getPlacementRules, listAggregates, getProjectUsage, listAllocations, listChanges, listProviders, readScheduling, readTimeline,

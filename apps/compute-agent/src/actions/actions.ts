@@ -4,26 +4,12 @@
  * Never decides what comes next, and never acts without being in a plan. A crash inside any of them leaves a state from
  * which the next plan goes on.
  */
-import type { DesiredInstance } from '#libs/contracts';
-import type { Progress, Step } from '../decide/facts.js';
+import type { Step } from '../decide/facts.js';
 import { StepError } from '../errors.js';
 import { configDriveDigest } from '../files/config-drive.js';
-import type { Machine } from '../hypervisor/hypervisor.js';
 import { LIMITS } from '../limits.js';
-
-export interface ActionContext {
-  readonly desired: DesiredInstance;
-  readonly machine: Machine;
-  readonly bootId: string;
-  readonly epoch: number;
-  /** Aborted when the intent changed or the agent stops. */
-  readonly signal: AbortSignal;
-  nowMs(): number;
-  wallMs(): number;
-  progress(): Progress;
-  /** Resolves when it is on disk. */
-  book(change: (progress: Progress) => Progress): Promise<void>;
-}
+import type { ActionContext } from './context.js';
+import { attachDevices, detachDevices } from './own-devices.js';
 
 export interface Action {
   readonly timeoutMs: number;
@@ -72,6 +58,9 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
       await machine.devices.prepare(desired, signal);
     },
   },
+
+  'attach-device': { timeoutMs: memory, run: attachDevices }, // what the guest has of memory is pinned
+  'detach-device': { timeoutMs: start, run: detachDevices },
 
   define: {
     timeoutMs: short,

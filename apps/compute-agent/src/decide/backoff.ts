@@ -22,10 +22,10 @@ export interface BackoffRules {
 }
 
 /** @param random 0 ≤ random < 1: spreads retries over half of their interval */
-export function judgeFailure(before: Failure | null, failed: FailedStep, now: { nowMs: number; bootId: string; random: number }, rules: BackoffRules): Failure {
+export function judgeFailure(before: Failure | null, failed: FailedStep, now: { nowMs: number; bootId: string; random: number }, rules: BackoffRules, mayGiveUp = GIVING_UP.has(failed.step)): Failure {
   const same = before?.generation === failed.generation && before.step === failed.step ? before : null;
   const attempts = (same?.attempts ?? 0) + (failed.retry === 'free' ? 0 : 1);
-  const final = GIVING_UP.has(failed.step) && (failed.retry === 'never' || (failed.retry === 'counted' && attempts >= rules.attempts));
+  const final = mayGiveUp && (failed.retry === 'never' || (failed.retry === 'counted' && attempts >= rules.attempts));
   const full = Math.min(rules.backoffMaxMs, rules.backoffMinMs * 2 ** Math.min(20, Math.max(0, attempts - 1)));
   const { generation, step, code, message } = failed;
   return { generation, step, code, message, attempts, final, retryAtMs: now.nowMs + Math.round(full * (0.5 + now.random / 2)), bootId: now.bootId };

@@ -2,10 +2,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { DesiredInstance } from '#libs/contracts';
-import { desired, FROZEN, observedDomain, world } from '../testing/builders.js';
+import type { PciAddress } from '#libs/pci';
+import { desired, FROZEN, layout as layoutOf, observedDomain, world } from '../testing/builders.js';
+import { ownDevice, vf } from '../testing/device-builders.js';
 import { isKept } from './build.js';
 import { NO_FILES, type InstanceFacts, type ObservedDomain, type Progress, type Shape, type Step, type World } from './facts.js';
-import { layoutKey } from './layout.js';
+import { devicesIn, layoutKey, type OwnDevice } from './layout.js';
+import { deviceStandings, isDue } from './own-devices.js';
 import { observationOf, planInstance, tidied } from './plan.js';
 import { builtOf, isMemoryUsed } from './state.js';
 
@@ -18,10 +21,11 @@ function apply(at: InstanceFacts, step: Step, { nowMs, bootId }: World, obeys: b
   const { domain: was, progress, desired: want, files } = at;
   const set = (change: Partial<InstanceFacts>): InstanceFacts => ({ ...at, ...change });
   const book = (change: Partial<Progress>): Progress => ({ ...progress, ...change });
-  const power = (to: ObservedDomain['power'], change: Partial<ObservedDomain> = {}): Partial<InstanceFacts> => ({ domain: was && { ...was, power: to, pausedBy: to === 'paused' ? 'word' : null, ...change } });
+  const power = (to: ObservedDomain['power'], change: Partial<ObservedDomain> = {}): Partial<InstanceFacts> => ({ domain: was && { ...was, power: to, pausedBy: to === 'paused' ? 'word' : null, ...(to === 'stopped' && { live: [] }), ...change } });
   const put = (change: Partial<typeof files>): Partial<InstanceFacts> => ({ files: { ...files, any: true, ...change } });
   const started = { generation: want.generation, bootId };
-  const defined = { generation: want.generation, specGeneration: want.specGeneration, diskGeneration: want.diskGeneration, shape: shapeOf(want) };
+  const wanted = devicesIn(want.layout);
+  const defined = { devices: wanted, generation: want.generation, specGeneration: want.specGeneration, diskGeneration: want.diskGeneration, shape: shapeOf(want) };
   switch (step) {
     case 'adopt': {
       const notes = was!.notes!;
@@ -36,13 +40,13 @@ function apply(at: InstanceFacts, step: Step, { nowMs, bootId }: World, obeys: b
     case 'define': {
       const rebootCount = progress.built === null ? want.rebootCount : progress.rebootCount;
       return set({
-        domain: observedDomain(was?.power ?? 'stopped', { ...defined, rebootCount }, { saved: was?.saved ?? false }),
+        domain: observedDomain(was?.power ?? 'stopped', { ...defined, rebootCount }, { saved: was?.saved ?? false, hostdevs: placed(wanted), live: was?.live ?? [] }),
         progress: book({ built: want.specGeneration, diskGeneration: want.diskGeneration, frozen: progress.frozen ?? FROZEN, rebootCount }),
       });
     }
-    case 'book-spec': return set({ domain: { ...was!, notes: { ...was!.notes!, ...defined } }, progress: book({ built: want.specGeneration, diskGeneration: want.diskGeneration }) });
+    case 'book-spec': return set({ domain: { ...was!, notes: { ...was!.notes!, ...defined, devices: was!.notes!.devices } }, progress: book({ built: want.specGeneration, diskGeneration: want.diskGeneration }) });
     case 'book-reboot': return set({ domain: { ...was!, notes: { ...was!.notes!, rebootCount: want.rebootCount } }, progress: book({ rebootCount: want.rebootCount, started: null }) });
-    case 'start': return set({ ...(was!.power === 'paused' ? {} : power('running', { saved: false })), progress: book({ started, powerButton: null }) });
+    case 'start': return set({ ...(was!.power === 'paused' ? {} : power('running', { saved: false, ...(was!.power !== 'running' && { live: was!.hostdevs ?? [] }) })), progress: book({ started, powerButton: null }) });
     case 'book-wake': return set({ progress: book({ woken: { atMs: nowMs, bootId } }) });
     case 'book-start': return set({ progress: book({ started, powerButton: null }) });
     case 'pause': return set(power('paused'));
@@ -54,17 +58,30 @@ function apply(at: InstanceFacts, step: Step, { nowMs, bootId }: World, obeys: b
       return set({ progress: book({ powerButton: { firstMs, lastMs: nowMs, bootId } }), ...(obeys && was?.power === 'running' ? power('stopped') : {}) });
     }
     case 'destroy': return set({ ...power('stopped'), progress: book({ powerButton: null }) });
+    case 'attach-device': case 'detach-device': {
+      const due = deviceStandings(at).filter((each) => each.does === step && isDue(each, { nowMs, bootId })).map(({ device }) => device);
+      const without_ = (list: ObservedDomain['live'] = []) => list.filter(({ place }) => !due.some((device) => device.place === place));
+      const with_ = (list: ObservedDomain['live'] = []) => [...without_(list), ...(step === 'attach-device' ? placed(due) : [])].sort((a, b) => a.place! - b.place!);
+      const devices = [...was!.notes!.devices.filter((device) => !due.includes(device)), ...(step === 'attach-device' ? due : [])];
+      return set({ domain: { ...was!, hostdevs: with_(was!.hostdevs), live: was!.power === 'running' ? with_(was!.live) : [], notes: { ...was!.notes!, devices } } });
+    }
     case 'undefine': return set({ domain: null });
     case 'remove-files': return set({ files: NO_FILES });
   }
 }
+
+const addressOf = ({ identity }: { identity: string }): string => `0000:01:10.${identity.at(-1)}`;
+const placed = (devices: readonly OwnDevice[]) => devices.map(({ place, identity }) => ({ place, address: addressOf({ identity }) }));
+const ready = (devices: readonly OwnDevice[]): NonNullable<InstanceFacts['devices']> => ({ kind: 'ready', devices: devices.map((claimed) => ({ claimed, address: addressOf(claimed) as PciAddress })) });
+/** Each at a place of its own. */
+const someDevices: fc.Arbitrary<OwnDevice[]> = fc.subarray([0, 1, 2]).map((places) => places.map((place) => ownDevice(vf(place), place)));
 
 const INTENTS = ['running', 'stopped', 'paused', 'suspended', 'deleted'] as const;
 const small = fc.integer({ min: 1, max: 3 });
 const anyDesired: fc.Arbitrary<DesiredInstance> = fc.record({
   generation: fc.integer({ min: 2, max: 6 }), intent: fc.constantFrom(...INTENTS), rebootCount: fc.integer({ min: 0, max: 3 }), rebootType: fc.constantFrom('soft', 'hard'),
   specGeneration: fc.integer({ min: 2, max: 4 }), diskGeneration: small, memoryMib: fc.constantFrom(128, 256),
-  powerOffTimeoutS: fc.constantFrom(null, 0, 5),
+  powerOffTimeoutS: fc.constantFrom(null, 0, 5), layout: fc.oneof(fc.constant(null), someDevices.map((devices) => layoutOf(devices.length > 0 ? { devices } : {}))),
   previous: fc.option(fc.record({ specGeneration: small, then: fc.constantFrom('keep', 'restore') })),
 }).map((change) => desired(change as Partial<DesiredInstance>));
 const bootId = fc.constantFrom('boot-0', 'boot-1');
@@ -73,17 +90,19 @@ const anyProgress: fc.Arbitrary<Progress> = fc.record({
   started: fc.option(fc.record({ generation: fc.integer({ min: 1, max: 6 }), bootId })), startedAtMs: fc.constant(null),
   powerButton: fc.option(fc.record({ firstMs: fc.integer({ min: 900_000, max: 1_000_000 }), lastMs: fc.integer({ min: 1_000_000, max: 1_000_000 }), bootId })),
   woken: fc.option(fc.record({ atMs: fc.integer({ min: 900_000, max: 1_000_000 }), bootId })),
-  failure: fc.option(fc.record({ generation: fc.integer({ min: 1, max: 6 }), step: fc.constantFrom<Step>('start', 'destroy'), code: fc.constant('x'), message: fc.constant('x'), attempts: fc.integer({ min: 1, max: 4 }), final: fc.constant(false), retryAtMs: fc.integer({ min: 900_000, max: 1_020_000 }), bootId })),
+  failure: fc.option(fc.record({ generation: fc.integer({ min: 1, max: 6 }), step: fc.constantFrom<Step>('start', 'destroy'), code: fc.constant('x'), message: fc.constant('x'), attempts: fc.integer({ min: 1, max: 4 }), final: fc.constant(false), retryAtMs: fc.integer({ min: 900_000, max: 1_020_000 }), bootId })), devices: fc.constant({}),
 });
-const anyDomain = fc.record({ power: fc.constantFrom('running', 'paused', 'stopped', 'crashed'), rebootCount: fc.integer({ min: 0, max: 3 }), spec: small, disk: small, saved: fc.boolean(), fault: fc.boolean(), shape: fc.boolean() })
-  .map(({ power, rebootCount, spec, disk, saved, fault, shape }) => observedDomain(power as ObservedDomain['power'], { rebootCount, specGeneration: spec, diskGeneration: disk, ...(!shape && { shape: null }) }, {
+const anyDomain = fc.record({ power: fc.constantFrom('running', 'paused', 'stopped', 'crashed'), rebootCount: fc.integer({ min: 0, max: 3 }), spec: small, disk: small, saved: fc.boolean(), fault: fc.boolean(), shape: fc.boolean(), devices: someDevices, defined: fc.subarray([0, 1, 2]), live: fc.subarray([0, 1, 2]) })
+  .map(({ power, rebootCount, spec, disk, saved, fault, shape, devices, defined, live }) => observedDomain(power as ObservedDomain['power'], { rebootCount, specGeneration: spec, diskGeneration: disk, devices, ...(!shape && { shape: null }) }, {
+    // Never more than the notes name.
+    hostdevs: placed(devices.filter(({ place }) => defined.includes(place))), live: power === 'running' || power === 'paused' ? placed(devices.filter(({ place }) => live.includes(place))) : [],
     saved: saved && power !== 'crashed', ...(power === 'paused' && fault && { pausedBy: 'fault', reason: 'ioerror' }),
   }));
 const anyFacts: fc.Arbitrary<InstanceFacts> = fc.record({
   desired: anyDesired, listed: fc.constant(true), progress: anyProgress, domain: fc.option(anyDomain), configDrive: fc.constant('drive'),
   files: fc.record({ disks: fc.uniqueArray(small), previous: fc.uniqueArray(small, { maxLength: 2 }), configDrive: fc.boolean() })
     .map((files) => ({ ...files, disks: files.disks.sort(), any: files.disks.length > 0 || files.previous.length > 0 || files.configDrive })),
-});
+}).map((facts) => ({ ...facts, devices: ready(devicesIn(facts.desired.layout)) }));
 
 /** Said another way than the plan says it: gone, off after its patience, a hard reboot, or no patience at all for what must be off. */
 function isReasonToDestroy({ desired: want, domain: at, progress }: InstanceFacts, { nowMs, bootId: boot, powerOffMs }: World): boolean {
@@ -152,6 +171,12 @@ describe('from any observed state', () => {
       }
       expect(seen.built).toEqual({ specGeneration: at.desired.specGeneration, diskGeneration: at.desired.diskGeneration });
       expect(at.files.previous.filter((each) => !isKept(at.desired, each))).toEqual([]);
+      // A guest that is halted, or sleeps, waits with its devices; every other has what it shall have, and nothing else.
+      const wanted = devicesIn(at.desired.layout).map(({ identity }) => identity);
+      if ((seen.state === 'running' || seen.state === 'stopped' || seen.state === 'crashed') && !at.domain?.saved) {
+        expect(seen.devices?.map(({ identity, state }) => [identity, state])).toEqual(wanted.map((identity) => [identity, 'attached']));
+        expect((seen.state === 'running' ? at.domain?.live : at.domain?.hostdevs)?.map(({ place }) => place)).toEqual(devicesIn(at.desired.layout).map(({ place }) => place));
+      } else for (const identity of wanted) expect(seen.devices?.map((each) => each.identity)).toContain(identity);
       if (intent === 'stopped') expect(seen.state).toBe('stopped');
       if (intent === 'stopped' || intent === 'running') expect(seen.rebootCount).toBeGreaterThanOrEqual(at.desired.rebootCount);
       // Only a guest that had been started for this very generation in this very boot may stay off.

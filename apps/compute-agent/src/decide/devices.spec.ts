@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { PciAddress } from '#libs/pci';
 import type { Readiness } from '../devices/decide/ready.js';
 import { desired, FILES, layout, observedDomain, world } from '../testing/builders.js';
-import { claimedDevice, vf } from '../testing/device-builders.js';
+import { claimedDevice, ownDevice, vf } from '../testing/device-builders.js';
 import { NO_PROGRESS, type InstanceFacts } from './facts.js';
 import { layoutKey } from './layout.js';
 import { planInstance } from './plan.js';
@@ -10,11 +10,14 @@ import { planInstance } from './plan.js';
 const claimed = claimedDevice(vf(0), 1);
 const placed = layout({ devices: [claimed] });
 const AT = '0000:01:10.0';
-const ready: Readiness = { kind: 'ready', devices: [{ claimed, address: AT as PciAddress }] };
+const ready: Readiness = { kind: 'ready', devices: [{ claimed: ownDevice(vf(0)), address: AT as PciAddress }] };
 const gone: Readiness = { kind: 'refused', code: 'device-missing', message: 'It is gone.' };
 const progress = { ...NO_PROGRESS, built: 1, configDrive: 'drive', frozen: observedDomain('stopped').notes!.frozen };
 const started = { ...progress, started: { generation: 1, bootId: 'boot-1' } };
-const domain = (power: 'running' | 'stopped', hostdevs: string[] = [AT]) => observedDomain(power, { shape: { vcpus: 1, memoryMib: 128, diskGib: 1, layout: layoutKey(placed) } }, { hostdevs });
+const domain = (power: 'running' | 'stopped', addresses: string[] = [AT]) => {
+  const hostdevs = addresses.map((address, place) => ({ place, address }));
+  return observedDomain(power, { shape: { vcpus: 1, memoryMib: 128, diskGib: 1, layout: layoutKey(placed) }, devices: [ownDevice(vf(0))] }, { hostdevs, live: power === 'running' ? hostdevs : [] });
+};
 const plan = (change: Partial<InstanceFacts>) =>
   planInstance({ desired: desired({ layout: placed }), listed: true, progress, domain: null, files: FILES, configDrive: 'drive', devices: ready, ...change }, world());
 

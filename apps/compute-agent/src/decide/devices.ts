@@ -4,6 +4,7 @@
  */
 import type { Readiness } from '../devices/decide/ready.js';
 import type { InstanceFacts, Step } from './facts.js';
+import { devicesIn } from './layout.js';
 import { isActive } from './state.js';
 
 export type DeviceVerdict =
@@ -12,20 +13,23 @@ export type DeviceVerdict =
   | { readonly kind: 'refused'; readonly code: string; readonly message: string };
 
 const UNSUPPORTED: Readiness = { kind: 'refused', code: 'devices-unsupported', message: 'This host gives no devices to guests: its agent does not look at them (SKYLITE_DEVICES).' };
+const NONE: Readiness = { kind: 'ready', devices: [] };
 const BEFORE: ReadonlySet<Step> = new Set<Step>(['define', 'book-reboot', 'book-wake', 'start']);
 
 export function withDevices(facts: InstanceFacts, steps: readonly Step[]): DeviceVerdict {
   const { desired, domain } = facts;
-  if ((desired.layout?.devices ?? []).length === 0) return { kind: 'go', steps };
+  const wanted = devicesIn(desired.layout);
+  const defined = domain?.hostdevs ?? [];
+  if (wanted.length === 0 && defined.every(({ place }) => place === null)) return { kind: 'go', steps };
   const starts = steps.includes('start');
   const takesDown = isActive(facts) && desired.intent !== 'stopped' && (steps.includes('press-power-button') || steps.includes('destroy'));
   if (!starts && !takesDown && !steps.includes('define')) return { kind: 'go', steps };
-  const devices = facts.devices ?? UNSUPPORTED;
+  const devices = wanted.length === 0 ? NONE : facts.devices ?? UNSUPPORTED;
   if (devices.kind !== 'ready') return devices.kind === 'wait' ? { kind: 'wait' } : devices;
   if (!starts) return { kind: 'go', steps };
-  // Defined when the host's bus was numbered otherwise: what stands at the old address now may be anybody's.
-  const today = devices.devices.map(({ address }) => address);
-  const isMoved = domain !== null && JSON.stringify(domain.hostdevs ?? []) !== JSON.stringify(today);
+  // Defined when the host's bus was numbered otherwise (what stands at the old address now may be anybody's), or before devices came or went.
+  const today = devices.devices.map(({ claimed: { place }, address }) => ({ place, address }));
+  const isMoved = domain !== null && JSON.stringify(defined.map(({ place, address }) => ({ place, address }))) !== JSON.stringify(today);
   const at = steps.findIndex((step) => BEFORE.has(step));
-  return { kind: 'go', steps: [...steps.slice(0, at), 'prepare-devices', ...(isMoved && !steps.includes('define') ? ['define' as const] : []), ...steps.slice(at)] };
+  return { kind: 'go', steps: [...steps.slice(0, at), ...(wanted.length > 0 ? ['prepare-devices' as const] : []), ...(isMoved && !steps.includes('define') ? ['define' as const] : []), ...steps.slice(at)] };
 }

@@ -19,6 +19,7 @@ describe('drift', () => {
     ['crashed', { domain: domain('crashed') }, ['ended-by-itself']],
     ['being started', { desired: desired({ generation: 2 }), domain: domain('stopped') }, []],
     ['edited', { domain: domain('running', {}, { definition: 'other' }) }, ['changed-definition']],
+    ['booked by an agent that counted its devices in', { domain: domain('running', {}, { definition: 'other', definitionWithDevices: 'd' }) }, []],
     ['pinned elsewhere while it runs', { domain: domain('running', {}, { definition: 'd', retuned: true }) }, ['changed-definition']],
     ['defined by an older agent', { progress: { ...started, definition: null }, domain: domain('running', {}, { definition: 'other' }) }, []],
     ['its disk removed while it runs', { files: { ...FILES, disks: [] } }, ['disk-missing']],

@@ -19,7 +19,7 @@ export function driftOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'steps' |
   const say = (kind: string, what: string): void => { found.push({ kind, id: desired.id, what }); };
   if (!listed) say('unlisted', 'The control plane does not name this instance; it is watched and left as it is.');
   if (plan.error?.final) say(KIND_OF_ERROR[plan.error.code] ?? 'given-up', plan.error.code === 'disk-lost' ? `${plan.error.message} Looked for: ${diskName(desired.diskGeneration)} in its folder.` : plan.error.message);
-  if (domain?.definition && progress.definition && domain.definition !== progress.definition) {
+  if (domain?.definition && progress.definition && progress.definition !== domain.definition && progress.definition !== domain.definitionWithDevices) {
     say('changed-definition', 'Its definition in libvirt is not the one it was given: somebody edited or undefined it. It stays until the instance is resized or rebuilt.');
   } else if (domain?.retuned) say('changed-definition', 'Its guest runs on other CPUs or memory of the host than was claimed for it: somebody changed that (virsh vcpupin or its like). It is as claimed again when the guest is started anew.');
   const lost = lostCpus(facts, world);

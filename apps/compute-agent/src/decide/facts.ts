@@ -4,6 +4,7 @@
  */
 import type { DesiredInstance } from '#libs/contracts';
 import type { Readiness } from '../devices/decide/ready.js';
+import type { OwnDevice } from './layout.js';
 
 /** What is chosen once, when a domain is first defined, and kept for its life whatever newer agents would choose. */
 export interface Frozen {
@@ -40,7 +41,12 @@ export interface DomainNotes {
   readonly frozen: Frozen | null;
   /** null: the notes do not say. */
   readonly shape: Shape | null;
+  /** Every device that the domain or its definition may have, and more: written down before it is attached, and struck out when it is provably gone. */
+  readonly devices: readonly OwnDevice[];
 }
+
+/** A device of the host in a domain. `place`: of its alias; null: it is none of ours. */
+export interface DomainDevice { readonly place: number | null; readonly address: string }
 
 export interface ObservedDomain {
   readonly id: string;
@@ -53,12 +59,16 @@ export interface ObservedDomain {
   readonly reason: string;
   /** Memory of it is kept. It is off: its next start goes on from there. It is on: it went on from there, and never may again. */
   readonly saved: boolean;
-  /** Digest of its persistent definition, our notes apart; null: not known. */
+  /** Digest of its persistent definition, our notes and our devices apart, which come and go; null: not known. */
   readonly definition: string | null;
+  /** The same with our devices, as agents of before booked it. */
+  readonly definitionWithDevices?: string | null;
   /** It runs, and on other host CPUs or memory than its definition says. */
   readonly retuned: boolean;
-  /** Addresses of the host's devices that its definition names, in its order. Absent: none. */
-  readonly hostdevs?: readonly string[];
+  /** Devices of the host that its definition names, in its order. Absent: none. */
+  readonly hostdevs?: readonly DomainDevice[];
+  /** Those that the running domain has, whatever its definition says. Absent: none. */
+  readonly live?: readonly DomainDevice[];
   /** null: a domain with this id that is not ours (no notes, or another cloud's): never touched. */
   readonly notes: DomainNotes | null;
 }
@@ -79,7 +89,7 @@ export const NO_FILES: ObservedFiles = { disks: [], previous: [], configDrive: f
 /** Idempotent actions, one word each. */
 export const STEPS = [
   'adopt', 'fetch-image', 'make-disk', 'receive-disk', 'keep-disk', 'restore-disk', 'grow-disk', 'make-config-drive', 'prepare-devices', 'define', 'book-spec', 'drop-disks', 'drop-previous',
-  'book-reboot', 'book-wake', 'start', 'book-start', 'pause', 'resume', 'save', 'drop-saved', 'press-power-button', 'destroy', 'undefine', 'remove-files',
+  'attach-device', 'detach-device', 'book-reboot', 'book-wake', 'start', 'book-start', 'pause', 'resume', 'save', 'drop-saved', 'press-power-button', 'destroy', 'undefine', 'remove-files',
 ] as const;
 export type Step = (typeof STEPS)[number];
 
@@ -117,9 +127,11 @@ export interface Progress {
   /** Its kept memory was given to a start, not long ago: a power cut may bring the memory back, and not what the guest wrote since. Boot clock. */
   readonly woken: { readonly atMs: number; readonly bootId: string } | null;
   readonly failure: Failure | null;
+  /** By identity: why a device is not attached yet, or how often the guest was asked to let it go. `generation`: of the hold. */
+  readonly devices: Readonly<Record<string, Failure>>;
 }
 
-export const NO_PROGRESS: Progress = { built: null, diskGeneration: 1, configDrive: null, definition: null, frozen: null, rebootCount: 0, started: null, startedAtMs: null, powerButton: null, woken: null, failure: null };
+export const NO_PROGRESS: Progress = { built: null, diskGeneration: 1, configDrive: null, definition: null, frozen: null, rebootCount: 0, started: null, startedAtMs: null, powerButton: null, woken: null, failure: null, devices: {} };
 
 /** Everything about one instance on this host. */
 export interface InstanceFacts {
@@ -131,7 +143,7 @@ export interface InstanceFacts {
   readonly files: ObservedFiles;
   /** Digest of the files that shall be on the config drive. */
   readonly configDrive: string;
-  /** Of the devices in its layout. Absent: this agent gives none. */
+  /** Of the devices in its layout. Absent: this agent knows nothing of devices. */
   readonly devices?: Readiness;
 }
 

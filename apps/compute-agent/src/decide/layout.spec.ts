@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { layout, layoutCell } from '../testing/builders.js';
+import { claimedDevice, vf } from '../testing/device-builders.js';
 import { floatingCpus, layoutKey, layoutProblem, placedCpus, type HostCpus } from './layout.js';
 
 const HOST: HostCpus = { shared: [0, 4], dedicated: [2, 3, 6, 7], cells: [{ id: 0, cpus: [0, 1, 2, 3] }, { id: 1, cpus: [4, 5, 6, 7] }] };
@@ -49,5 +50,8 @@ describe('a layout', () => {
     expect(layoutKey(layout({ cells, realtime: [] }))).toBe(key);
     expect(layoutKey(layout({ cells, realtime: [1] }))).not.toBe(key);
     for (const none of [null, undefined, layout({ cells: [] })]) expect(layoutKey(none)).toBeNull();
+    const devices = [claimedDevice(vf(0), 1), claimedDevice(vf(1), 1)];
+    expect(layoutKey(layout({ devices: [{ ...devices[1]!, place: 1 }, { ...devices[0]!, place: 0 }] }))).toBe(layoutKey(layout({ devices })));
+    expect(layoutKey(layout({ devices: [devices[0]!, { ...devices[1]!, place: 5 }] }))).not.toBe(layoutKey(layout({ devices })));
   });
 });

@@ -2,7 +2,7 @@
  * What a claimed layout means on this host: which host CPUs each guest CPU gets. Pure.
  * Owns: why a layout cannot be built here. Never chooses a CPU or a cell: the claim did.
  */
-import type { DesiredInstance, Layout } from '#libs/contracts';
+import type { ClaimedDevice, DesiredInstance, Layout } from '#libs/contracts';
 import type { CpuSets } from './cpu-sets.js';
 
 /** A host's CPUs as guests may get them. */
@@ -57,9 +57,16 @@ export function layoutProblem({ vcpus, memoryMib, layout }: Wanted, host: HostCp
   return null;
 }
 
+/** A claimed device with its place in the guest, which says its alias and its slot there. */
+export interface OwnDevice extends ClaimedDevice { readonly place: number }
+
+/** The devices of a layout, by place. */
+export const devicesIn = (layout: Layout | null | undefined): OwnDevice[] =>
+  (layout?.devices ?? []).map((device, at) => ({ ...device, place: device.place ?? at })).sort((a, b) => a.place - b.place);
+
 /** Layouts with the same key are the same definition; null: the guest floats, and its CPUs look as always. */
 export function layoutKey(layout: Layout | null | undefined): string | null {
-  const devices = layout?.devices ?? [];
+  const devices = devicesIn(layout);
   if (!layout || (layout.cells.length === 0 && !layout.guestTopology && layout.emulatorThreads === null && devices.length === 0)) return null;
   const { guestTopology: shown } = layout;
   return JSON.stringify([
@@ -68,6 +75,6 @@ export function layoutKey(layout: Layout | null | undefined): string | null {
     // Only where there are any: guests without look as ever.
     ...(layout.realtime && layout.realtime.length > 0 ? [[...layout.realtime].sort((a, b) => a - b)] : []),
     // Which, and as what; where they stand is the host's business of the day.
-    ...(devices.length > 0 ? [{ devices: devices.map(({ identity, attach, mac, vlan }) => [identity, attach, mac, vlan]) }] : []),
+    ...(devices.length > 0 ? [{ devices: devices.map(({ identity, attach, mac, vlan, place }, at) => [identity, attach, mac, vlan, ...(place === at ? [] : [place])]) }] : []),
   ]);
 }

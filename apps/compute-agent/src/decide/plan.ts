@@ -10,6 +10,7 @@ import type { ObservedInstance } from '#libs/contracts';
 import { planBuild, type Build } from './build.js';
 import { withDevices } from './devices.js';
 import type { Failure, InstanceFacts, Progress, Step, World } from './facts.js';
+import { devicesSeen, devicesTidied, planOwnDevices } from './own-devices.js';
 import { builtOf, isActive, isBehind, isMemoryUsed, isToBeConfined, isWokenKept, refusal, stateOf } from './state.js';
 
 type State = ObservedInstance['state'];
@@ -40,8 +41,8 @@ export function planInstance(facts: InstanceFacts, world: World): InstancePlan {
   if (facts.desired.intent !== 'deleted' && isMemoryUsed(facts, world)) return act(facts, ['drop-saved']);
   switch (facts.desired.intent) {
     case 'deleted': return planDeleted(facts);
-    case 'stopped': return planDevices(facts, planStopped(facts, world), world);
-    case 'running': case 'paused': case 'suspended': return planDevices(facts, planOn(facts, world), world);
+    case 'stopped': return planOwn(facts, planDevices(facts, planStopped(facts, world), world), world);
+    case 'running': case 'paused': case 'suspended': return planOwn(facts, planDevices(facts, planOn(facts, world), world), world);
     default: return settled(facts, refusal(facts, world, 'unsupported', `This agent does not know the intent ${String(facts.desired.intent)}.`));
   }
 }
@@ -51,6 +52,13 @@ function planDevices(facts: InstanceFacts, plan: InstancePlan, world: World): In
   const verdict = withDevices(facts, plan.steps);
   if (verdict.kind === 'go') return verdict.steps === plan.steps ? plan : { ...plan, steps: verdict.steps, doing: plan.doing === plan.steps[0] ? (verdict.steps[0] ?? null) : plan.doing };
   return verdict.kind === 'wait' ? { ...settled(facts, null), doing: 'await-devices' } : settled(facts, refusal(facts, world, verdict.code, verdict.message));
+}
+
+/** The same plan, and of a server that is at rest: what its domain has of devices is brought to what it shall have. */
+function planOwn(facts: InstanceFacts, plan: InstancePlan, world: World): InstancePlan {
+  if (plan.steps.length > 0 || plan.doing !== null || plan.error !== null || !facts.devices) return plan;
+  const { steps, wakeAtMs } = planOwnDevices(facts, world);
+  return steps.length > 0 ? { ...act(facts, steps), wakeAtMs } : { ...plan, wakeAtMs };
 }
 
 /** After a failure: given up for this generation, or not yet time to try again. */
@@ -155,7 +163,8 @@ export function tidied(facts: InstanceFacts, plan: InstancePlan, world: World): 
   const powerButton = isActive(facts) ? progress.powerButton : null;
   const over = progress.failure !== null && (progress.failure.generation !== desired.generation || (plan.steps.length === 0 && plan.error === null));
   const woken = isWokenKept(facts, world) ? progress.woken : null;
-  return powerButton === progress.powerButton && woken === progress.woken && !over ? progress : { ...progress, powerButton, woken, failure: over ? null : progress.failure };
+  const devices = devicesTidied(facts);
+  return powerButton === progress.powerButton && woken === progress.woken && devices === progress.devices && !over ? progress : { ...progress, powerButton, woken, devices, failure: over ? null : progress.failure };
 }
 
 function act(facts: InstanceFacts, steps: readonly Step[]): InstancePlan {
@@ -172,11 +181,13 @@ function settled(facts: InstanceFacts, error: Failure | null): InstancePlan {
 export function observationOf(facts: InstanceFacts, plan: Pick<InstancePlan, 'state' | 'doing' | 'error'>): ObservedInstance {
   const { desired, progress, domain } = facts;
   const { error } = plan;
+  const devices = plan.state === 'absent' ? [] : devicesSeen(facts);
   return {
     id: desired.id, generation: desired.generation, state: plan.state, rebootCount: domain?.notes?.rebootCount ?? progress.rebootCount,
     startedAtMs: progress.startedAtMs, built: plan.state === 'absent' ? null : builtOf(facts), doing: plan.doing,
     error: error && { code: error.code, message: error.message.slice(0, 1000), attempts: error.attempts, final: error.final },
     ...(plan.state === 'stopped' && domain?.saved === true && { savedMemory: true }),
+    ...(devices && facts.devices && { devices }),
     ...(progress.frozen && { frozen: { ...progress.frozen } }),
   };
 }

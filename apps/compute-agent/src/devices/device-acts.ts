@@ -97,15 +97,16 @@ export class DeviceActs {
     await devices.book([[identity, (record) => failedToClean(record, failed, scrubAttempts)]]);
   }
 
-  /** Makes an instance's devices ready for its start. @throws StepError */
+  /** Makes an instance's devices ready for its start, or for being attached; what its guest has is not touched. @throws StepError */
   async prepare(desired: DesiredInstance): Promise<readonly PlacedDevice[]> {
     const { observer, devices } = this.options;
     const facts = await observer.observe();
     await devices.book([...learned(facts)].map(([identity, record]) => [identity, () => record] as const));
     const placed = placedOf(desired, facts);
-    await devices.book(placed.map(({ claimed }) => [claimed.identity, (record) => prepared(record, claimed.generation, desired.id)] as const));
+    const idle = placed.filter(({ claimed }) => facts.seen.devices.get(claimed.identity)?.usedBy === null);
+    await devices.book(idle.map(({ claimed }) => [claimed.identity, (record) => prepared(record, claimed.generation, desired.id)] as const));
     try {
-      for (const { claimed, address } of placed) await this.#ready(address, claimed, facts);
+      for (const { claimed, address } of idle) await this.#ready(address, claimed, facts);
     } catch (error) {
       if (error instanceof PciError) throw new StepError(`device-${error.code}`, error.message, 'counted', { cause: error });
       throw error;

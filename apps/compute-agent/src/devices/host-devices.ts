@@ -135,9 +135,10 @@ export class HostDevices implements InstanceDevices {
 
   place(desired: DesiredInstance): readonly PlacedDevice[] { return placedOf(desired, this.#facts); }
 
-  async prepare(desired: DesiredInstance, signal: AbortSignal): Promise<void> {
-    await this.#hand.run(signal, () => this.#options.acts.prepare(desired));
+  async prepare(desired: DesiredInstance, signal: AbortSignal): Promise<readonly PlacedDevice[]> {
+    const placed = await this.#hand.run(signal, () => this.#options.acts.prepare(desired));
     this.wake();
+    return placed;
   }
 
   #isWanted(): boolean {

@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { layoutKey, layoutProblem, type HostCpus } from '../decide/layout.js';
+import { devicesIn, layoutKey, layoutProblem, type HostCpus } from '../decide/layout.js';
 import type { PciAddress } from '#libs/pci';
 import { claimedDevice, vf } from '../testing/device-builders.js';
 import { CLOUD_ID, desired, FROZEN, layout, layoutCell } from '../testing/builders.js';
 import { guestAddress } from './guest-slots.js';
-import { hostDevicesIn } from './host-devices.js';
+import { hasBusOf, hostDevicesIn, hostDeviceXml, withoutOwnDevices } from './host-devices.js';
 import { displayText, el, escapeXml, renderXml } from './node.js';
-import { notesText, readNotes, withRebootCount } from './notes.js';
+import { notesText, readNotes, withNotedDevices, withRebootCount } from './notes.js';
 import { findXml, readXml } from './read-xml.js';
 import { rememberedIn } from './remembered.js';
 import { domainName, renderDomain } from './render.js';
@@ -29,7 +29,7 @@ const placed = (shape: { vcpus: number; memoryMib: number }, claimed: Parameters
 const CLAIMED = Array.from({ length: 17 }, (_, index) => claimedDevice(vf(index), 2, index === 0 ? { attach: 'interface', mac: 'fa:16:3e:00:00:01', vlan: 42, tag: 'fast' } : {}));
 const WITH_DEVICES: Partial<DomainSpec> = {
   desired: desired({ vcpus: 2, layout: layout({ devices: CLAIMED }) }),
-  devices: CLAIMED.map((claimed, index) => ({ claimed, address: `0000:41:1${index >> 3}.${index & 7}` as PciAddress })),
+  devices: CLAIMED.map((claimed, index) => ({ claimed: { ...claimed, place: index }, address: `0000:41:1${index >> 3}.${index & 7}` as PciAddress })),
 };
 
 const KVM = { ...FROZEN, virtType: 'kvm', cpuModel: 'Skylake-Client-IBRS', cpuFeatures: '+ss,+vmx,-hle,-rtm' };
@@ -82,10 +82,22 @@ describe('renderDomain', () => {
     for (const given of Object.values(GOLDENS)) expect(layoutProblem(given.desired, given.host)).toBeNull();
   });
 
+  it('places a device that came later by its own number, and is the same without its devices as one that never had any', () => {
+    const came = { claimed: { ...claimedDevice(vf(3), 1), place: 16 }, address: '0000:41:10.3' as PciAddress };
+    const xml = renderDomain(spec({ desired: desired({ layout: layout({ devices: [{ ...came.claimed }] }) }), devices: [came] }));
+    expect(hostDevicesIn(xml)).toEqual([{ place: 16, address: '0000:41:10.3' }]);
+    expect(xml).toContain(hostDeviceXml(came).trim().split('\n').map((line) => `    ${line}`).join('\n'));
+    expect([hasBusOf(xml, 16), hasBusOf(renderDomain(spec()), 16), hasBusOf(renderDomain(spec()), 14)]).toEqual([true, false, true]);
+    const bare = withoutOwnDevices(renderDomain(spec({ ...WITH_DEVICES, host: SPLIT })));
+    expect(hostDevicesIn(bare)).toEqual([]);
+    const foreign = "<hostdev mode='subsystem' type='pci'><source><address bus='0x1' slot='0x1' function='0'/></source></hostdev>";
+    expect(withoutOwnDevices(`<devices>\n<interface type='network'><alias name='net0'/></interface>${foreign}\n${hostDeviceXml(came)}<x/></devices>`)).toBe(`<devices>\n<interface type='network'><alias name='net0'/></interface>${foreign}\n<x/></devices>`);
+  });
+
   it('reads the host\'s devices back from what it rendered, in their order', () => {
-    expect(hostDevicesIn(renderDomain(spec({ ...WITH_DEVICES, host: SPLIT })))).toEqual(WITH_DEVICES.devices!.map(({ address }) => address));
+    expect(hostDevicesIn(renderDomain(spec({ ...WITH_DEVICES, host: SPLIT })))).toEqual(WITH_DEVICES.devices!.map(({ address }, place) => ({ place, address })));
     expect(hostDevicesIn(renderDomain(spec()))).toEqual([]);
-    expect(hostDevicesIn("<domain><devices><hostdev mode='subsystem' type='usb'><source><vendor id='1'/></source></hostdev><hostdev mode='subsystem' type='pci'><source><address bus='0x1' slot='0x1f' domain='0' function='7'/></source></hostdev></devices></domain>")).toEqual(['0000:01:1f.7']);
+    expect(hostDevicesIn("<domain><devices><hostdev mode='subsystem' type='usb'><source><vendor id='1'/></source></hostdev><hostdev mode='subsystem' type='pci'><source><address bus='0x1' slot='0x1f' domain='0' function='7'/></source></hostdev></devices></domain>")).toEqual([{ place: null, address: '0000:01:1f.7' }]);
   });
   it('gives each device a place of its own on the guest\'s bus, the same for ever', () => {
     const places = Array.from({ length: 64 }, (_, at) => guestAddress(at));
@@ -101,12 +113,26 @@ describe('notes', () => {
   it('are read back from a definition, with and without prefixes', () => {
     const root = renderDomain(spec({ rebootCount: 3, desired: desired({ generation: 9 }) }));
     const inner = /<skylite:instance[\s\S]*<\/skylite:instance>/.exec(root)![0];
-    const want = { cloudId: CLOUD_ID, generation: 9, specGeneration: 1, diskGeneration: 1, rebootCount: 3, sharedCpus: '', frozen: FROZEN, shape: { vcpus: 1, memoryMib: 128, diskGib: 1, layout: null } };
+    const want = { cloudId: CLOUD_ID, generation: 9, specGeneration: 1, diskGeneration: 1, rebootCount: 3, sharedCpus: '', frozen: FROZEN, shape: { vcpus: 1, memoryMib: 128, diskGib: 1, layout: null }, devices: [] };
     expect(readNotes(inner)).toEqual(want);
     expect(readNotes(withRebootCount(inner, 4))).toEqual({ ...want, rebootCount: 4 });
     expect(readNotes(withRebootCount(withRebootCount(inner, 4), 5))).toEqual({ ...want, rebootCount: 5 });
     expect(withRebootCount(inner, 4)).not.toContain('skylite:');
     expect(JSON.parse(findXml(readXml(withRebootCount(inner, 4)), 'spec')!.text)).toMatchObject({ id: desired().id });
+  });
+  it('name the devices that the domain may have, and take others without any other change', () => {
+    const one = claimedDevice(vf(0), 1);
+    const two = { ...claimedDevice(vf(1), 4), place: 3, attachment: '99999999-9999-4999-8999-999999999999' };
+    const inner = (given: ReturnType<typeof desired>): string => /<skylite:instance[\s\S]*<\/skylite:instance>/.exec(renderDomain(spec({ desired: given })))![0];
+    const before = inner(desired({ layout: layout({ devices: [one], numa: false }) }));
+    expect(readNotes(before)?.devices).toEqual([{ ...one, place: 0 }]);
+    const after = withNotedDevices(before, null, [{ ...one, place: 0 }, two]);
+    expect(readNotes(after)).toEqual({ ...readNotes(before), devices: [{ ...one, place: 0 }, two], shape: { ...readNotes(before)!.shape, layout: layoutKey(layout({ devices: [{ ...one, place: 0 }, two] })) } });
+    expect(readNotes(withNotedDevices(after, null, []))).toMatchObject({ devices: [], shape: { layout: null } });
+    // A guest that had no layout: what it is like beside its devices is the wish's.
+    const given = layout({ devices: [two] });
+    expect(readNotes(withNotedDevices(inner(desired()), given, [two]))).toMatchObject({ devices: [two], shape: { layout: layoutKey(given) } });
+    expect(readNotes(withNotedDevices(inner(desired()), null, devicesIn(given)))?.shape?.layout).toBe(layoutKey(given));
   });
   it('that are not ours are none', () => {
     for (const text of ['', '<x/>', '<instance/>', '<instance cloud="a" generation="x"/>', 'instance']) expect(readNotes(text)).toBeNull();

@@ -5,23 +5,39 @@
  * gives nothing back to a driver of the host (a network card that appears there for a moment is found by whoever configures the host's).
  * Memory needs no word here: libvirt lets QEMU lock what VFIO pins.
  */
+import type { DomainDevice } from '../decide/facts.js';
 import type { PlacedDevice } from '../devices/decide/ready.js';
 import { addressAttributes, guestAddress, guestSlot } from './guest-slots.js';
-import { el, type XmlNode } from './node.js';
+import { el, renderXml, type XmlNode } from './node.js';
 import { readXml, type XmlElement } from './read-xml.js';
 
-/** @param devices in the order of the layout */
+/** @param devices by place */
 export function hostDevices(devices: readonly PlacedDevice[]): XmlNode[] {
-  const buses = Math.max(0, ...devices.map((_, at) => guestSlot(at).bus));
+  const buses = Math.max(0, ...devices.map(({ claimed: { place } }) => guestSlot(place).bus));
   return [
     ...Array.from({ length: buses }, (_, bus) => el('controller', { type: 'pci', index: bus + 1, model: 'pci-bridge' })),
     ...devices.map(hostDevice),
   ];
 }
 
-function hostDevice({ claimed, address }: PlacedDevice, at: number): XmlNode {
+/** One of them, as it is attached to a domain that is there. */
+export const hostDeviceXml = (device: PlacedDevice): string => renderXml(hostDevice(device));
+
+export const aliasOf = (place: number): string => `ua-device-${place}`;
+
+/** A definition without our devices, as libvirt writes it: those come and go by our own hand. */
+export const withoutOwnDevices = (domainXml: string): string =>
+  domainXml.replace(/\s*<(hostdev|interface)\b(?:(?!<\/\1>)[\s\S])*<alias name='ua-device-\d+'\/>(?:(?!<\/\1>)[\s\S])*<\/\1>/g, '');
+
+/** Has a domain the bus in the guest that the place is on? Buses are there from its start, or not at all. */
+export const hasBusOf = (domainXml: string, place: number): boolean => {
+  const { bus } = guestSlot(place);
+  return bus === 0 || new RegExp(`<controller type='pci' index='${bus}'`).test(domainXml);
+};
+
+function hostDevice({ claimed, address }: PlacedDevice): XmlNode {
   const source = addressAttributes(address);
-  const place = [el('alias', { name: `ua-device-${at}` }), el('address', { type: 'pci', ...addressAttributes(guestAddress(at)) })];
+  const place = [el('alias', { name: aliasOf(claimed.place) }), el('address', { type: 'pci', ...addressAttributes(guestAddress(claimed.place)) })];
   if (claimed.attach === 'hostdev') return el('hostdev', { mode: 'subsystem', type: 'pci', managed: 'no' }, el('source', {}, el('address', source)), ...place);
   return el('interface', { type: 'hostdev', managed: 'no' },
     claimed.mac === null ? null : el('mac', { address: claimed.mac }),
@@ -30,13 +46,13 @@ function hostDevice({ claimed, address }: PlacedDevice, at: number): XmlNode {
     ...place);
 }
 
-/** Addresses of the host's devices that a definition names, in the order of the layout it was made of: libvirt shows interfaces apart from other devices. */
-export function hostDevicesIn(domainXml: string): string[] {
+/** Devices of the host that a definition names, ours by place: libvirt shows interfaces apart from other devices. */
+export function hostDevicesIn(domainXml: string): DomainDevice[] {
   if (!domainXml.includes('hostdev')) return [];
   const devices = readXml(domainXml).children.find(({ name }) => name === 'devices')?.children ?? [];
   return devices.filter(isPassedOn)
-    .flatMap((device, at) => { const address = sourceOf(device); return address === null ? [] : [{ address, at: placeOf(device) ?? MOST_DEVICES + at }]; })
-    .sort((a, b) => a.at - b.at).map(({ address }) => address);
+    .flatMap((device) => { const address = sourceOf(device); return address === null ? [] : [{ place: placeOf(device), address }]; })
+    .sort((a, b) => (a.place ?? MOST_DEVICES) - (b.place ?? MOST_DEVICES));
 }
 
 const MOST_DEVICES = 1_000;

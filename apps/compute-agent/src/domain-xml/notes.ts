@@ -4,7 +4,7 @@
  */
 import { Layout, type DesiredInstance } from '#libs/contracts';
 import type { DomainNotes, Frozen, Shape } from '../decide/facts.js';
-import { layoutKey } from '../decide/layout.js';
+import { devicesIn, layoutKey, type OwnDevice } from '../decide/layout.js';
 import { el, renderXml, type XmlNode } from './node.js';
 import { readXml, type XmlElement } from './read-xml.js';
 
@@ -42,13 +42,30 @@ export const notesText = (notes: NotesToWrite): string => renderXml(node('', not
 /** As a child of a definition's <metadata>. */
 export const notesNode = (notes: NotesToWrite): XmlNode => node(`${NOTES_PREFIX}:`, notes);
 
+const toNode = (element: XmlElement): XmlNode => el(local(element.name), Object.fromEntries(Object.entries(element.attributes).filter(([name]) => !name.startsWith('xmlns'))),
+  ...element.children.map(toNode), ...(element.children.length === 0 && element.text !== '' ? [element.text] : []));
+
 /** The notes of `old`, read from a domain, with another count; as libvirt's set-metadata wants it: without the namespace. */
 export function withRebootCount(old: string, rebootCount: number): string {
-  const toNode = (element: XmlElement): XmlNode => el(local(element.name), Object.fromEntries(Object.entries(element.attributes).filter(([name]) => !name.startsWith('xmlns'))),
-    ...element.children.map(toNode), ...(element.children.length === 0 && element.text !== '' ? [element.text] : []));
   const root = toNode(readXml(old));
   return renderXml({ ...root, attributes: { ...root.attributes, rebootCount } });
 }
+
+/** The notes of `old` with other devices, for a domain that is made of nothing else new. @param layout what the rest of it is like, where the notes know of none */
+export function withNotedDevices(old: string, layout: Layout | null, devices: readonly OwnDevice[]): string {
+  const root = toNode(readXml(old));
+  return renderXml({ ...root, children: root.children.map((child) => (typeof child === 'string' || child.name !== 'spec' ? child : {
+    ...child, children: child.children.map((text) => (typeof text === 'string' ? specWith(text, layout, devices) : text)),
+  })) });
+}
+
+function specWith(text: string, given: Layout | null, devices: readonly OwnDevice[]): string {
+  const spec = JSON.parse(text) as { layout?: Layout };
+  const { devices: _before, ...layout } = spec.layout ?? given ?? NO_LAYOUT;
+  return jsonForXml({ ...spec, layout: { ...layout, ...(devices.length > 0 && { devices }) } });
+}
+
+const NO_LAYOUT: Layout = { cells: [], emulatorCpu: null, emulatorThreads: null, idleCpus: [], guestTopology: null, numa: false };
 
 const local = (name: string): string => name.slice(name.indexOf(':') + 1);
 
@@ -66,21 +83,22 @@ export function readNotes(xml: string): DomainNotes | null {
     const child = (name: string): XmlElement | undefined => root.children.find((each) => local(each.name) === name);
     return {
       cloudId, generation: number('generation'), specGeneration: number('specGeneration'), diskGeneration: root.attributes['diskGeneration'] === undefined ? 1 : number('diskGeneration'),
-      rebootCount: number('rebootCount'), sharedCpus: root.attributes['sharedCpus'] ?? '', frozen: readFrozen(child('frozen')?.attributes), shape: readShape(child('spec')?.text),
+      rebootCount: number('rebootCount'), sharedCpus: root.attributes['sharedCpus'] ?? '', frozen: readFrozen(child('frozen')?.attributes), ...readSpec(child('spec')?.text),
     };
   } catch {
     return null;
   }
 }
 
-function readShape(spec: string | undefined): Shape | null {
+function readSpec(spec: string | undefined): { shape: Shape | null; devices: OwnDevice[] } {
   try {
     const { vcpus, memoryMib, diskGib, layout } = JSON.parse(spec ?? '') as Record<string, unknown>;
     // Notes of before layouts have none, as guests had.
     const claimed = Layout.nullish().parse(layout);
-    return typeof vcpus === 'number' && typeof memoryMib === 'number' && typeof diskGib === 'number' ? { vcpus, memoryMib, diskGib, layout: layoutKey(claimed) } : null;
+    const shape = typeof vcpus === 'number' && typeof memoryMib === 'number' && typeof diskGib === 'number' ? { vcpus, memoryMib, diskGib, layout: layoutKey(claimed) } : null;
+    return { shape, devices: devicesIn(claimed) };
   } catch {
-    return null;
+    return { shape: null, devices: [] };
   }
 }
 

@@ -13,7 +13,7 @@ export interface DomainSpec {
   readonly frozen: Frozen;
   /** Of the host that defines it; cells may be left out where the layout names none. */
   readonly host: HostCpus;
-  /** Its devices where they stand today, in the order of its layout. Absent: none. */
+  /** Its devices where they stand today, by place. Absent: none. */
   readonly devices?: readonly PlacedDevice[];
   /** Absolute paths. */
   readonly files: { readonly disk: string; readonly base: string; readonly configDrive: string; readonly serialLog: string };

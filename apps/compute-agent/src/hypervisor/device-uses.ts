@@ -17,4 +17,4 @@ export async function deviceUses(libvirt: Libvirt, atOnce: number): Promise<Devi
   return uses;
 }
 
-const addresses = async (libvirt: Libvirt, domain: DomainRef, inactive: boolean): Promise<string[]> => hostDevicesIn(await libvirt.domainGetXmlDesc(domain, { inactive }));
+const addresses = async (libvirt: Libvirt, domain: DomainRef, inactive: boolean): Promise<string[]> => hostDevicesIn(await libvirt.domainGetXmlDesc(domain, { inactive })).map(({ address }) => address);

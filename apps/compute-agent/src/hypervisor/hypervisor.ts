@@ -6,6 +6,7 @@ import type { DesiredInstance, HostInventory } from '#libs/contracts';
 import type { PlacedDevice, Readiness } from '../devices/decide/ready.js';
 import type { DeviceUse } from '../devices/decide/seen.js';
 import type { Frozen, HostCpuSets, ObservedDomain, ObservedFiles } from '../decide/facts.js';
+import type { OwnDevice } from '../decide/layout.js';
 
 /** A domain with our cloud's notes, or with none of ours but an id we know. */
 export interface Observation {
@@ -57,6 +58,12 @@ export interface Hypervisor {
   bookSpec(domain: Omit<DomainToDefine, 'rebootCount' | 'devices'>): Promise<void>;
   /** Writes the count into the notes of a domain that is off (what it will start with) or on. */
   bookReboots(id: string, count: number): Promise<void>;
+  /** Writes into the notes which devices the domain may have, on or off. */
+  bookDevices(desired: DesiredInstance, devices: readonly OwnDevice[]): Promise<void>;
+  /** Gives it the device, running and defined, where it has it not. @returns the digest of its definition; null: it cannot say */
+  attachDevice(id: string, device: PlacedDevice): Promise<string | null>;
+  /** Takes it out of the definition, and asks a running guest for it without waiting. @returns gone: the domain provably has it no more */
+  detachDevice(id: string, place: number): Promise<'gone' | 'asked'>;
   startDomain(id: string): Promise<void>;
   /** Halts its CPUs. */
   pause(id: string): Promise<void>;
@@ -115,8 +122,8 @@ export interface InstanceDevices {
   readiness(desired: Pick<DesiredInstance, 'id' | 'layout'>): Readiness;
   /** Where they stand, as last looked. @throws StepError when it may not have them */
   place(desired: DesiredInstance): readonly PlacedDevice[];
-  /** Takes them from the host, sets and binds them for this guest, verified. @throws StepError */
-  prepare(desired: DesiredInstance, signal: AbortSignal): Promise<void>;
+  /** Takes them from the host, sets and binds them for this guest, verified; what its guest has already is left as it is. @throws StepError */
+  prepare(desired: DesiredInstance, signal: AbortSignal): Promise<readonly PlacedDevice[]>;
 }
 
 /** One compute host, real or not. */

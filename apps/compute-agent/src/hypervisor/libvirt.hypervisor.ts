@@ -11,10 +11,11 @@ import type { DesiredInstance } from '#libs/contracts';
 import { isLibvirtError, LibvirtError, LibvirtTimeout, type DomainRef, type DomainState, type Libvirt } from '#libs/libvirt';
 import { cpuSetsOf, NOTHING_STATED, type StatedCpus } from '../decide/cpu-sets.js';
 import type { DomainNotes, Frozen, ObservedDomain } from '../decide/facts.js';
-import { layoutProblem, type HostCpus } from '../decide/layout.js';
+import { layoutProblem, type HostCpus, type OwnDevice } from '../decide/layout.js';
+import type { PlacedDevice } from '../devices/decide/ready.js';
 import type { DeviceUse } from '../devices/decide/seen.js';
-import { hostDevicesIn } from '../domain-xml/host-devices.js';
-import { NOTES_PREFIX, NOTES_URI, notesText, readNotes, withRebootCount } from '../domain-xml/notes.js';
+import { hostDevicesIn, withoutOwnDevices } from '../domain-xml/host-devices.js';
+import { NOTES_PREFIX, NOTES_URI, notesText, readNotes, withNotedDevices, withRebootCount } from '../domain-xml/notes.js';
 import { RENDER_VERSION, renderDomain } from '../domain-xml/render.js';
 import type { DomainSpec } from '../domain-xml/spec.js';
 import { StepError } from '../errors.js';
@@ -23,6 +24,7 @@ import { inParallel } from '../parallel.js';
 import { guestCpuXml, readCells, readDomainCapabilities, readFeatures, type DomainCapabilities } from './capabilities.js';
 import { deviceUses } from './device-uses.js';
 import type { DomainToDefine, Hypervisor, MachineFacts, Observation } from './hypervisor.js';
+import { attachDevice, detachDevice } from './own-devices.js';
 
 export interface LibvirtHypervisorOptions {
   readonly cloudId: string;
@@ -39,7 +41,10 @@ const NOTES_KEPT_OBSERVATIONS = 60;
 /** Memory is written and read: the action's own deadline counts. */
 const LONG = { timeoutMs: LIMITS.actionMs.memory };
 
-interface KnownNotes { notes: DomainNotes | null; definition: string | null; hostdevs: readonly string[]; retuned: boolean; left: number }
+type Definition = Required<Pick<ObservedDomain, 'definition' | 'definitionWithDevices' | 'hostdevs' | 'live' | 'retuned'>>;
+interface KnownNotes { notes: DomainNotes | null; definition: Definition; left: number }
+
+const UNKNOWN: Definition = { definition: null, definitionWithDevices: null, hostdevs: [], live: [], retuned: false };
 
 export class LibvirtHypervisor implements Hypervisor {
   readonly kind = 'libvirt';
@@ -86,7 +91,6 @@ export class LibvirtHypervisor implements Hypervisor {
     await inParallel(all, LIMITS.observeAtOnce, async (domain) => {
       const found = await this.#notesOf(domain);
       if (found === 'gone' || (found.notes === null && !known.has(domain.uuid))) return;
-      const { notes, definition, hostdevs, retuned } = found;
       const state = await this.#libvirt.domainGetState(domain).catch((error: unknown) => {
         if (isLibvirtError(error, 'NO_DOMAIN')) return null;
         throw error;
@@ -95,7 +99,7 @@ export class LibvirtHypervisor implements Hypervisor {
       const power = powerOf(state);
       domains.set(domain.uuid, {
         id: domain.uuid, name: domain.name, power, pausedBy: power === 'paused' ? pausedBy(state) : null, reason: state.reason,
-        saved: saved.has(domain.uuid), definition, hostdevs, retuned, notes,
+        saved: saved.has(domain.uuid), ...found.definition, notes: found.notes,
       });
     });
     return { domains, cpus: { shared: formatCpuList(shared ?? []), dedicated } };
@@ -120,7 +124,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const xml = renderDomain({ cloudId: this.#options.cloudId, epoch, rebootCount, desired, frozen, host, devices, files: this.#options.pathsOf(desired) });
     this.#notes.delete(desired.id);
     const domain = await this.#step('define', () => this.#libvirt.domainDefineXml(xml));
-    return this.#definitionOf(domain).then(({ digest }) => digest, () => null);
+    return this.#definitionOf(domain).then(({ definition }) => definition, () => null);
   }
 
   async bookSpec({ desired, frozen, epoch }: Omit<DomainToDefine, 'rebootCount' | 'devices'>): Promise<void> {
@@ -132,6 +136,25 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async bookReboots(id: string, count: number): Promise<void> {
     await this.#bookNotes(id, (old) => withRebootCount(old, count));
+  }
+
+  async bookDevices({ id, layout }: DesiredInstance, devices: readonly OwnDevice[]): Promise<void> {
+    await this.#bookNotes(id, (old) => withNotedDevices(old, layout, devices));
+  }
+
+  async attachDevice(id: string, device: PlacedDevice): Promise<string | null> {
+    return this.#step('attach-device', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      await attachDevice(this.#libvirt, domain, device).finally(() => this.#notes.delete(id));
+      return this.#definitionOf(domain).then(({ definition }) => definition, () => null);
+    });
+  }
+
+  async detachDevice(id: string, place: number): Promise<'gone' | 'asked'> {
+    return this.#step('detach-device', async () => {
+      const domain = await this.#libvirt.domainLookupByUuid(id);
+      return detachDevice(this.#libvirt, domain, place, () => this.#bookNotes(id, (notes) => notes)).finally(() => this.#notes.delete(id));
+    });
   }
 
   async startDomain(id: string): Promise<void> {
@@ -261,7 +284,7 @@ export class LibvirtHypervisor implements Hypervisor {
       return known;
     }
     let notes: DomainNotes | null;
-    const entry: KnownNotes = { notes: null, definition: null, hostdevs: [], retuned: false, left: NOTES_KEPT_OBSERVATIONS };
+    const entry: KnownNotes = { notes: null, definition: UNKNOWN, left: NOTES_KEPT_OBSERVATIONS };
     this.#notes.set(domain.uuid, entry);
     try {
       notes = readNotes(await this.#libvirt.domainGetMetadata(domain, NOTES_URI));
@@ -272,8 +295,11 @@ export class LibvirtHypervisor implements Hypervisor {
       notes = null;
     }
     if (notes && notes.cloudId !== this.#options.cloudId) notes = null;
-    const definition = notes && (await this.#definitionOf(domain).catch(() => null));
-    [entry.definition, entry.hostdevs, entry.retuned] = [definition?.digest ?? null, definition?.hostdevs ?? [], definition?.retuned ?? false];
+    if (notes) entry.definition = await this.#definitionOf(domain).catch((error: unknown) => {
+      // What it has of devices decides who gets them next: not known is not none.
+      if (!isLibvirtError(error, 'NO_DOMAIN')) throw error;
+      return UNKNOWN;
+    });
     entry.notes = notes; // an event that came meanwhile has removed the entry: then the answer is good for this once only
     return entry;
   }
@@ -288,10 +314,13 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   /** Of what it is to be next time, without our notes: those we change ourselves. */
-  async #definitionOf(domain: DomainRef): Promise<{ digest: string; hostdevs: string[]; retuned: boolean }> {
-    const [xml, live] = await Promise.all([this.#libvirt.domainGetXmlDesc(domain, { inactive: true }), domain.id < 0 ? null : this.#libvirt.domainGetXmlDesc(domain)]);
-    const digest = createHash('sha256').update(xml.replace(/<metadata>[\s\S]*<\/metadata>\s*/, '')).digest('hex').slice(0, 32);
-    return { digest, hostdevs: hostDevicesIn(xml), retuned: live !== null && whereItRuns(live) !== whereItRuns(xml) };
+  async #definitionOf(domain: DomainRef): Promise<Definition> {
+    const [given, live] = await Promise.all([this.#libvirt.domainGetXmlDesc(domain, { inactive: true }), domain.id < 0 ? null : this.#libvirt.domainGetXmlDesc(domain)]);
+    const xml = given.replace(/<metadata>[\s\S]*<\/metadata>\s*/, '');
+    return {
+      definition: digestOf(withoutOwnDevices(xml)), definitionWithDevices: digestOf(xml), hostdevs: hostDevicesIn(given), live: live === null ? [] : hostDevicesIn(live),
+      retuned: live !== null && whereItRuns(live) !== whereItRuns(xml),
+    };
   }
 
   /** Domains whose memory is kept. */
@@ -340,6 +369,8 @@ export class LibvirtHypervisor implements Hypervisor {
     }
   }
 }
+
+const digestOf = (xml: string): string => createHash('sha256').update(xml).digest('hex').slice(0, 32);
 
 /** The parts of a definition that place a guest on its host. */
 const whereItRuns = (xml: string): string => (xml.match(/<vcpu [^>]*>|<cputune>[\s\S]*?<\/cputune>|<numatune>[\s\S]*?<\/numatune>/g) ?? []).join().replace(/\s+/g, ' ');

@@ -8,7 +8,7 @@
 import type { Logger } from '#libs/observability';
 import { ACTIONS } from '../actions/actions.js';
 import type { Clock } from '../clock.js';
-import { judgeFailure } from '../decide/backoff.js';
+import { judgeFailure, type BackoffRules } from '../decide/backoff.js';
 import type { Step } from '../decide/facts.js';
 import { StepError } from '../errors.js';
 import type { Machine } from '../hypervisor/hypervisor.js';
@@ -24,7 +24,7 @@ export interface ChainsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  readonly limits: Pick<Limits, 'chains' | 'memoryChains' | 'copyChains' | 'attempts' | 'backoffMinMs' | 'backoffMaxMs'>;
+  readonly limits: Pick<Limits, 'chains' | 'memoryChains' | 'copyChains' | 'attempts' | 'backoffMinMs' | 'backoffMaxMs' | 'detachAgainMs' | 'detachAgainMaxMs'>;
   /** May guests be started now? */
   readonly lease: { readonly mayStart: boolean };
   /** Tests stop the world here. */
@@ -34,7 +34,7 @@ export interface ChainsOptions {
 }
 
 /** Bytes of images and disks; and devices, which may wait for a writer that hangs. */
-const COPIES: ReadonlySet<Step> = new Set<Step>(['fetch-image', 'receive-disk', 'keep-disk', 'prepare-devices']);
+const COPIES: ReadonlySet<Step> = new Set<Step>(['fetch-image', 'receive-disk', 'keep-disk', 'prepare-devices', 'attach-device']);
 
 interface Chain { readonly generation: number; readonly abort: AbortController; readonly done: Promise<void> }
 
@@ -124,6 +124,7 @@ export class Chains {
       nowMs: clock.nowMs, wallMs: clock.wallMs,
       progress: () => ledger.entries.get(id)!.progress,
       book: (change) => ledger.book(id, change),
+      judge: (before, deviceStep, of, error) => judgeFailure(before, { generation: of, step: deviceStep, ...explain(deviceStep, error) }, this.#now(), this.#rulesOf(deviceStep), deviceStep === 'attach-device'),
     });
     try {
       await (this.#options.around ? this.#options.around(step, id, run) : run());
@@ -142,11 +143,22 @@ export class Chains {
     }
   }
 
+  #now(): { nowMs: number; bootId: string; random: number } {
+    const { bootId, clock, random } = this.#options;
+    return { nowMs: clock.nowMs(), bootId, random: random() };
+  }
+
+  /** A guest is asked again and again; it may answer late. */
+  #rulesOf(step: Step): BackoffRules {
+    const { limits } = this.#options;
+    return step === 'detach-device' ? { ...limits, backoffMinMs: limits.detachAgainMs, backoffMaxMs: limits.detachAgainMaxMs } : limits;
+  }
+
   async #fail(id: string, generation: number, step: Step, error: unknown): Promise<void> {
-    const { bootId, clock, random, limits, logger, ledger } = this.#options;
+    const { limits, logger, ledger } = this.#options;
     const { code, message, retry } = explain(step, error);
     await ledger.book(id, (progress) => {
-      const failure = judgeFailure(progress.failure, { generation, step, code, message, retry }, { nowMs: clock.nowMs(), bootId, random: random() }, limits);
+      const failure = judgeFailure(progress.failure, { generation, step, code, message, retry }, this.#now(), limits);
       logger.warn({ instance: id, step, code, attempts: failure.attempts, final: failure.final, err: error }, message);
       return { ...progress, failure };
     }).catch(() => undefined); // in memory it stands; the disk's trouble has been told
@@ -155,7 +167,7 @@ export class Chains {
 
 /** Words for whoever asked for the server; paths and stacks stay in this host's log. */
 function explain(step: Step, error: unknown): Pick<StepError, 'code' | 'message' | 'retry'> {
-  if (error instanceof StepError) return error;
+  if (error instanceof StepError) return { code: error.code, message: error.message, retry: error.retry };
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOSPC' || code === 'EDQUOT') return { code: 'no-space', message: `The host has no disk space left for ${step}.`, retry: 'counted' };
   return { code: 'host-error', message: `The host could not do ${step}${typeof code === 'string' ? ` (${code})` : ''}.`, retry: 'counted' };

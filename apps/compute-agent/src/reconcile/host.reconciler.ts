@@ -177,7 +177,7 @@ export class HostReconciler {
     for (const id of this.#last.keys()) if (!ledger.entries.has(id)) this.#last.delete(id);
     for (const [id, entry] of ledger.entries) {
       if (this.#chains.has(id) || this.#endedMeanwhile.has(id)) continue; // the chain's end wakes us again
-      const devices = machine.devices && (entry.desired.layout?.devices ?? []).length > 0 ? machine.devices.readiness(entry.desired) : undefined;
+      const devices = machine.devices?.readiness(entry.desired);
       const facts: InstanceFacts = { ...(devices && { devices }), desired: entry.desired, listed: entry.listed, progress: entry.progress, domain: observation.domains.get(id) ?? null, files: files.get(id) ?? NO_FILES, configDrive: configDriveDigest(entry.desired) };
       const due = this.#settle(id, facts);
       if (due !== null) wakeAtMs = Math.min(wakeAtMs ?? due, due);

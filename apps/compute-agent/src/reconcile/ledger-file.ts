@@ -14,6 +14,11 @@ const Frozen = z.object({
   renderVersion: z.int(), virtType: z.string(), arch: z.string(), machine: z.string(), emulator: z.string(),
   cpuModel: z.string(), cpuFeatures: z.string(), diskCache: z.string(),
 });
+const Failure = z.object({
+  generation: z.int(),
+  step: z.enum(STEPS),
+  code: z.string(), message: z.string(), attempts: z.int(), final: z.boolean(), retryAtMs: z.int(), bootId: z.string(),
+});
 const Progress = z.object({
   built: z.int().nullable(),
   // Written by agents that can make disks anew; before, every disk was the first one.
@@ -26,11 +31,8 @@ const Progress = z.object({
   startedAtMs: z.int().nullable(),
   powerButton: z.object({ firstMs: z.int(), lastMs: z.int(), bootId: z.string() }).nullable(),
   woken: z.object({ atMs: z.int(), bootId: z.string() }).nullable().default(null),
-  failure: z.object({
-    generation: z.int(),
-    step: z.enum(STEPS),
-    code: z.string(), message: z.string(), attempts: z.int(), final: z.boolean(), retryAtMs: z.int(), bootId: z.string(),
-  }).nullable().catch(null), // of a newer agent's step: it is tried again
+  failure: Failure.nullable().catch(null), // of a newer agent's step: it is tried again
+  devices: z.record(z.string(), Failure).catch({}), // likewise, and left out by agents of before
 });
 /** One instance. `sequence` and `incarnation` say which of the control plane's words it was. */
 export const EntryRecord = z.object({ format: z.literal(1), sequence: z.int(), incarnation: z.int(), listed: z.boolean(), desired: DesiredInstance, progress: Progress });

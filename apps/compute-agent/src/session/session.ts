@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { PlacementConfig } from '#libs/config';
-import { hostBeat, PROTOCOL, reportInventory, type HostId, type HostInventory } from '#libs/contracts';
+import { hostBeat, LIVE_DEVICES, PROTOCOL, reportInventory, type HostId, type HostInventory } from '#libs/contracts';
 import { SkyError } from '#libs/errors';
 import type { Bus } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
@@ -113,7 +113,7 @@ export class Session {
     const answer = await bus.ask(reportInventory, {
       bootId, protocol: PROTOCOL, agentVersion: AGENT_VERSION, simulated, inventory,
       ...(ledger.host.incarnation !== 0 && { knows: { incarnation: ledger.host.incarnation, epoch: ledger.host.epoch, upTo: ledger.host.upTo } }),
-      capabilities: [...CAPABILITIES, ...(machine.devices?.mayGive ? ['DEVICES'] : []), `VIRT_TYPE_${offer.virtType.toUpperCase()}`],
+      capabilities: [...CAPABILITIES, ...(machine.devices?.mayGive ? ['DEVICES', LIVE_DEVICES] : []), `VIRT_TYPE_${offer.virtType.toUpperCase()}`],
     }, { hostId });
     const newIncarnation = answer.incarnation > ledger.host.incarnation;
     await ledger.bookEpoch(answer.epoch, newIncarnation && ledger.host.incarnation !== 0);

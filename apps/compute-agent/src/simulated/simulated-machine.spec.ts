@@ -79,7 +79,7 @@ describe('a simulated host with devices', () => {
     await pci.linkUp(PF);
     await first.makeDisk(wish);
     await first.makeConfigDrive(wish);
-    await first.define({ desired: wish, frozen: FROZEN, epoch: 1, rebootCount: 0, devices: [{ claimed, address: VF }] });
+    await first.define({ desired: wish, frozen: FROZEN, epoch: 1, rebootCount: 0, devices: [{ claimed: { ...claimed, place: 0 }, address: VF }] });
     await expect(first.startDomain(wish.id)).rejects.toThrow(/must be manually detached/);
     await pci.bind(VF, 'vfio-pci');
     await first.startDomain(wish.id);
@@ -87,7 +87,7 @@ describe('a simulated host with devices', () => {
 
     const again = made();
     expect(again.pci!.kernel.state.at(VF)).toMatchObject({ driver: 'vfio-pci', user: { domain: wish.id }, settings: { mac: 'fa:16:3e:00:00:01', vlan: 42 } });
-    expect((await again.observe(new Set())).domains.get(wish.id)).toMatchObject({ power: 'running', hostdevs: [VF] });
+    expect((await again.observe(new Set())).domains.get(wish.id)).toMatchObject({ power: 'running', hostdevs: [{ place: 0, address: VF }], live: [{ place: 0, address: VF }] });
     await expect(again.save(wish.id)).rejects.toThrow(/cannot migrate/);
     await again.destroy(wish.id);
     expect(again.pci!.kernel.state.at(VF)?.user).toBeNull();
@@ -104,13 +104,40 @@ describe('a simulated host with devices', () => {
     await first.pci!.pci.bind(VF, 'vfio-pci');
     await first.makeDisk(wish);
     await first.makeConfigDrive(wish);
-    await first.define({ desired: wish, frozen: FROZEN, epoch: 1, rebootCount: 0, devices: [{ claimed, address: VF }] });
+    await first.define({ desired: wish, frozen: FROZEN, epoch: 1, rebootCount: 0, devices: [{ claimed: { ...claimed, place: 0 }, address: VF }] });
     await first.startDomain(wish.id);
     // It fell off the bus under the guest: no new process gives it back to it.
     kernel.vanish(VF);
     expect((await on().observe(new Set())).domains.get(wish.id)).toMatchObject({ power: 'running' });
     kernel.comeBack('0000:01:00.0/vf0');
     expect(on().pci!.kernel.state.at(VF)?.user).toBeNull();
+  });
+  it('gives them to a guest that runs, and takes them from one that lets go', async () => {
+    const kernel = new FakeKernel(labShape());
+    const on = (): SimulatedMachine => new SimulatedMachine({ folder, cloudId: CLOUD_ID, shape: SHAPE, kernel, urlOf: () => Promise.reject(new Error('none')), after: () => () => undefined });
+    const one = on();
+    await one.pci!.pci.setNumVfs(PF, 2, { autoprobe: false });
+    await one.pci!.pci.linkUp(PF);
+    await one.pci!.pci.bind(VF, 'vfio-pci');
+    const quiet = { ...wish, name: 'deaf-1', layout: null };
+    await one.makeDisk(quiet);
+    await one.makeConfigDrive(quiet);
+    await one.define({ desired: quiet, frozen: FROZEN, epoch: 1, rebootCount: 0 });
+    await one.startDomain(quiet.id);
+    const device = { claimed: { ...claimed, place: 2 }, address: VF };
+    const seen = async (of = one) => (await of.observe(new Set())).domains.get(quiet.id)!;
+    await one.bookDevices({ ...quiet, layout: wish.layout }, [device.claimed]);
+    for (let twice = 0; twice < 2; twice += 1) await one.attachDevice(quiet.id, device);
+    expect(kernel.state.at(VF)).toMatchObject({ user: { domain: quiet.id }, settings: { vlan: 42 } });
+    expect(await seen(on())).toMatchObject({ hostdevs: [{ place: 2, address: VF }], live: [{ place: 2, address: VF }], notes: { devices: [{ place: 2 }] } });
+    // Its name says that it answers nobody.
+    expect(await one.detachDevice(quiet.id, 2)).toBe('asked');
+    expect(await seen()).toMatchObject({ hostdevs: [], live: [{ place: 2 }] });
+    one.guestDeaf(quiet.id, false);
+    expect(await one.detachDevice(quiet.id, 2)).toBe('gone');
+    expect([kernel.state.at(VF)?.user, (await seen()).live]).toEqual([null, []]);
+    await one.bookDevices(quiet, []);
+    expect((await seen()).notes).toMatchObject({ devices: [], shape: { layout: null } });
   });
   it('has none unless it is told to', () => {
     expect(machine().pci).toBeUndefined();

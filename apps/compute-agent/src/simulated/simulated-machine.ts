@@ -13,12 +13,13 @@ import type { FakeKernel } from '#libs/pci';
 import { isKept } from '../decide/build.js';
 import { cpuSetsOf, NOTHING_STATED, type StatedCpus } from '../decide/cpu-sets.js';
 import type { DomainNotes, Frozen, ObservedDomain, ObservedFiles } from '../decide/facts.js';
-import { layoutKey, layoutProblem, type HostCpus } from '../decide/layout.js';
+import { devicesIn, layoutKey, layoutProblem, type HostCpus, type OwnDevice } from '../decide/layout.js';
 import { domainName, RENDER_VERSION } from '../domain-xml/render.js';
 import { StepError } from '../errors.js';
 import type { DomainToDefine, Hypervisor, InstanceFiles, Machine, MachineFacts, Observation } from '../hypervisor/hypervisor.js';
+import type { PlacedDevice } from '../devices/decide/ready.js';
 import type { DeviceUse } from '../devices/decide/seen.js';
-import { SimulatedPci, type SimulatedDevice } from './simulated-pci.js';
+import { simulatedDevice, SimulatedPci, type SimulatedDevice } from './simulated-pci.js';
 import { DEFAULT_SHAPE, SIMULATED_FLAGS, simulatedCells, simulatedXml, type SimulatedShape } from './simulated-shape.js';
 
 export interface SimulatedMachineOptions {
@@ -56,15 +57,23 @@ interface Kept {
   /** Devices of the host that it was defined with, and those that it has while it is on. */
   devices: SimulatedDevice[];
   taken: SimulatedDevice[];
+  /** Its guest lets no device go: whose name begins with "deaf" does not, to try that out. */
+  deaf: boolean;
 }
 
 /** As it was remembered before disks had generations. */
 type KeptBefore = Partial<Kept> & { id: string; disk?: boolean };
 const keptOf = ({ disk, ...kept }: KeptBefore): Kept => ({
-  power: null, notes: null, placed: null, previous: [], saved: false, configDrive: false, log: '', devices: [], taken: [], ...kept,
+  power: null, notes: null, placed: null, previous: [], saved: false, configDrive: false, log: '', deaf: false, ...kept, devices: placedAt(kept.devices), taken: placedAt(kept.taken),
   disks: kept.disks ?? (disk === true ? [1] : []),
-  ...(kept.notes && { notes: { ...kept.notes, sharedCpus: kept.notes.sharedCpus ?? '', diskGeneration: kept.notes.diskGeneration ?? 1, shape: kept.notes.shape && { ...kept.notes.shape, layout: kept.notes.shape.layout ?? null } } }),
+  ...(kept.notes && { notes: { ...kept.notes, sharedCpus: kept.notes.sharedCpus ?? '', diskGeneration: kept.notes.diskGeneration ?? 1, shape: kept.notes.shape && { ...kept.notes.shape, layout: kept.notes.shape.layout ?? null }, devices: kept.notes.devices ?? devicesIn(kept.placed?.layout) } }),
 });
+
+/** Before devices had places, they stood in the order of the layout. */
+const placedAt = (devices: readonly (Omit<SimulatedDevice, 'place'> & { place?: number })[] = []): SimulatedDevice[] => devices.map((device, at) => ({ ...device, place: device.place ?? at }));
+const isOn = ({ power }: Pick<Kept, 'power'>): boolean => power === 'running' || power === 'paused';
+const byPlace = (devices: readonly SimulatedDevice[]): SimulatedDevice[] => [...devices].sort((a, b) => a.place - b.place);
+const named = (devices: readonly SimulatedDevice[]): { place: number; address: string }[] => devices.map(({ place, address }) => ({ place, address }));
 
 export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   readonly kind = 'simulated';
@@ -90,7 +99,7 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     this.bootId = this.#load();
     const bus = options.kernel ?? this.#shape.devices;
     this.pci = bus && new SimulatedPci(options.folder, bus);
-    if (this.pci?.outlives === false) for (const { id, power, taken } of this.#kept.values()) if (power === 'running' || power === 'paused') this.pci?.take(id, taken);
+    if (this.pci?.outlives === false) for (const kept of this.#kept.values()) if (isOn(kept)) this.pci?.take(kept.id, kept.taken);
   }
 
   get hypervisor(): Hypervisor { return this; }
@@ -112,9 +121,9 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
 
   async observe(known: ReadonlySet<string>): Promise<Observation> {
     const domains = new Map<string, ObservedDomain>();
-    for (const { id, power, notes, saved, devices } of this.#kept.values()) {
+    for (const { id, power, notes, saved, devices, taken } of this.#kept.values()) {
       if (power === null || !(notes || known.has(id))) continue;
-      domains.set(id, { id, name: domainName(id), power, pausedBy: power === 'paused' ? 'word' : null, reason: 'simulated', saved: saved && power === 'stopped', definition: null, hostdevs: devices.map(({ address }) => address), retuned: false, notes });
+      domains.set(id, { id, name: domainName(id), power, pausedBy: power === 'paused' ? 'word' : null, reason: 'simulated', saved: saved && power === 'stopped', definition: null, hostdevs: named(devices), live: isOn({ power }) ? named(taken) : [], retuned: false, notes });
     }
     const { shared, dedicated } = this.#host();
     return { domains, cpus: { shared: formatCpuList(shared ?? []), dedicated } };
@@ -122,7 +131,7 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
 
   async deviceUses(): Promise<DeviceUse[]> {
     return [...this.#kept.values()].flatMap(({ id, power, devices, taken }) => {
-      const live = power === 'running' || power === 'paused' ? taken.map(({ address }) => address) : [];
+      const live = isOn({ power }) ? taken.map(({ address }) => address) : [];
       return [...new Set([...live, ...devices.map(({ address }) => address)])].map((address) => ({ address, domainId: id, live: live.includes(address) }));
     });
   }
@@ -138,7 +147,8 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
     this.#change(desired.id, (kept) => {
       kept.power ??= 'stopped';
       kept.placed = { vcpus, memoryMib, layout };
-      kept.devices = devices.map(({ address, claimed: { attach, mac, vlan } }) => ({ address, attach, mac, vlan }));
+      kept.devices = devices.map(simulatedDevice);
+      kept.deaf = desired.name.startsWith('deaf');
       kept.notes = this.#notesOf({ desired, frozen, rebootCount }, formatCpuList(this.#host().shared ?? []));
     });
     return null;
@@ -152,6 +162,41 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   async bookReboots(id: string, rebootCount: number): Promise<void> {
     const notes = this.#domain(id).notes;
     if (notes) this.#change(id, (kept) => { kept.notes = { ...notes, rebootCount }; });
+  }
+
+  async bookDevices({ id, layout: given }: DesiredInstance, devices: readonly OwnDevice[]): Promise<void> {
+    const { notes } = this.#domain(id);
+    if (notes) this.#change(id, (kept) => {
+      const before = kept.placed?.layout ?? given;
+      const layout = before && { ...before, devices: [...devices] };
+      if (kept.placed) kept.placed = { ...kept.placed, layout };
+      kept.notes = { ...notes, devices, shape: notes.shape && { ...notes.shape, layout: layoutKey(layout) } };
+    });
+  }
+
+  async attachDevice(id: string, placed: PlacedDevice): Promise<null> {
+    const kept = this.#domain(id);
+    const device = simulatedDevice(placed);
+    const lacks = (list: readonly SimulatedDevice[]): boolean => !list.some(({ place }) => place === device.place);
+    const live = isOn(kept) && lacks(kept.taken);
+    if (live) this.pci?.take(id, [device]);
+    if (live || lacks(kept.devices)) this.#change(id, () => {
+      if (live) kept.taken = byPlace([...kept.taken, device]);
+      if (lacks(kept.devices)) kept.devices = byPlace([...kept.devices, device]);
+    });
+    return null;
+  }
+
+  async detachDevice(id: string, place: number): Promise<'gone' | 'asked'> {
+    const kept = this.#domain(id);
+    const leaving = kept.taken.filter((device) => device.place === place);
+    const stays = isOn(kept) && leaving.length > 0 && (kept.deaf || kept.power === 'paused');
+    if (!stays && leaving.length > 0) this.pci?.giveBack(id, leaving);
+    this.#change(id, () => {
+      kept.devices = kept.devices.filter((device) => device.place !== place);
+      if (!stays) kept.taken = kept.taken.filter((device) => device.place !== place);
+    });
+    return stays ? 'asked' : 'gone';
   }
 
   async startDomain(id: string): Promise<void> {
@@ -260,11 +305,14 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
   /** The guest ends by itself, or is ended. */
   guestStops(id: string, power: 'stopped' | 'crashed'): void {
     const kept = this.#kept.get(id);
-    if (kept?.power !== 'running' && kept?.power !== 'paused') return;
+    if (!kept || !isOn(kept)) return;
     this.#turn(id);
     this.pci?.giveBack(id);
     this.#change(id, () => { [kept.power, kept.taken] = [power, []]; });
   }
+
+  /** From now on its guest lets devices go, or does not. */
+  guestDeaf(id: string, deaf: boolean): void { if (this.#isDefined(id)) this.#change(id, (kept) => { kept.deaf = deaf; }); }
 
   /** What a guest was told to be placed like; null: it floats, or there is none. */
   layoutOf(id: string): Layout | null { return this.#kept.get(id)?.placed?.layout ?? null; }
@@ -278,7 +326,7 @@ export class SimulatedMachine implements Machine, Hypervisor, InstanceFiles {
 
   #notesOf({ desired, frozen, rebootCount }: Omit<DomainToDefine, 'epoch' | 'devices'>, sharedCpus: string): DomainNotes {
     const { generation, specGeneration, diskGeneration, vcpus, memoryMib, diskGib, layout } = desired;
-    return { cloudId: this.#options.cloudId, generation, specGeneration, diskGeneration, rebootCount, sharedCpus, frozen, shape: { vcpus, memoryMib, diskGib, layout: layoutKey(layout) } };
+    return { cloudId: this.#options.cloudId, generation, specGeneration, diskGeneration, rebootCount, sharedCpus, frozen, shape: { vcpus, memoryMib, diskGib, layout: layoutKey(layout) }, devices: devicesIn(layout) };
   }
 
   #isDefined(id: string): boolean { return (this.#kept.get(id)?.power ?? null) !== null; }

@@ -6,10 +6,13 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClaimedDevice } from '#libs/contracts';
 import { FakeKernel, FakePci, parsePciAddress, type FakeShape, type PciAddress, type VfSettings } from '#libs/pci';
+import type { PlacedDevice } from '../devices/decide/ready.js';
 import { StepError } from '../errors.js';
 
 /** A device that a simulated domain is defined with. */
-export interface SimulatedDevice extends Pick<ClaimedDevice, 'attach' | 'mac' | 'vlan'> { readonly address: string }
+export interface SimulatedDevice extends Pick<ClaimedDevice, 'attach' | 'mac' | 'vlan'> { readonly address: string; readonly place: number }
+
+export const simulatedDevice = ({ address, claimed: { attach, mac, vlan, place } }: PlacedDevice): SimulatedDevice => ({ address, place, attach, mac, vlan });
 
 interface Remembered {
   readonly vfs: readonly { readonly pf: string; readonly count: number; readonly autoprobe: boolean; readonly up: boolean }[];
@@ -46,14 +49,17 @@ export class SimulatedPci {
     }
     for (const { address, attach, mac, vlan } of devices) {
       const at = parsePciAddress(address);
-      this.kernel.useBy(at, id, { managed: false, asInterface: attach === 'interface' });
+      // libvirt sets them before QEMU opens the device.
       if (attach === 'interface') this.kernel.leave(at, { ...(mac !== null && { mac }), vlan: vlan ?? 0 });
+      this.kernel.useBy(at, id, { managed: false, asInterface: attach === 'interface' });
     }
   }
 
-  /** Its domain has ended. */
-  giveBack(id: string): void {
-    for (const { address, user } of [...this.kernel.state.functions.values()]) if (user?.domain === id) this.kernel.useBy(address, null);
+  /** Its domain has ended, or has let go of these. */
+  giveBack(id: string, devices?: readonly SimulatedDevice[]): void {
+    for (const { address, user } of [...this.kernel.state.functions.values()]) {
+      if (user?.domain === id && (!devices || devices.some((device) => device.address === address))) this.kernel.useBy(address, null);
+    }
   }
 
   #save(): void {

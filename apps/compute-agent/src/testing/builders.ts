@@ -36,6 +36,6 @@ export const FILES: ObservedFiles = { disks: [1], previous: [], configDrive: tru
 /** @param notes null: not ours */
 export const observedDomain = (power: ObservedDomain['power'], notes: Partial<DomainNotes> | null = {}, change: Partial<ObservedDomain> = {}): ObservedDomain => ({
   id: desired().id, name: `instance-${desired().id}`, power, pausedBy: power === 'paused' ? 'word' : null, reason: power === 'paused' ? 'user' : 'unknown', saved: false, definition: null, retuned: false,
-  notes: notes && { cloudId: CLOUD_ID, generation: 1, specGeneration: 1, diskGeneration: 1, rebootCount: 0, sharedCpus: '', frozen: FROZEN, shape: { vcpus: 1, memoryMib: 128, diskGib: 1, layout: null }, ...notes },
+  notes: notes && { cloudId: CLOUD_ID, generation: 1, specGeneration: 1, diskGeneration: 1, rebootCount: 0, sharedCpus: '', frozen: FROZEN, shape: { vcpus: 1, memoryMib: 128, diskGib: 1, layout: null }, devices: [], ...notes },
   ...change,
 });

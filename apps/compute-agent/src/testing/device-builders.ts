@@ -1,5 +1,6 @@
 /** Values of devices for this app's own tests. */
 import type { ClaimedDevice, HoldWish, PoolWish } from '#libs/contracts';
+import type { OwnDevice } from '../decide/layout.js';
 
 export const POOL_ID = '77777777-7777-4777-8777-777777777777';
 /** The first network card of the lab's shape. */
@@ -17,3 +18,6 @@ export const holdWish = (identity: string, generation: number, holder: string | 
 export const claimedDevice = (identity: string, generation: number, change: Partial<ClaimedDevice> = {}): ClaimedDevice => ({
   deviceId: '88888888-8888-4888-8888-888888888888', identity, className: 'fast', generation, numaNode: null, need: 0, attach: 'hostdev', mac: null, vlan: null, physicalNetwork: null, ...change,
 });
+
+/** The same at its place in the guest. */
+export const ownDevice = (identity: string, place = 0, change: Partial<ClaimedDevice> = {}): OwnDevice => ({ ...claimedDevice(identity, 1, change), place });

@@ -23,7 +23,7 @@ import { KillableBus, TestControlPlane } from './control-plane.js';
 /** Seconds become milliseconds. */
 export const FAST: Limits = {
   ...LIMITS, tickEveryMs: 25, pullEveryMs: 40, beatEveryMs: 30, reportTransientAfterMs: 20, firstWordMs: 40, powerOffMs: 60, pressAgainMs: 25, backoffMinMs: 5, backoffMaxMs: 20,
-  announceMinMs: 5, announceMaxMs: 20, askAgainMs: 10, absentAgainMinMs: 30, absentAgainMaxMs: 60, tickPauseMaxMs: 5, attempts: 3,
+  announceMinMs: 5, announceMaxMs: 20, askAgainMs: 10, absentAgainMinMs: 30, absentAgainMaxMs: 60, tickPauseMaxMs: 5, attempts: 3, detachAgainMs: 20, detachAgainMaxMs: 40,
   deviceLookEveryMs: 40, deviceLookPauseMs: 3, deviceBackoffMaxMs: 40, deviceWishesEveryMs: 60, deviceReportAgainMs: 10,
 };
 

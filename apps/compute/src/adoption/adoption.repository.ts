@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { adoptClaims, Caller, GroupWish, InputOf, RememberedInstance } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import { attachmentsOf } from '../attachments/decide/attachment.js';
 import { lockServers } from '../hosts/lock-servers.js';
 import type { InstanceRow } from '../instances/instance-row.js';
 import { needsOf } from '../instances/needs-of.js';
@@ -101,13 +102,13 @@ export class AdoptionRepository {
   async #create(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<string> {
     const { rows } = await client.query<{ group_id: string | null }>(`
       INSERT INTO compute.instances (id, cell_id, project_id, user_id, name, hostname, metadata, intent, generation, spec_generation, disk_generation, reboot_count, reboot_type,
-        flavor_id, image_id, spec, vcpus, ram_mib, key_name, user_data, reservation_id, launch_index, host_id, host_name, availability_zone, claim_generation, host_sequence, layout, group_id, hints,
+        flavor_id, image_id, spec, vcpus, ram_mib, key_name, user_data, reservation_id, launch_index, host_id, host_name, availability_zone, claim_generation, host_sequence, layout, group_id, hints, attachments,
         step, waiting_for, reconcile_at, checked_at, launched_at, launched_disk_generation)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'r-adopted', $21, $22, $23, $24, $10, 0, $26, (SELECT id FROM compute.server_groups WHERE id = $27 FOR KEY SHARE), $28,
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'r-adopted', $21, $22, $23, $24, $10, 0, $26, (SELECT id FROM compute.server_groups WHERE id = $27 FOR KEY SHARE), $28, $29,
         'wait-host', 'its host to report', now(), now(), CASE WHEN $25 THEN now() END, CASE WHEN $25 THEN $11::integer END)
       ON CONFLICT (id) DO NOTHING RETURNING group_id`,
     [row.id, this.db.cellId, row.projectId, row.userId, row.name, row.hostname, JSON.stringify(row.metadata), row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType,
-      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched, layoutOf(row), row.groupId, row.hints === null ? null : JSON.stringify(row.hints)]);
+      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched, layoutOf(row), row.groupId, row.hints === null ? null : JSON.stringify(row.hints), attachedOf(row)]);
     return row.groupId !== null && rows[0] !== undefined && rows[0].group_id === null ? `; its server group ${row.groupId} does not exist any more: it is in none` : '';
   }
 
@@ -126,13 +127,13 @@ export class AdoptionRepository {
         spec = CASE WHEN disk_generation > $7 AND vcpus = $12 AND ram_mib = $13 THEN spec
           WHEN disk_generation > $7 THEN spec || jsonb_build_object('flavor', $14::jsonb -> 'flavor', 'claimDiskGib', $14::jsonb -> 'claimDiskGib')
           WHEN vcpus = $12 AND ram_mib = $13 THEN spec || jsonb_build_object('image', $14::jsonb -> 'image', 'diskGib', $14::jsonb -> 'diskGib', 'claimDiskGib', $14::jsonb -> 'claimDiskGib') ELSE spec || $14::jsonb END,
-        vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0, layout = $19,
+        vcpus = $12, ram_mib = $13, host_id = $15, host_name = $16, availability_zone = $17, claim_generation = $6, host_sequence = 0, layout = $19, attachments = $20,
         withdrawn = false, rebuilding = disk_generation > $7, hold = NULL, move_id = NULL, move_kind = NULL, move_phase = NULL, elsewhere = 0, deleted_at = NULL, terminated_at = NULL,
         observed_state = NULL, observed_generation = 0, observed = NULL, fault = NULL, step = 'wait-host', waiting_for = 'its host to report', attempts = 0, waited_ms = 0, checked_at = now(),
         launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, launched_disk_generation = CASE WHEN $18 AND disk_generation <= $7 THEN $7::integer ELSE launched_disk_generation END, reconcile_at = now(), version = version + 1, updated_at = now()
       WHERE id = $1`,
     [row.id, row.name, row.hostname, row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType, row.flavorId, row.imageId, row.vcpus, row.ramMib,
-      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row)]);
+      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row), attachedOf(row)]);
   }
 
   /** It may have left this host while that was fenced, or somebody gave it up there as an orphan: it lives here, and is not told to go as well. */
@@ -192,4 +193,5 @@ export class AdoptionRepository {
   }
 }
 
+const attachedOf = ({ layout }: RememberedRow): string => JSON.stringify(attachmentsOf(layout, new Date().toISOString()));
 const layoutOf = ({ layout }: RememberedRow): string | null => (layout === null ? null : JSON.stringify(layout));

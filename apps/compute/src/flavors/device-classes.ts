@@ -17,13 +17,17 @@ export class DeviceClasses {
 
   /** @throws badRequest in Nova's words when a class of these extra specs is not there; unavailable when nobody can say. */
   async demandKnown(flavor: Pick<Flavor, 'vcpus' | 'ramMib' | 'diskGib' | 'extraSpecs'>): Promise<void> {
-    const asked = Object.keys(devicesOfFlavor(flavor));
+    await this.demandNamed(Object.keys(devicesOfFlavor(flavor)), (name) => `PCI alias ${name} is not defined.`);
+  }
+
+  /** The same of names that somebody asks for. @param words what is wrong with one that is not there */
+  async demandNamed(asked: readonly string[], words: (name: string) => string): Promise<void> {
     if (asked.length === 0) return;
     const names = await this.#names(asked);
     const unknown = asked.find((name) => !names.includes(name));
     if (unknown === undefined) return;
     const there = names.length === 0 ? 'there is none yet' : `there are ${names.slice(0, SHOWN).join(', ')}${names.length > SHOWN ? ` and ${names.length - SHOWN} more` : ''}`;
-    throw badRequest(`PCI alias ${unknown} is not defined. What to do: name a device class (${there}), or make one: skylite device class create ${unknown} ….`);
+    throw badRequest(`${words(unknown)} What to do: name a device class (${there}), or make one: skylite device class create ${unknown} ….`);
   }
 
   async #names(asked: readonly string[]): Promise<readonly string[]> {

@@ -26,7 +26,7 @@ export class ObservationsRepository {
     const { rows } = await this.db.pool.query<ObservedRow & { fenced: boolean }>(`${HOT}
       SELECT f.fenced_at IS NOT NULL AS fenced, id, intent, withdrawn, generation, spec_generation, reboot_count, step, i.host_id, host_name, observed_state, observed_generation,
         observed_reboot_count, observed, waited_ms, attempts, last_error, launched_at, deleted_at, version,
-        disk_generation, rebuilding, hold, move_kind, move_phase, elsewhere
+        disk_generation, rebuilding, hold, move_kind, move_phase, elsewhere, attachments
       FROM (SELECT 1) one LEFT JOIN compute.host_feeds f ON f.host_id = $2
         LEFT JOIN compute.instances i ON i.id = ANY($1::uuid[]) AND i.host_id IS NOT DISTINCT FROM $2 AND i.deleted_at IS NULL`, [ids, hostId]);
     return { fenced: rows[0]?.fenced ?? false, rows: rows.filter(({ id }) => (id as string | null) !== null) };
@@ -77,7 +77,7 @@ export class ObservationsRepository {
       column(({ booking }) => booking.observed.state), column(({ booking }) => booking.observed.generation), column(({ booking }) => booking.observed.rebootCount),
       column(({ row, booking: { observed } }) => JSON.stringify({
         startedAtMs: observed.startedAtMs, doing: observed.doing, error: observed.error, frozen: observed.frozen ?? row.observed?.frozen,
-        ...(observed.built !== undefined && { built: observed.built }), ...(observed.savedMemory === true && { savedMemory: true }),
+        ...(observed.built !== undefined && { built: observed.built }), ...(observed.savedMemory === true && { savedMemory: true }), ...(observed.devices !== undefined && { devices: observed.devices }),
         ...(from.sequence !== undefined && { reported: { bootId: from.bootId, sequence: from.sequence } }),
       })),
       column(({ booking }) => booking.step), column(({ booking }) => booking.loop), column(({ booking }) => booking.waitingFor), column(({ booking }) => booking.lastError),

@@ -29,13 +29,13 @@ export interface ChangeBy { userName?: string | undefined; address?: string | un
 
 export type ChangeableColumn =
   | 'name' | 'description' | 'intent' | 'generation' | 'spec_generation' | 'reboot_count' | 'reboot_type'
-  | 'host_id' | 'host_name' | 'availability_zone' | 'claim_generation' | 'host_sequence' | 'withdrawn' | 'layout'
+  | 'host_id' | 'host_name' | 'availability_zone' | 'claim_generation' | 'host_sequence' | 'withdrawn' | 'layout' | 'attachments'
   | 'step' | 'waiting_for' | 'attempts' | 'waited_ms' | 'last_error' | 'fault' | 'placement'
   | 'metadata' | 'tags' | 'locked' | 'locked_reason' | 'locked_by' | 'hostname' | 'key_name' | 'user_data' | 'flavor_id' | 'image_id' | 'spec' | 'vcpus' | 'ram_mib'
   | 'disk_generation' | 'launched_disk_generation' | 'rebuilding' | 'hold' | 'move_id' | 'move_kind' | 'move_phase' | 'elsewhere'
   | 'observed_state' | 'observed_generation' | 'observed_reboot_count' | 'observed' | 'last_request_id';
 
-const JSON_COLUMNS: ReadonlySet<string> = new Set(['fault', 'placement', 'observed', 'metadata', 'spec', 'layout']);
+const JSON_COLUMNS: ReadonlySet<string> = new Set(['fault', 'placement', 'observed', 'metadata', 'spec', 'layout', 'attachments']);
 
 /**
  * The change as ONE statement, so that it costs one round trip and one commit: the row if its version is still

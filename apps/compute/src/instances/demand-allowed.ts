@@ -9,7 +9,7 @@ export function demandAllowed(operation: Operation, row: InstanceRow, caller: Ca
   const problem = whyNotAllowed(operation, { id: row.id, locked: row.locked, launched: row.launched_at !== null, state: deriveStatus(viewOf(row)) }, caller.isAdmin);
   if (problem !== undefined) throw conflict(problem);
   // What a device of the host holds no file can hold.
-  if (operation === 'suspend' && (row.layout?.devices ?? []).length > 0) {
+  if (operation === 'suspend' && ((row.layout?.devices ?? []).length > 0 || row.attachments.length > 0)) {
     throw conflict(`Cannot 'suspend' instance ${row.id}: it has devices of its host, whose state can not be saved. What to do: pause it, or stop it.`);
   }
 }

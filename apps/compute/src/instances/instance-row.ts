@@ -1,4 +1,5 @@
 import type { Flavor, Hints, InstanceView, Layout, MoveKind, MovePhase, ObservedInstance, PlacementExplanation } from '#libs/contracts';
+import { serverDevices, type Attachment } from '../attachments/decide/attachment.js';
 
 /** What is built, frozen when it was asked for: flavor, image and key may be gone tomorrow. */
 export interface InstanceSpec {
@@ -40,13 +41,15 @@ export interface InstanceRow {
   claim_generation: number | null; host_sequence: string | null; withdrawn: boolean;
   /** What of its host is claimed for it, CPU by CPU; null: it floats, or has no host. */
   layout: Layout | null;
+  /** Devices besides the flavor's, in the order in which they were asked for. */
+  attachments: Attachment[];
   /** What its scheduler hints said; null: nothing that chooses a host. */
   hints: Hints | null;
   step: string; waiting_for: string | null; attempts: number; waited_ms: string; last_error: string | null;
   fault: InstanceView['fault']; placement: PlacementExplanation | null;
   reconcile_at: Date | null; lease_owner: string | null;
   observed_state: ObservedInstance['state'] | null; observed_generation: string; observed_reboot_count: number;
-  observed: Pick<ObservedInstance, 'startedAtMs' | 'doing' | 'error' | 'frozen' | 'built' | 'savedMemory'> & { /** Which report it was, of agents that count theirs. */ reported?: { bootId: string; sequence: number } } | null;
+  observed: Pick<ObservedInstance, 'startedAtMs' | 'doing' | 'error' | 'frozen' | 'built' | 'savedMemory' | 'devices'> & { /** Which report it was, of agents that count theirs. */ reported?: { bootId: string; sequence: number } } | null;
   version: string; last_request_id: string | null;
   created_at: Date; updated_at: Date; launched_at: Date | null; terminated_at: Date | null; deleted_at: Date | null;
 }
@@ -64,6 +67,7 @@ export function viewOf(row: InstanceRow): InstanceView {
     keyName: row.key_name, userData: row.user_data, configDrive: row.config_drive,
     requestedZone: row.requested_zone, availabilityZone: row.availability_zone,
     hostId: row.host_id as InstanceView['hostId'], hostName: row.host_name, layout: row.layout,
+    ...(((row.layout?.devices?.length ?? 0) > 0 || row.attachments.length > 0) && { devices: serverDevices(row) }),
     reservationId: row.reservation_id, launchIndex: row.launch_index, groupId: row.group_id, locked: row.locked, lockedReason: row.locked_reason,
     rebuilding: row.rebuilding, moveKind: row.move_kind, movePhase: row.move_phase,
     observedState: row.observed_state, observedGeneration: Number(row.observed_generation), observedRebootCount: row.observed_reboot_count,

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Hints } from '#libs/contracts';
 import { DATABASE, HOT, type Database } from '#libs/db';
 import { overQuota, unavailable } from '#libs/errors';
+import { devicesOfFlavor } from '#libs/openstack';
 import { LIMITS } from '../limits.js';
 import { usageOf } from '../quota/usage.repository.js';
 import { TEMPO, type Tempo } from '../tempo.js';
@@ -100,7 +101,7 @@ export class InstancesRepository {
       // A repeat that overtook its original: the rows are there by now and count already.
       const { rows: there } = await client.query('SELECT 1 FROM compute.instances WHERE id = ANY($1::uuid[]) LIMIT 1', [wanted.ids]);
       if (there.length > 0) return [];
-      const ids = limit === undefined ? wanted.ids : wanted.ids.slice(0, limit(await usageOf(client, wanted.projectId, wanted.spec.flavor)));
+      const ids = limit === undefined ? wanted.ids : wanted.ids.slice(0, limit(await usageOf(client, wanted.projectId, devicesOfFlavor(wanted.spec.flavor))));
       if (wanted.group !== null) await this.#roomInGroup(client, wanted.group, ids.length);
       return this.#insert(client, wanted, ids, owner);
     });

@@ -20,6 +20,7 @@ import { nextStep, type Step } from './decide/next-step.js';
 import { factsOf } from './facts-of-row.js';
 import { LifecycleRepository } from './lifecycle.repository.js';
 import { LoopBell } from './loop-bell.js';
+import { performAttachmentStep } from './steps/attachment.steps.js';
 import { claimHostStep, renewClaimStep } from './steps/claim-host.step.js';
 import { finishDeleteStep } from './steps/finish-delete.step.js';
 import { handToHostStep } from './steps/hand-to-host.step.js';
@@ -106,6 +107,7 @@ export class InstanceReconciler implements OnApplicationBootstrap, OnModuleDestr
       case 'settle': return settleStep(tools, row);
       case 'fail': return failStep(tools, row, step.fault);
       case 'rest': return restStep(tools, row);
+      case 'claim-devices': case 'note-attached': case 'take-back': case 'release-devices': return performAttachmentStep(tools, row, step);
       default: return performMoveStep(tools, row, step);
     }
   }

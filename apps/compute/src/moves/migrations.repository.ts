@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
+import { devicesOfFlavor } from '#libs/openstack';
 import { isGone } from '../hosts/decide/is-gone.js';
 import { changeStatement, type Change } from '../instances/change.js';
 import { firstNumberOf } from '../instances/decide/number-after.js';
@@ -76,7 +77,7 @@ export class MigrationsRepository {
     return this.db.transaction(async (client) => {
       if (limit !== undefined) {
         await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 1))', [row.project_id]);
-        limit(await usageOf(client, row.project_id, move.new_spec.flavor));
+        limit(await usageOf(client, row.project_id, devicesOfFlavor(move.new_spec.flavor)));
       }
       const { text, values } = changeStatement(row.id, row.version, change);
       const changed = (await client.query<InstanceRow>(text, values)).rows[0];

@@ -45,10 +45,11 @@ describe('what the doctor says of devices', () => {
 });
 
 it('shows the devices of a server', () => {
-  expect(serverDevicesText([{ class: 'fast-net', tag: null, mac: 'fa:16:3e:00:00:07', vlan: 100, physicalNetwork: 'lan1', on: { id: 'd', identity: 'mac:01/vf:2', generation: 3, numaNode: 0, attach: 'interface', address: '0000:01:10.4', state: 'in-use', reason: 'Its link is down. (link-down)' } }]).split('\n')).toEqual([
-    '  CLASS     TAG  MAC                VLAN  NETWORK  IDENTITY     ADDRESS       NUMA  ATTACHED AS  GENERATION  STATE',
+  expect(serverDevicesText([{ class: 'fast-net', tag: null, mac: 'fa:16:3e:00:00:07', vlan: 100, physicalNetwork: 'lan1', attachment: 'a1', state: 'detaching', reason: 'needs guest stop: it does not let go', on: { id: 'd', identity: 'mac:01/vf:2', generation: 3, numaNode: 0, attach: 'interface', address: '0000:01:10.4', state: 'in-use', reason: 'Its link is down. (link-down)' } }]).split('\n')).toEqual([
+    '  CLASS     STATE      ATTACHMENT  TAG  MAC                VLAN  NETWORK  IDENTITY     ADDRESS       NUMA  ATTACHED AS  GENERATION  DEVICE',
     expect.stringMatching(/^ {2}---/),
-    '  fast-net  -    fa:16:3e:00:00:07  100   lan1     mac:01/vf:2  0000:01:10.4  0     interface    3           in-use',
+    '  fast-net  detaching  a1          -    fa:16:3e:00:00:07  100   lan1     mac:01/vf:2  0000:01:10.4  0     interface    3           in-use',
+    '  mac:01/vf:2: needs guest stop: it does not let go',
     '  mac:01/vf:2: Its link is down. (link-down)',
   ]);
 });

@@ -2,13 +2,14 @@ import type { z } from 'zod';
 import type { inspectServer as contract, TimelineEntry } from '#libs/contracts';
 import { ApiClient, ApiError } from '../client.js';
 import { serverDevicesText, type DeviceOfServer } from './server-devices.js';
+import { serverIdOf } from './server-names.js';
 import { timelineText } from './timeline.js';
 
 type Inspection = z.output<typeof contract.output>;
 
 /** What is known of one server, for the operator at night; `full` adds the host's ledger and the domain's XML. */
 export async function inspectServer(api: ApiClient, idOrName: string, full: boolean): Promise<number> {
-  const found = await api.call<Inspection>('GET', `/v1/servers/${await resolveId(api, idOrName)}/inspect`);
+  const found = await api.call<Inspection>('GET', `/v1/servers/${await serverIdOf(api, idOrName)}/inspect`);
   const { instance } = found;
   const lines: [string, string | null | undefined][] = [
     ['server', `${instance.name} (${instance.id})`], ['project', instance.projectId],
@@ -68,10 +69,3 @@ function hostView(host: NonNullable<Inspection['host']>, full: boolean): string 
 }
 
 const indent = (text: string): string => text.split('\n').map((line) => `  ${line}`).join('\n');
-
-async function resolveId(api: ApiClient, idOrName: string): Promise<string> {
-  if (/^[0-9a-f]{8}-/.test(idOrName)) return idOrName;
-  const { servers } = await api.call<{ servers: { id: string; name: string }[] }>('GET', `/compute/v2.1/servers?all_tenants=1&name=${encodeURIComponent(`^${idOrName.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`)}`);
-  if (servers.length === 1 && servers[0]) return servers[0].id;
-  throw new ApiError(404, servers.length === 0 ? `no server is called ${idOrName}.` : `${servers.length} servers are called ${idOrName}: name one by id: ${servers.map((server) => server.id).join(', ')}`);
-}

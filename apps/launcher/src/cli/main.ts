@@ -5,6 +5,7 @@ import { ApiClient, credentialsFrom } from '../client.js';
 import { baseUrlOf, Home, repository } from '../up/home.js';
 import { UpError } from '../up/progress.js';
 import { auditTrail } from './audit.js';
+import { deviceAttach, deviceDetach } from './device-attach.js';
 import { deviceClass, devicePool } from './device-definitions.js';
 import { deviceHistoryOf, deviceList, deviceRelease, deviceRescan, deviceShow } from './devices.js';
 import { doctor } from './doctor.js';
@@ -45,6 +46,10 @@ const HELP = `usage: skylite COMMAND
                                  who had it from when to when, and what happened to it
   device release ID|ADDRESS|IDENTITY [--host H] --confirm "what was done, and how it was verified"
                                  says that a device in quarantine is clean and sound
+  device attach SERVER CLASS [--count N] [--vlan V] [--tag T] [--wait]
+                                 gives a server that runs or is off more devices of its host; told in numbers when there are none
+  device detach SERVER ATTACHMENT|DEVICE|TAG [--wait]
+                                 takes them from it; a guest that does not let go has them until it is off
   device rescan [HOST]           makes lost rows of devices anew from servers and hosts; frees nothing
                                  (all of these take --json)
   restored                       says that the database was restored from a backup: hosts only report from then on
@@ -95,7 +100,7 @@ async function run(args: string[]): Promise<number> {
   if (first === 'clean') return clean(api, args.slice(1));
   if (first === 'adopt-server') return adoptServer(api, args.slice(1));
   if (first === 'adopt') return adopt(api, args.slice(1));
-  const onDevices = { class: deviceClass, pool: devicePool, list: deviceList, show: deviceShow, history: deviceHistoryOf, release: deviceRelease, rescan: deviceRescan }[second ?? ''];
+  const onDevices = { class: deviceClass, pool: devicePool, list: deviceList, show: deviceShow, history: deviceHistoryOf, release: deviceRelease, rescan: deviceRescan, attach: deviceAttach, detach: deviceDetach }[second ?? ''];
   if (first === 'device' && onDevices) return onDevices(api, rest);
   if (first === 'host' && second === 'topology') return hostTopology(api, rest);
   if (first === 'host' && second === 'fence') return hostFence(api, rest);

@@ -29,7 +29,7 @@ const STUCK_MS = 10_000;
 const NOTHING_MS = 5_000;
 
 export interface Surroundings { say(line: string): void; nowMs(): number; pause(ms: number): Promise<void> }
-const terminal: Surroundings = { say: (line) => { process.stderr.write(`${line}\n`); }, nowMs: () => performance.now(), pause: (ms) => new Promise((resolve) => { setTimeout(resolve, ms); }) };
+export const terminal: Surroundings = { say: (line) => { process.stderr.write(`${line}\n`); }, nowMs: () => performance.now(), pause: (ms) => new Promise((resolve) => { setTimeout(resolve, ms); }) };
 
 /** @returns 0: all are ready; 1: some never will be, or not in time */
 export async function untilReady(api: Pick<ApiClient, 'call'>, pool: DevicePoolView, timeoutS: number, { say, nowMs, pause }: Surroundings = terminal): Promise<number> {

@@ -1,4 +1,4 @@
-import type { ApiClient } from '../client.js';
+import { ApiError, type ApiClient } from '../client.js';
 import type { NameOf } from './device-text.js';
 
 /** Names of all servers, or of those on a host; a cloud without a compute API that answers leaves ids. Asked only when there is an id to name. */
@@ -18,4 +18,12 @@ export async function serverNames(api: ApiClient, ids: readonly (string | null)[
     // Names are a comfort: what is asked for is shown without them.
     return () => undefined;
   }
+}
+
+/** A server by its id, or by its name if only one has it. */
+export async function serverIdOf(api: Pick<ApiClient, 'call'>, idOrName: string): Promise<string> {
+  if (/^[0-9a-f]{8}-/.test(idOrName)) return idOrName;
+  const { servers } = await api.call<{ servers: { id: string; name: string }[] }>('GET', `/compute/v2.1/servers?all_tenants=1&name=${encodeURIComponent(`^${idOrName.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`)}`);
+  if (servers.length === 1 && servers[0]) return servers[0].id;
+  throw new ApiError(404, servers.length === 0 ? `no server is called ${idOrName}.` : `${servers.length} servers are called ${idOrName}: name one by id: ${servers.map((server) => server.id).join(', ')}`);
 }

@@ -189,7 +189,7 @@ describe('an instance gets its devices', () => {
 
   it('when they are held for it, or its own entry is newer than what is known of holds', () => {
     for (const given of [facts(), facts({}, held(3, A)), facts({}, held(2, null)), facts({}, known({ cleanAt: 2, used: 2, holder: B })), facts({}, known({ used: 3, holder: A })), facts({ uses: [use(0, A)] })]) {
-      expect(readinessOf(wants(), given)).toEqual({ kind: 'ready', devices: [{ claimed: claimedDevice(vf(0), 3), address: vfAt(0) }] });
+      expect(readinessOf(wants(), given)).toEqual({ kind: 'ready', devices: [{ claimed: { ...claimedDevice(vf(0), 3), place: 0 }, address: vfAt(0) }] });
     }
   });
   it('at no other generation, and never what is another server\'s', () => {

@@ -6,13 +6,14 @@
  */
 import type { ClaimedDevice, DesiredInstance } from '#libs/contracts';
 import type { PciAddress } from '#libs/pci';
+import { devicesIn, type OwnDevice } from '../../decide/layout.js';
 import type { DeviceFacts } from './facts.js';
 import { planPools, poolOf } from './pools.js';
 import { NO_RECORD, type DeviceRecord } from './records.js';
 import { blockingMates, conditionOf, type SeenDevice } from './seen.js';
 
 /** A claimed device where it stands today. */
-export interface PlacedDevice { readonly claimed: ClaimedDevice; readonly address: PciAddress }
+export interface PlacedDevice { readonly claimed: OwnDevice; readonly address: PciAddress }
 
 export type Readiness =
   | { readonly kind: 'ready'; readonly devices: readonly PlacedDevice[] }
@@ -24,7 +25,7 @@ const refused = (code: string, message: string): Readiness => ({ kind: 'refused'
 
 /** @param facts null: the host's devices have not been looked at yet */
 export function readinessOf({ id, layout }: Pick<DesiredInstance, 'id' | 'layout'>, facts: DeviceFacts | null): Readiness {
-  const claimed = layout?.devices ?? [];
+  const claimed = devicesIn(layout);
   if (claimed.length === 0) return { kind: 'ready', devices: [] };
   if (facts === null) return { kind: 'wait', why: 'The devices of its host have not been looked at yet.' };
   if (!facts.mayWrite) return refused('devices-unsupported', 'This host does not give devices to guests: its agent may not change them (SKYLITE_DEVICES is not manage, or the agent is not root).');

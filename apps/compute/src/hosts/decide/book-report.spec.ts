@@ -7,7 +7,7 @@ import { tempoOf } from '../../tempo.js';
 import { bookReport, type Verdict } from './book-report.js';
 
 const building: InstanceFacts = {
-  intent: 'running', generation: 2, specGeneration: 1, rebootCount: 0, step: 'wait-host', launched: false, finished: false, withdrawn: false, diskGeneration: 1, rebuilding: false, hold: null, move: null, elsewhere: 0,
+  intent: 'running', generation: 2, specGeneration: 1, rebootCount: 0, step: 'wait-host', launched: false, finished: false, withdrawn: false, diskGeneration: 1, rebuilding: false, hold: null, move: null, elsewhere: 0, attachments: [],
   host: { id: 'h', name: 'host-1' }, observed: { state: null, generation: 0, rebootCount: 0, doing: null, error: null }, waitedMs: 0, attempts: 0, lastError: null, now: {},
 };
 const saw = (change: Partial<ObservedInstance>): ObservedInstance => ({

@@ -4,6 +4,7 @@
  */
 import type { ObservedInstance } from '#libs/contracts';
 import { hostFault, type ExplainedFault } from '../../lifecycle/decide/faults.js';
+import { nextAttachmentStep } from '../../lifecycle/decide/next-attachment-step.js';
 import { isDownByItself, isMet, wantedOnHost, type InstanceFacts, type StoredStep } from '../../lifecycle/decide/facts.js';
 
 export interface Booking {
@@ -29,7 +30,7 @@ export type Verdict =
 export function bookReport(facts: InstanceFacts, stored: { frozen: ObservedInstance['frozen'] | undefined }, seen: ObservedInstance): Verdict {
   if (seen.generation !== facts.generation) return { ignore: 'old', forget: false };
   const then: InstanceFacts = {
-    ...facts, observed: { state: seen.state, generation: seen.generation, rebootCount: seen.rebootCount, doing: seen.doing, error: seen.error, built: seen.built, savedMemory: seen.savedMemory },
+    ...facts, observed: { state: seen.state, generation: seen.generation, rebootCount: seen.rebootCount, doing: seen.doing, error: seen.error, built: seen.built, savedMemory: seen.savedMemory, devices: seen.devices },
   };
   const wanted = wantedOnHost(facts);
   const gone = wanted === 'deleted' && isMet(then);
@@ -53,13 +54,13 @@ export function bookReport(facts: InstanceFacts, stored: { frozen: ObservedInsta
     return {
       forget: false,
       book: {
-        ...base, step: 'settled', loop: 'never', waitingFor: null, lastError: null, launched: true, restartClock: true,
+        ...base, step: 'settled', loop: nextAttachmentStep({ ...then, step: 'settled' }) === undefined ? 'never' : 'now', waitingFor: null, lastError: null, launched: true, restartClock: true,
         fault: recovered ? null : undefined, event: facts.step === 'settled' ? null : { kind: metKind(facts), message: '' },
       },
     };
   }
   // In ERROR already: what the host sees is kept, nothing else changes.
-  if (facts.step === 'failed') return { forget: false, book: { ...base, waitingFor: null } };
+  if (facts.step === 'failed') return { forget: false, book: { ...base, loop: nextAttachmentStep(then) === undefined ? 'keep' : 'now', waitingFor: null } };
   if (seen.error?.final === true) {
     const fault = hostFault(seen.error, facts.host?.name ?? '', facts.launched);
     // A build that failed is taken back from its host by the loop.
@@ -93,8 +94,12 @@ function isSame(facts: InstanceFacts, stored: { frozen: ObservedInstance['frozen
   return observed.state === seen.state && observed.generation === seen.generation && observed.rebootCount === seen.rebootCount
     && observed.doing === seen.doing && canonical(observed.error) === canonical(seen.error)
     && canonical(observed.built) === canonical(seen.built) && (observed.savedMemory === true) === (seen.savedMemory === true)
+    && devicesOf(observed.devices) === devicesOf(seen.devices) && (facts.attachments.length === 0 || (observed.devices === undefined) === (seen.devices === undefined))
     && (seen.frozen === undefined || canonical(stored.frozen) === canonical(seen.frozen));
 }
+
+/** To say nothing and to say that there are none are one where nothing follows from it: else all rows were written anew when agents learn to say it. */
+const devicesOf = (devices: ObservedInstance['devices']): string => (devices ?? []).map(canonical).sort().join();
 
 /** jsonb does not keep the order of keys. */
 const canonical = (flat: object | null | undefined): string =>

@@ -35,13 +35,15 @@ const EXPECTED: Readonly<Record<Operation, readonly string[]>> = {
   'delete-metadata': atRest,
   'update-tags': atRest,
   'delete-tags': atRest,
+  'attach-device': ['active/-', 'stopped/-'],
+  'detach-device': ['active/-', 'stopped/-'],
   lock: everywhere,
   unlock: everywhere,
   'reset-state': everywhere,
   delete: everywhere,
   'force-delete': everywhere,
 };
-const NEEDS_LAUNCHED: readonly Operation[] = ['stop', 'reboot-soft', 'reboot-hard', 'pause', 'unpause', 'suspend', 'resume', 'resize', 'migrate', 'confirm-resize', 'revert-resize', 'evacuate'];
+const NEEDS_LAUNCHED: readonly Operation[] = ['stop', 'reboot-soft', 'reboot-hard', 'pause', 'unpause', 'suspend', 'resume', 'resize', 'migrate', 'confirm-resize', 'revert-resize', 'evacuate', 'attach-device', 'detach-device'];
 const EVEN_LOCKED: readonly Operation[] = ['evacuate', 'update', 'update-tags', 'delete-tags', 'lock', 'unlock', 'reset-state'];
 
 describe('whyNotAllowed', () => {

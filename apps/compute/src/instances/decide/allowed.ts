@@ -6,7 +6,7 @@ import type { DerivedStatus, TaskState, VmState } from '#libs/openstack';
 
 export const OPERATIONS = [
   'start', 'stop', 'reboot-soft', 'reboot-hard', 'pause', 'unpause', 'suspend', 'resume', 'rebuild', 'resize', 'migrate', 'confirm-resize', 'revert-resize', 'evacuate',
-  'update', 'update-metadata', 'delete-metadata', 'update-tags', 'delete-tags', 'lock', 'unlock', 'reset-state', 'delete', 'force-delete',
+  'update', 'update-metadata', 'delete-metadata', 'update-tags', 'delete-tags', 'attach-device', 'detach-device', 'lock', 'unlock', 'reset-state', 'delete', 'force-delete',
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
@@ -48,6 +48,8 @@ export const ALLOWED: Readonly<Record<Operation, Allowed>> = {
   'delete-metadata': { action: 'delete metadata', vmStates: AT_REST, taskStates: 'any' },
   'update-tags': { action: 'update tags', vmStates: AT_REST, taskStates: 'any', evenLocked: true },
   'delete-tags': { action: 'delete tags', vmStates: AT_REST, taskStates: 'any', evenLocked: true },
+  'attach-device': { action: 'attach device', vmStates: ['active', 'stopped'], taskStates: [null], launched: true },
+  'detach-device': { action: 'detach device', vmStates: ['active', 'stopped'], taskStates: [null], launched: true },
   lock: { action: 'lock', vmStates: 'any', taskStates: 'any', evenLocked: true },
   unlock: { action: 'unlock', vmStates: 'any', taskStates: 'any', evenLocked: true },
   'reset-state': { action: 'os-resetState', vmStates: 'any', taskStates: 'any', evenLocked: true },

@@ -1,5 +1,6 @@
 /** What the loop knows of one instance when it decides; and two judgements that many ask for. Pure. */
 import type { InstanceView, Layout, MoveKind, MovePhase, ObservedInstance, PlacementExplanation } from '#libs/contracts';
+import type { Attachment } from '../../attachments/decide/attachment.js';
 import type { MoveRows } from './move-rows.js';
 
 export type StoredStep = 'claim-host' | 'wait-host' | 'release-claim' | 'settled' | 'failed' | 'finished';
@@ -24,6 +25,8 @@ export interface InstanceFacts {
   /** How many hosts besides its own still have something of it. */
   elsewhere: number;
   host: { id: string; name: string } | null;
+  /** Devices that came or are to come besides the flavor's, or are to leave. */
+  attachments: readonly Attachment[];
   observed: {
     state: ObservedInstance['state'] | null; generation: number; rebootCount: number;
     doing: string | null; error: ObservedInstance['error'];
@@ -31,6 +34,8 @@ export interface InstanceFacts {
     built?: ObservedInstance['built'];
     /** It is off, and memory of it is kept: somebody on the host saved it. */
     savedMemory?: boolean | undefined;
+    /** Its devices, as its host sees them; undefined: an agent that cannot say. */
+    devices?: ObservedInstance['devices'];
   };
   /** The deadline's clock, and how often in a row something went wrong. */
   waitedMs: number;

@@ -24,7 +24,7 @@ function at(phase: MovePhase, change: Partial<InstanceFacts> & { rows?: Partial<
   const state = hold === 'off' ? 'stopped' : hold === 'gone' || rest.intent === 'deleted' ? 'absent' : 'running';
   return {
     intent: 'running', generation: 5, specGeneration: 2, rebootCount: 0, step: 'wait-host', launched: true, finished: false, withdrawn: false, diskGeneration: 1, rebuilding: false,
-    hold, move: { kind, phase }, elsewhere: rows?.others?.length ?? 0, host: { id: 'B', name: 'b' }, waitedMs: 0, attempts: 0, lastError: null,
+    hold, move: { kind, phase }, elsewhere: rows?.others?.length ?? 0, attachments: [], host: { id: 'B', name: 'b' }, waitedMs: 0, attempts: 0, lastError: null,
     observed: { state: met ? state : 'building', generation: met ? 5 : 4, rebootCount: 0, doing: null, error: null, built: { specGeneration: 2, diskGeneration: 1 } },
     ...rest, now: { moves: { open: { ...open, kind, error }, others: [], hostGone: false, ...rows }, ...now },
   };
@@ -109,7 +109,7 @@ const layout = (host: string, flavor: string): Layout => `${host} for ${flavor}`
 class Model {
   readonly hosts: Record<string, Local> = { A: { heard: 1, guest: 'running', broken: false }, B: { heard: 0, guest: null, broken: false } };
   row = {
-    id: 'i', intent: 'running', generation: '1', spec_generation: 1, spec: spec(1), vcpus: 1, ram_mib: 1, flavor_id: 'f1', reboot_count: 0, step: 'claim-host', launched_at: new Date(0), deleted_at: null, withdrawn: false,
+    id: 'i', intent: 'running', generation: '1', spec_generation: 1, spec: spec(1), vcpus: 1, ram_mib: 1, flavor_id: 'f1', reboot_count: 0, step: 'claim-host', launched_at: new Date(0), deleted_at: null, withdrawn: false, attachments: [],
     host_id: 'A', host_name: 'A', layout: layout('A', 'f1'), host_sequence: '1', availability_zone: 'nova', observed_state: 'running', observed_generation: '1', observed_reboot_count: 0, observed: { built: { specGeneration: 1, diskGeneration: 1 } },
     waited_ms: '0', attempts: 0, last_error: null, disk_generation: 1, rebuilding: false, hold: null, move_id: 'm', move_kind: 'resize', move_phase: 'claim', elsewhere: 0,
   } as unknown as InstanceRow;

@@ -71,7 +71,7 @@ function goOn(facts: InstanceFacts, phase: Phase, open: OpenMove, moves: MoveRow
       const { claim } = facts.now;
       if (claim === undefined) return facts.waitedMs >= deadlines.claimDeadlineMs ? { do: 'give-up-move', why: noAnswer(facts) } : { do: 'claim-destination' };
       if (claim.outcome === 'stale') return { do: 'renew-destination' };
-      if (claim.outcome === 'refused') return { do: 'give-up-move', why: refused(claim.explanation) };
+      if (claim.outcome === 'refused') return { do: 'give-up-move', why: refused(facts, claim.explanation) };
       if (claim.cannot !== undefined) return { do: 'give-up-move', why: incapable(claim.cannot) };
       return evacuation ? { do: 'hand-over', claim } : { do: 'stop-at-source', claim };
     }
@@ -153,7 +153,12 @@ function waitForOther(facts: InstanceFacts, other: OtherHost, deadlines: Deadlin
 
 const noAnswer = (facts: InstanceFacts): ExplainedFault =>
   deadlineFault({ what: 'Placement gave no answer but errors', waitedMs: facts.waitedMs, lastError: facts.lastError, host: facts.host?.name ?? null });
-const refused = (explanation: PlacementExplanation): ExplainedFault => refusedFault(explanation);
+/** What was attached has to be there too; who only looks at the flavor would not know. */
+function refused({ attachments }: InstanceFacts, explanation: PlacementExplanation): ExplainedFault {
+  const fault = refusedFault(explanation);
+  const attached = attachments.filter(({ wanted }) => wanted === 'attached').reduce((sum, { count }) => sum + count, 0);
+  return attached === 0 ? fault : { ...fault, message: `${fault.message} ${attached} of the devices that it needs ${attached === 1 ? 'was' : 'were'} attached to it.` };
+}
 const incapable = (why: string): ExplainedFault => ({ code: 500, message: 'The host that was found for the server cannot take it now.', details: why });
 const fenced = (host: string): ExplainedFault => ({
   code: 500, message: 'The host of the server was lost during a move, and is fenced.',

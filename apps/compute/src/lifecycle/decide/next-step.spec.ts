@@ -11,7 +11,7 @@ const claimed: Claim = { outcome: 'claimed', hostId: 'h1', hostName: 'host-1', a
 const nobody = { state: null, generation: 0, rebootCount: 0, doing: null, error: null } as const;
 const seen = (state: 'running' | 'stopped' | 'absent' | 'crashed' | 'building' | 'failed', generation = 1): InstanceFacts['observed'] => ({ ...nobody, state, generation });
 const fresh: InstanceFacts = {
-  intent: 'running', generation: 1, specGeneration: 1, rebootCount: 0, step: 'claim-host', launched: false, finished: false, withdrawn: false, diskGeneration: 1, rebuilding: false, hold: null, move: null, elsewhere: 0,
+  intent: 'running', generation: 1, specGeneration: 1, rebootCount: 0, step: 'claim-host', launched: false, finished: false, withdrawn: false, diskGeneration: 1, rebuilding: false, hold: null, move: null, elsewhere: 0, attachments: [],
   host: null, observed: nobody, waitedMs: 0, attempts: 0, lastError: null, now: {},
 };
 const facts = (change: Partial<InstanceFacts>): InstanceFacts => ({ ...fresh, ...change });
@@ -134,7 +134,7 @@ const anyFacts = fc.record({
   facts: {
     ...rest, host: placed ? host : null, withdrawn: rest.withdrawn && placed && !rest.launched, launched: rest.launched && placed,
     step: placed ? (rest.step === 'claim-host' ? 'wait-host' : rest.step) : (rest.step === 'failed' ? 'failed' : 'claim-host'),
-    finished: false, attempts: 0, lastError: null, now: {}, diskGeneration: 1, rebuilding: false, hold: null, move: null, elsewhere: 0,
+    finished: false, attempts: 0, lastError: null, now: {}, diskGeneration: 1, rebuilding: false, hold: null, move: null, elsewhere: 0, attachments: [],
     observed: !placed || state === null ? nobody : {
       state, generation: Math.min(observedGeneration, rest.generation), rebootCount: observedReboots, doing: null,
       error: final && state === 'failed' ? { code: 'x', message: 'm', attempts: 1, final: true } : null,

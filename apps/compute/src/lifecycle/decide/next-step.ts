@@ -7,6 +7,7 @@
  */
 import { deadlineFault, hostFault, refusedFault, type ExplainedFault } from './faults.js';
 import { isDownByItself, isMet, type Claim, type InstanceFacts } from './facts.js';
+import { nextAttachmentStep, type AttachmentStep } from './next-attachment-step.js';
 import { nextMoveStep, type MoveStep } from './next-move-step.js';
 import { crosses, describeWait, type Deadlines } from './waits.js';
 
@@ -37,6 +38,8 @@ export type Step =
   | { do: 'fail'; fault: ExplainedFault }
   /** What a move needs: see next-move-step.ts. */
   | MoveStep
+  /** What devices need that come and go by themselves: see next-attachment-step.ts. */
+  | AttachmentStep
   /** Nothing to do until something happens. */
   | { do: 'rest' };
 
@@ -60,7 +63,7 @@ export function nextStep(facts: InstanceFacts, deadlines: Deadlines): Step {
 
   if (facts.step === 'failed') {
     // What came right by itself is right; what never ran goes back from its host, and gives back a claim whose answer never came.
-    if (facts.launched && facts.host !== null) return isMet(facts) ? { do: 'settle' } : { do: 'rest' };
+    if (facts.launched && facts.host !== null) return isMet(facts) ? { do: 'settle' } : nextAttachmentStep(facts) ?? { do: 'rest' };
     if (facts.host !== null) return { do: 'withdraw' };
     return facts.now.claimReleased === true ? { do: 'rest' } : { do: 'release-claim' };
   }
@@ -79,6 +82,10 @@ export function nextStep(facts: InstanceFacts, deadlines: Deadlines): Step {
   }
 
   // Being there: the host makes it so, we watch.
+  if (facts.step === 'settled') {
+    const attachment = nextAttachmentStep(facts);
+    if (attachment !== undefined) return attachment;
+  }
   if (isMet(facts)) return facts.step === 'settled' ? { do: 'rest' } : { do: 'settle' };
   const { error } = facts.observed;
   if (facts.observed.generation === facts.generation && error?.final === true) return { do: 'fail', fault: hostFault(error, facts.host.name, facts.launched) };
@@ -92,7 +99,8 @@ export function nextStep(facts: InstanceFacts, deadlines: Deadlines): Step {
 function waitForHost(facts: InstanceFacts, host: { name: string }, deadlines: Deadlines): Step {
   const { hostAlive } = facts.now;
   if (hostAlive === undefined) return { do: 'look-at-host' };
-  const deadlineMs = facts.launched ? deadlines.operateDeadlineMs : deadlines.buildDeadlineMs;
+  // Nothing but its devices was asked for since it was done: that is no task of the server's, and no failure of it.
+  const deadlineMs = isNoTask(facts) ? Infinity : facts.launched ? deadlines.operateDeadlineMs : deadlines.buildDeadlineMs;
   if (hostAlive === true && facts.waitedMs >= deadlineMs) {
     const what = facts.launched ? `The host did not bring the server to '${facts.intent}'` : 'The host did not finish building the server';
     return { do: 'fail', fault: deadlineFault({ what, waitedMs: facts.waitedMs, lastError: facts.observed.error?.message ?? facts.lastError, host: host.name }) };
@@ -102,6 +110,8 @@ function waitForHost(facts: InstanceFacts, host: { name: string }, deadlines: De
     nudge: hostAlive === true && crosses(facts.waitedMs, deadlines.waitTickMs, deadlines), againMs: deadlines.waitTickMs,
   };
 }
+
+const isNoTask = (facts: InstanceFacts): boolean => facts.step === 'settled' && facts.attachments.length > 0 && facts.observed.generation !== facts.generation;
 
 /** No deadline here: it ends with the host's proof, or with a fence. It only looks more and more rarely. */
 function waitForAbsence(facts: InstanceFacts, host: { name: string }, deadlines: Deadlines): Step {

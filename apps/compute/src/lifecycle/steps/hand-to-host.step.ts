@@ -4,6 +4,7 @@
  * own polling finds the entry. Run twice: the second finds another version and changes nothing.
  */
 import { unavailable } from '#libs/errors';
+import { attachmentsIn } from '../../attachments/decide/attachment.js';
 import type { InstanceRow } from '../../instances/instance-row.js';
 import type { Claim } from '../decide/facts.js';
 import { ends, type StepResult, type StepTools } from './step.js';
@@ -14,6 +15,7 @@ export async function handToHostStep(tools: StepTools, row: InstanceRow, claim: 
   const changed = await tools.instances.change(row.id, row.version, {
     set: {
       host_id: claim.hostId, host_name: claim.hostName, availability_zone: claim.availabilityZone, claim_generation: row.spec_generation, layout: claim.layout,
+      attachments: attachmentsIn(row.attachments, claim.layout),
       step: 'wait-host', waiting_for: `host ${claim.hostName}`, attempts: 0, waited_ms: 0, last_error: null, fault: null, placement: claim.explanation ?? null,
     },
     feedOf: claim.hostId, reconcileInMs: tools.tempo.waitTickMs, release: true,

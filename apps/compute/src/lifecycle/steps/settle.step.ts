@@ -7,10 +7,13 @@ import type { ExplainedFault } from '../decide/faults.js';
 import { ends, goesOn, type StepResult, type StepTools } from './step.js';
 
 export async function settleStep(tools: StepTools, row: InstanceRow): Promise<StepResult> {
-  return ends(await tools.instances.change(row.id, row.version, {
+  // Its devices may have waited for that.
+  const more = row.attachments.length > 0;
+  const changed = await tools.instances.change(row.id, row.version, {
     set: { step: 'settled', waiting_for: null, attempts: 0, waited_ms: 0, last_error: null, fault: null, rebuilding: false },
-    launched: true, reconcileInMs: null, release: true, events: [{ kind: row.step === 'failed' ? 'recovered' : 'settled', message: '' }],
-  }));
+    launched: true, reconcileInMs: more ? 0 : null, release: !more, events: [{ kind: row.step === 'failed' ? 'recovered' : 'settled', message: '' }],
+  });
+  return more ? goesOn(changed) : ends(changed);
 }
 
 export async function failStep(tools: StepTools, row: InstanceRow, { placement, ...fault }: ExplainedFault): Promise<StepResult> {

@@ -4,16 +4,17 @@
  */
 import { claimHost, releaseClaim, type ClaimRequest, type InputOf, type OutputOf } from '#libs/contracts';
 import { asSkyError, internalError, type SkyError } from '#libs/errors';
-import { needsLayout } from '#libs/openstack';
+import { needsLayout, withDeviceNeeds } from '#libs/openstack';
+import { needsAttached } from '../../attachments/decide/attachment.js';
 import type { InstanceRow, InstanceSpec } from '../../instances/instance-row.js';
 import { needsOf } from '../../instances/needs-of.js';
 import type { StepTools } from './step.js';
 
 type Wishes = Pick<ClaimRequest, 'needs' | 'hints' | 'group' | 'image'>;
 
-/** What flavor and image need, what hints wish, and the rule of the server's group as it is now. */
+/** What flavor and image need, and the devices that were attached since; what hints wish, and the rule of the server's group as it is now. */
 export async function wishesOf(tools: StepTools, row: InstanceRow, spec: InstanceSpec): Promise<Wishes> {
-  return { needs: needsOf(spec), hints: row.hints, group: row.group_id === null ? null : await tools.groups.wish(row.group_id), image: spec.image.sha512 };
+  return { needs: withDeviceNeeds(needsOf(spec), needsAttached(row.attachments)), hints: row.hints, group: row.group_id === null ? null : await tools.groups.wish(row.group_id), image: spec.image.sha512 };
 }
 
 /**

@@ -3,6 +3,7 @@
  * absence, the claim is released, and the instance, in ERROR, has no host any more. Started again, it is placed anew.
  * Each is one statement; a crash between them is found by the next pass.
  */
+import { attachmentsIn } from '../../attachments/decide/attachment.js';
 import type { InstanceRow } from '../../instances/instance-row.js';
 import { ends, goesOn, type StepResult, type StepTools } from './step.js';
 
@@ -22,6 +23,8 @@ export async function unassignStep(tools: StepTools, row: InstanceRow): Promise<
   const changed = await tools.instances.change(row.id, row.version, {
     set: {
       host_id: null, host_name: null, availability_zone: null, claim_generation: null, host_sequence: null, layout: null, withdrawn: false,
+      // With the claim all devices have gone back.
+      attachments: attachmentsIn(row.attachments.filter(({ wanted }) => wanted === 'attached'), null),
       spec_generation: row.spec_generation + 1, generation: Number(row.generation) + 1,
       // Wherever it is built next, its disk is made there.
       launched_disk_generation: null,

@@ -24,9 +24,9 @@ const ENDS: ReadonlySet<string> = new Set(['settled', 'failed', 'finished']);
 /** Rows that tell, and move nothing. */
 const TELLING: ReadonlySet<string> = new Set(['wait', 'trouble', 'doing']);
 /** Done by the very write that books them, whatever else is under way. */
-const AT_ONCE: ReadonlySet<string> = new Set(['update', 'lock', 'unlock', 'update-metadata', 'delete-metadata', 'update-tags', 'delete-tags', 'reset-state', 'adopted', 'console-open', 'console-close']);
+const AT_ONCE: ReadonlySet<string> = new Set(['update', 'lock', 'unlock', 'update-metadata', 'delete-metadata', 'update-tags', 'delete-tags', 'reset-state', 'adopted', 'console-open', 'console-close', 'device-attach', 'device-detach']);
 /** What people do to a server that moves no loop and that OpenStack does not call an action. */
-const NO_ACTION: ReadonlySet<string> = new Set(['by-itself', 'update', 'update-metadata', 'delete-metadata', 'update-tags', 'delete-tags', 'adopted', 'console-open', 'console-close']);
+const NO_ACTION: ReadonlySet<string> = new Set(['by-itself', 'update', 'update-metadata', 'delete-metadata', 'update-tags', 'delete-tags', 'adopted', 'console-open', 'console-close', 'device-attach', 'device-detach']);
 export const isAction = (entry: Pick<TimelineEntry, 'action'>): boolean => !NO_ACTION.has(entry.action);
 
 interface Timed { line: Line; from: Moment }

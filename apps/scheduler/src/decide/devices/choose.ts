@@ -19,7 +19,7 @@ export function chooseDevices(fleet: Fleet, ask: Ask, host: number, demands: rea
   const taken = new Set<Unit>();
   const ports = new Map<string, number>();
   const scatter = ask.scatter ?? 0;
-  return given.flatMap(({ demand, bin: at }) => {
+  const chosen = given.flatMap(({ demand, bin: at }) => {
     const bin = bins[at]!;
     const unit = pick(bin, taken, ports, scatter);
     taken.add(unit);
@@ -27,6 +27,8 @@ export function chooseDevices(fleet: Fleet, ask: Ask, host: number, demands: rea
     ports.set(first.pf ?? '', (ports.get(first.pf ?? '') ?? 0) + 1);
     return unit.devices.map((device) => claimed(fleet, bin, demand, device, scatter));
   });
+  // What can leave by itself keeps its place when others have left; what came with the flavor stands in front of it.
+  return chosen.map((device, place) => (device.attachment === undefined ? device : { ...device, place }));
 }
 
 function pick(bin: Bin, taken: ReadonlySet<Unit>, ports: ReadonlyMap<string, number>, scatter: number): Unit {
@@ -40,11 +42,11 @@ function pick(bin: Bin, taken: ReadonlySet<Unit>, ports: ReadonlyMap<string, num
   return best!.units[scatter % best!.units.length]!;
 }
 
-function claimed({ deviceSettings }: Fleet, { pool }: Bin, { need, tag, vlan, className }: Demand, device: DeviceRow, salt: number): ClaimedDevice {
+function claimed({ deviceSettings }: Fleet, { pool }: Bin, { need, attachment, tag, vlan, className }: Demand, device: DeviceRow, salt: number): ClaimedDevice {
   const networkVf = device.kind === 'vf' && device.network;
   const generation = device.generation + 1;
   return {
-    deviceId: device.id, identity: device.identity, className, generation, numaNode: device.numaNode, need, ...(tag !== undefined && { tag }),
+    deviceId: device.id, identity: device.identity, className, generation, numaNode: device.numaNode, need, ...(attachment !== undefined && { attachment }), ...(tag !== undefined && { tag }),
     // Only VFs of network cards can be interfaces of libvirt's.
     attach: networkVf && deviceSettings.classes.get(className)?.attach !== 'hostdev' ? 'interface' : 'hostdev',
     mac: networkVf ? macOf(pool.macPrefix, device.id, generation, salt) : null, vlan: networkVf ? vlan : null, physicalNetwork: pool.physicalNetwork,
