@@ -85,7 +85,8 @@ export const releaseClaim = defineContract({
 export const settleMove = defineContract({
   subject: 'svc.scheduler.claims.settle-move',
   input: z.object({ instanceId: InstanceId, generation: z.int().min(1), keepOldAs: z.string().min(1).max(100).nullable() }),
-  output: z.object({}),
+  /** already: it had been settled before, perhaps with an old claim that was kept. Left out: an older scheduler, which does not say. */
+  output: z.object({ already: z.boolean().optional() }),
   timeoutMs: 10_000,
 });
 

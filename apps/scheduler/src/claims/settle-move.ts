@@ -15,12 +15,12 @@ export class SettleMove {
   constructor(private readonly claims: ClaimsRepository, private readonly snapshot: Snapshot) {}
 
   /** Throws `stale` when nothing is claimed for this move. */
-  async execute({ instanceId, generation, keepOldAs }: Settlement): Promise<Record<string, never>> {
+  async execute({ instanceId, generation, keepOldAs }: Settlement): Promise<{ already: boolean }> {
     if (generation > MOST) throw badRequest(`A generation is at most ${MOST}.`);
     if (keepOldAs === 'run' || keepOldAs === 'move') throw badRequest(`'${keepOldAs}' is the name of another claim.`);
     const outcome = await this.claims.settleMove(instanceId, generation, keepOldAs);
     if (outcome === 'none') throw stale(`Instance ${instanceId} has no claim for a move of generation ${generation}.`);
     if (outcome === 'settled') this.snapshot.wake();
-    return {};
+    return { already: outcome === 'was settled' };
   }
 }

@@ -18,8 +18,13 @@ export async function arrivedStep(tools: StepTools, row: InstanceRow): Promise<S
 export async function endMoveStep(tools: StepTools, row: InstanceRow, step: Extract<MoveStep, { do: 'end-move' }>): Promise<StepResult> {
   const move = await openMove(tools, row);
   const { fault, claims } = step;
-  if (claims === 'release') await tools.bus.ask(releaseClaim, { instanceId: row.id as never, generation: move.new_spec_generation, purpose: 'move' });
-  else await tools.bus.ask(settleMove, { instanceId: row.id as never, generation: move.new_spec_generation, keepOldAs: claims === 'settle' ? null : lostClaim(move.uuid) });
+  const claim = { instanceId: row.id as never, generation: move.new_spec_generation };
+  if (claims === 'release') await tools.bus.ask(releaseClaim, { ...claim, purpose: 'move' });
+  else {
+    const { already } = await tools.bus.ask(settleMove, { ...claim, keepOldAs: claims === 'settle' ? null : lostClaim(move.uuid) });
+    // A pass of before may have kept the old one, for its host was behind a fence then, and not come to its commit.
+    if (claims === 'settle' && already !== false) await tools.bus.ask(releaseClaim, { ...claim, purpose: lostClaim(move.uuid) });
+  }
   const change = ended(row, move, {
     status: move.kind === 'evacuation' && step.status === 'error' ? 'failed' : step.status,
     // A claim that is released was the destination's: what it may have left there (behind a fence) is told to go later.
@@ -49,8 +54,10 @@ const EVENTS = { confirmed: 'confirmed', reverted: 'reverted', done: 'evacuated'
 export async function endMovesOfDeletedStep(tools: StepTools, row: InstanceRow): Promise<StepResult> {
   const moves = await tools.moves.unfinished(row.id);
   for (const move of moves) {
-    const open = move.finished_at === null;
-    await tools.bus.ask(releaseClaim, { instanceId: row.id as never, generation: move.new_spec_generation, purpose: open ? 'move' : lostClaim(move.uuid) });
+    // Of an open one both: the scheduler may have settled it, and kept the old claim, when its end was not committed here.
+    for (const purpose of [...(move.finished_at === null ? ['move'] : []), lostClaim(move.uuid)]) {
+      await tools.bus.ask(releaseClaim, { instanceId: row.id as never, generation: move.new_spec_generation, purpose });
+    }
   }
   // Of what is deleted nobody counts any more; what is only taken back for good goes on without the move.
   const elsewhere = row.intent === 'deleted' ? 0 : moves.filter((move) => move.other_host_id !== null && !isAbsent(move)).length;
