@@ -4,7 +4,8 @@
  * Never decides what comes next, and never acts without being in a plan. A crash inside any of them leaves a state from
  * which the next plan goes on.
  */
-import type { Step } from '../decide/facts.js';
+import type { DesiredInstance } from '#libs/contracts';
+import type { Progress, Step } from '../decide/facts.js';
 import { StepError } from '../errors.js';
 import { configDriveDigest } from '../files/config-drive.js';
 import { LIMITS } from '../limits.js';
