@@ -89,6 +89,8 @@ describe('classes and pools', () => {
     await scheduler.bus.ask(createDeviceClass, { ...write, class: FAST });
     await scheduler.bus.ask(createDeviceClass, { ...write, class: FAST });
     await expect(scheduler.bus.ask(createDeviceClass, { ...write, class: { ...FAST, description: 'another' } })).rejects.toMatchObject({ kind: 'conflict' });
+    // One name in placement's words: their numbers would be added up.
+    await expect(scheduler.bus.ask(createDeviceClass, { ...write, class: { ...FAST, name: 'fast.net' } })).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('Device class fast-net is CUSTOM_DEVICE_FAST_NET') });
     await expect(scheduler.bus.ask(createDeviceClass, { caller: { ...admin, isAdmin: false }, class: GPU })).rejects.toMatchObject({ kind: 'forbidden' });
     await expect(scheduler.bus.ask(createDevicePool, { ...write, pool: vfPool({ className: 'nothing' }) })).rejects.toMatchObject({ kind: 'bad-request' });
     expect(await refusal(scheduler.bus.ask(createDevicePool, { ...write, pool: vfPool({ vfCount: 8 }) }))).toMatchObject({ plan: { refusals: [{ code: 'too-many-vfs', sentence: expect.stringContaining('7 at most') }] } });

@@ -10,6 +10,7 @@ import {
 import { DATABASE, type Database } from '#libs/db';
 import { asSkyError, badRequest, conflict, forbidden, notFound, overQuota, unavailable } from '#libs/errors';
 import { BUS, type Bus } from '#libs/messaging';
+import { deviceResource } from '../decide/provider.js';
 import { byOf, type By } from '../hosts/hosts.repository.js';
 import { LIMITS } from '../limits.js';
 import { Snapshot } from '../snapshot/snapshot.js';
@@ -38,6 +39,8 @@ export class DeviceDefinitions {
         if (same(there, input.class)) return null;
         throw conflict(`Device class ${input.class.name} already exists.`);
       }
+      const alike = [...classes.keys()].find((name) => deviceResource(name) === deviceResource(input.class.name));
+      if (alike !== undefined) throw conflict(`Device class ${alike} is ${deviceResource(alike)} in placement's words already, and so would ${input.class.name} be. Choose a name that differs in letters or digits.`);
       if (classes.size >= LIMITS.deviceClasses) throw overQuota(`There may be ${LIMITS.deviceClasses} device classes, and there are as many. Delete one that is not needed.`);
       return { class: { before: null, after: input.class } };
     });
