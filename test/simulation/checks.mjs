@@ -160,7 +160,8 @@ export async function checkEnd(cloud) {
       (SELECT count(*) FROM compute.instances WHERE move_id IS NOT NULL OR hold IS NOT NULL OR elsewhere <> 0)::int AS moving,
       (SELECT count(*) FROM compute.host_feeds WHERE fenced_at IS NOT NULL)::int AS fenced`, [new Date(EPOCH + cloud.quietSince)]);
   const [move] = left.moves === 0 ? [] : await cloud.store.look('SELECT m.* FROM compute.migrations m WHERE finished_at IS NULL OR other_host_id IS NOT NULL OR transfer_key IS NOT NULL ORDER BY id LIMIT 1');
-  if (Object.values(left).some((count) => count > 0)) cloud.violated('left behind', `${JSON.stringify(left)}${move ? ` of ${move.instance_id}: ${JSON.stringify({ ...move, old_spec: undefined, new_spec: undefined })}` : ''}`);
+  const [claim] = left.claims === 0 ? [] : await cloud.store.look('SELECT instance_id, purpose, generation, host_id FROM scheduler.claims WHERE host_id IS NOT NULL ORDER BY instance_id, purpose LIMIT 1');
+  if (Object.values(left).some((count) => count > 0)) cloud.violated('left behind', `${JSON.stringify(left)}${claim ? ` ${JSON.stringify(claim)}` : ''}${move ? ` of ${move.instance_id}: ${JSON.stringify({ ...move, old_spec: undefined, new_spec: undefined })}` : ''}`);
   const events = await cloud.store.look(`
     SELECT i.id, i.created_at, i.terminated_at, count(*) FILTER (WHERE e.kind = 'create')::int AS made, count(*) FILTER (WHERE e.kind = 'deleted')::int AS gone
     FROM compute.instances i LEFT JOIN compute.instance_events e ON e.instance_id = i.id GROUP BY i.id ORDER BY i.number`);
