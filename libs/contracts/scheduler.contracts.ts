@@ -90,8 +90,11 @@ export const settleMove = defineContract({
   timeoutMs: 10_000,
 });
 
-/** Of a living claim: whose, and which. `generation`: the claim's; another one by now: `stale`. */
-const DevicesOf = z.object({ instanceId: InstanceId, generation: z.int().min(1), attachment: z.uuid() });
+/**
+ * Of the claim that a server runs by, and which. `hostId`: where the asker believes it to be; it is on another one, or nowhere: `stale`. (Not the claim's
+ * generation: after a rebuild, or a move that went back, the server counts higher than the claim that it has.)
+ */
+const DevicesOf = z.object({ instanceId: InstanceId, hostId: HostId, attachment: z.uuid() });
 
 /**
  * More devices for the claim that a server runs by, on its own host and all of them or none: the claim's layout gets longer. Idempotent by

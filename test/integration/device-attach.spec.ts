@@ -158,6 +158,15 @@ describe('refused', () => {
 });
 
 describe('moves', () => {
+  it('that went back after a rebuild leave a row that counts higher than its claim, which gives devices all the same', async () => {
+    const { view } = await start();
+    await sql('UPDATE compute.instances SET claim_generation = 2, version = version + 1 WHERE id = $1', [view.id]);
+    const { attachments: [one] } = await attach(view);
+    await are(view, 'attached');
+    await detach(view, one!.id);
+    await are(view, '');
+  });
+
   it('take attachments along: a resize with its revert and its confirmation', async () => {
     const { view, home, away } = await start();
     const { attachments: [one] } = await attach(view, { tag: 'data' });
@@ -221,9 +230,9 @@ describe('crashes and lost messages', () => {
   });
 
   it('a claim whose answer was lost, a release whose row was not written: asked again, and the same', async () => {
-    const { view } = await start();
+    const { view, home } = await start();
     const id = randomUUID();
-    const asked = { instanceId: view.id, generation: 1, attachment: id };
+    const asked = { instanceId: view.id, hostId: home.id, attachment: id };
     await world.bus.ask(claimDevices, { ...asked, need: { className, count: 2 } });
     await attach(view, { attachment: id, count: 2 });
     await are(view, 'attached');

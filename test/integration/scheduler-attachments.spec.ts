@@ -37,9 +37,9 @@ async function server(count: number, change: { needs?: Partial<Needs>; devices?:
 }
 
 type Need = InputOf<typeof claimDevices>['need'];
-const attach = ({ instanceId, className }: Server, attachment: string, need: Partial<Need> = {}, generation = 1): Promise<OutputOf<typeof claimDevices>> =>
-  one.bus.ask(claimDevices, { instanceId: instanceId as never, generation, attachment, need: { className, count: 1, ...need } });
-const detach = ({ instanceId }: Server, attachment: string, generation = 1): Promise<OutputOf<typeof releaseDevices>> => one.bus.ask(releaseDevices, { instanceId: instanceId as never, generation, attachment });
+const attach = ({ instanceId, hostId, className }: Server, attachment: string, need: Partial<Need> = {}, on = hostId): Promise<OutputOf<typeof claimDevices>> =>
+  one.bus.ask(claimDevices, { instanceId: instanceId as never, hostId: on as never, attachment, need: { className, count: 1, ...need } });
+const detach = ({ instanceId, hostId }: Server, attachment: string, on = hostId): Promise<OutputOf<typeof releaseDevices>> => one.bus.ask(releaseDevices, { instanceId: instanceId as never, hostId: on as never, attachment });
 const layoutOf = async ({ instanceId }: Server): Promise<Layout | null> => (await test.admin.query<{ layout: Layout | null }>("SELECT layout FROM scheduler.claims WHERE instance_id = $1 AND purpose = 'run'", [instanceId])).rows[0]!.layout;
 const standing = async (id: string): Promise<string> => (await test.admin.query('SELECT scheduler.device_standing(d) AS it FROM scheduler.devices d WHERE id = $1', [id])).rows[0].it;
 const given = (answer: OutputOf<typeof claimDevices>): NonNullable<Layout['devices']> => (answer.outcome === 'claimed' ? answer.layout.devices ?? [] : []);
@@ -66,7 +66,7 @@ describe('more devices for a server that is there', () => {
     expect(given(await attach(it, randomUUID())).at(-1)).toMatchObject({ place: 1, generation: 2 });
   });
 
-  it('a claim that comes after its release is refused, and so is one of another generation', async () => {
+  it('a claim that comes after its release is refused, and so is one for another host', async () => {
     const it = await server(1);
     const a = randomUUID();
     await attach(it, a);
@@ -74,7 +74,7 @@ describe('more devices for a server that is there', () => {
     expect(await layoutOf(it)).toBeNull();
     await expect(attach(it, a)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('was detached before') });
     expect(await detach(it, a)).toEqual({ layout: null });
-    await expect(attach(it, randomUUID(), {}, 2)).rejects.toMatchObject({ kind: 'stale' });
+    await expect(attach(it, randomUUID(), {}, randomUUID())).rejects.toMatchObject({ kind: 'stale' });
     const b = randomUUID();
     await attach(it, b);
     await one.bus.ask(releaseClaim, { instanceId: it.instanceId as never, generation: 1 });

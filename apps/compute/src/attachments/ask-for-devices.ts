@@ -8,11 +8,9 @@ import { needOf, type Attachment } from './decide/attachment.js';
 /** refused: why its host does not give them. hosts: the same with its host's numbers, which are for administrators. */
 export type Devices = { layout: Layout } | { refused: string; hosts: string };
 
-export const claimOf = (row: InstanceRow): number => row.claim_generation ?? row.spec_generation;
-
 export async function askForDevices(bus: Bus, row: InstanceRow, attachment: Attachment, options: { requestId?: string; timeoutMs?: number } = {}): Promise<Devices> {
   try {
-    const answer = await bus.ask(claimDevices, { instanceId: row.id as never, generation: claimOf(row), attachment: attachment.id, need: needOf(attachment) }, options);
+    const answer = await bus.ask(claimDevices, { instanceId: row.id as never, hostId: row.host_id as never, attachment: attachment.id, need: needOf(attachment) }, options);
     return answer.outcome === 'claimed' ? { layout: answer.layout } : { refused: reasons(answer.explanation), hosts: `${reasons(answer.explanation)} ${numbers(answer.explanation)}` };
   } catch (error) {
     const { kind, message } = asSkyError(error);

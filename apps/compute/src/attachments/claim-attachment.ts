@@ -13,7 +13,7 @@ import { InstancesRepository } from '../instances/instances.repository.js';
 import { LoopBell } from '../lifecycle/loop-bell.js';
 import { LIMITS } from '../limits.js';
 import { TEMPO, type Tempo } from '../tempo.js';
-import { askForDevices, claimOf, type Devices } from './ask-for-devices.js';
+import { askForDevices, type Devices } from './ask-for-devices.js';
 import type { Attachment } from './decide/attachment.js';
 import { event, given, named, unwanted } from './decide/attachment-changes.js';
 
@@ -50,7 +50,7 @@ export class ClaimAttachment {
   async #change(row: InstanceRow, { id }: Attachment, change: (now: InstanceRow, one: Attachment) => Change): Promise<InstanceRow> {
     return await this.instances.decideAndChange(row.id, (now) => {
       const one = now?.attachments.find((each) => each.id === id);
-      const open = now !== undefined && one?.wanted === 'attached' && one.devices.length === 0 && now.move_id === null && now.intent !== 'deleted' && now.host_id === row.host_id && claimOf(now) === claimOf(row);
+      const open = now !== undefined && one?.wanted === 'attached' && one.devices.length === 0 && now.move_id === null && now.intent !== 'deleted' && now.host_id === row.host_id;
       return open ? change(now, one) : undefined;
     }) ?? row;
   }

@@ -10,14 +10,14 @@ import { codeOf } from '../database-error.js';
 import { LIMITS } from '../limits.js';
 
 /** The claim by which a server runs. */
-export interface Held { hostId: string; generation: number; layout: Layout | null; memoryMib: number; fenced: boolean }
-export interface Attached { instanceId: string; generation: number; attachment: string }
+export interface Held { hostId: string; layout: Layout | null; memoryMib: number; fenced: boolean }
+export interface Attached { instanceId: string; hostId: string; attachment: string }
 
 /** gone: the claim is not the one that is meant (any more). released: the attachment is over, and this question comes late. lost: somebody was faster. */
 export type Extended = { is: 'there'; layout: Layout } | { is: 'gone' } | { is: 'released' } | { is: 'lost' };
 
 const FIND = `
-  SELECT c.host_id AS "hostId", c.generation, c.layout, c.memory_mib AS "memoryMib", h.fenced_at IS NOT NULL AS fenced
+  SELECT c.host_id AS "hostId", c.layout, c.memory_mib AS "memoryMib", h.fenced_at IS NOT NULL AS fenced
   FROM scheduler.claims c JOIN scheduler.hosts h ON h.id = c.host_id WHERE c.instance_id = $1 AND c.purpose = 'run'`;
 const RELEASED = 'SELECT FROM scheduler.released_attachments WHERE attachment = $1';
 
@@ -25,10 +25,10 @@ const RELEASED = 'SELECT FROM scheduler.released_attachments WHERE attachment = 
 export class AttachedDevicesRepository {
   constructor(@Inject(DATABASE) private readonly db: Database) {}
 
-  /** undefined: no claim of this generation is held. */
-  async find({ instanceId, generation }: Attached): Promise<Held | undefined> {
+  /** undefined: no claim is held on this host. */
+  async find({ instanceId, hostId }: Attached): Promise<Held | undefined> {
     const [held] = (await this.db.pool.query<Held>(FIND, [instanceId])).rows;
-    return held?.generation === generation ? held : undefined;
+    return held?.hostId === hostId ? held : undefined;
   }
 
   async isReleased({ attachment }: Attached): Promise<boolean> { return (await this.db.pool.query(RELEASED, [attachment])).rowCount !== 0; }
@@ -38,7 +38,7 @@ export class AttachedDevicesRepository {
     try {
       return await this.db.transaction(async (client): Promise<Extended> => {
         const held = await this.#lock(client, attached.instanceId);
-        if (held?.generation !== attached.generation || held.fenced) return { is: 'gone' };
+        if (held?.hostId !== attached.hostId || held.fenced) return { is: 'gone' };
         if ((await client.query(RELEASED, [attached.attachment])).rowCount !== 0) return { is: 'released' };
         if (held.layout !== null && devicesOfAttachment(held.layout, attached.attachment).length > 0) return { is: 'there', layout: held.layout };
         // Chosen by a reading of before they were its own.
@@ -53,12 +53,12 @@ export class AttachedDevicesRepository {
     }
   }
 
-  /** undefined: no claim of this generation is held. `freed`: this very call took devices out of it. */
-  async release({ instanceId, generation, attachment }: Attached): Promise<{ hostId: string; layout: Layout | null; freed: boolean } | undefined> {
+  /** undefined: no claim is held on this host. `freed`: this very call took devices out of it. */
+  async release({ instanceId, hostId, attachment }: Attached): Promise<{ hostId: string; layout: Layout | null; freed: boolean } | undefined> {
     return this.db.transaction(async (client) => {
       const held = await this.#lock(client, instanceId);
       await client.query('INSERT INTO scheduler.released_attachments (attachment, instance_id) VALUES ($1, $2) ON CONFLICT DO NOTHING', [attachment, instanceId]);
-      if (held?.generation !== generation) return undefined;
+      if (held?.hostId !== hostId) return undefined;
       const layout = withoutAttachment(held.layout, attachment);
       const freed = layout !== held.layout;
       if (freed) await client.query("UPDATE scheduler.claims SET layout = $2 WHERE instance_id = $1 AND purpose = 'run'", [instanceId, json(layout)]);

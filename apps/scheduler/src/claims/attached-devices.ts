@@ -67,7 +67,7 @@ export class AttachedDevices {
   }
 }
 
-const gone = ({ instanceId, generation }: Attached) => stale(`Instance ${instanceId} has no claim of generation ${generation} (any more).`);
+const gone = ({ instanceId, hostId }: Attached) => stale(`Instance ${instanceId} has no claim on host ${hostId} (any more).`);
 const over = ({ attachment }: Attached) => conflict(`Attachment ${attachment} was detached before. What to do: ask for a new one.`);
 
 function demandSlots(layout: Layout | null, more: number): void {

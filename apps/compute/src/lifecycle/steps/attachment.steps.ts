@@ -4,7 +4,7 @@
  * up meanwhile is refused by its tombstone.
  */
 import { releaseDevices } from '#libs/contracts';
-import { askForDevices, claimOf } from '../../attachments/ask-for-devices.js';
+import { askForDevices } from '../../attachments/ask-for-devices.js';
 import { event, given, noted, over, unwanted } from '../../attachments/decide/attachment-changes.js';
 import type { Change } from '../../instances/change.js';
 import type { InstanceRow } from '../../instances/instance-row.js';
@@ -22,7 +22,7 @@ export async function performAttachmentStep(tools: StepTools, row: InstanceRow, 
     case 'note-attached': return goesOn(await tools.instances.change(row.id, row.version, { ...noted(row, attachment), events: [event('device-attached', attachment)] }));
     case 'take-back': return tell(tools, row, { ...unwanted(row, attachment, step.why, tools.tempo), events: [event('device-attach-failed', attachment, step.why)] });
     case 'release-devices': {
-      await tools.bus.ask(releaseDevices, { instanceId: row.id as never, generation: claimOf(row), attachment: attachment.id });
+      await tools.bus.ask(releaseDevices, { instanceId: row.id as never, hostId: row.host_id as never, attachment: attachment.id });
       return goesOn(await tools.instances.change(row.id, row.version, { ...over(row, attachment), ...(attachment.devices.length > 0 && { events: [event('device-detached', attachment)] }) }));
     }
   }
