@@ -84,8 +84,9 @@ describe('across one landing', () => {
   it('an older agent serves today’s control plane, and what it cannot do is said', async () => {
     const cloud = await upFrom(mix('current'));
     const id = await life(cloud);
-    const paused = await cloud.call('POST', `/compute/v2.1/servers/${id}/action`, { pause: null });
-    expect(paused).toMatchObject({ status: 409, text: expect.stringContaining('the agent of its host is older') });
+    expect(await cloud.call('POST', '/v1/device-classes?yes_really=true', { name: 'fast-net', match: { vendor: ['8086'] } })).toMatchObject({ status: 201 });
+    const attached = await cloud.call('POST', `/v1/servers/${id}/devices`, { class: 'fast-net' });
+    expect(attached).toMatchObject({ status: 409, text: expect.stringMatching(/The agent of the host .* is older/) });
     await isGone(cloud, id);
   });
 
