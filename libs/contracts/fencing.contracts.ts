@@ -163,6 +163,8 @@ export const adoptClaims = defineContract({
       /** Of the flavor, in full: what of them floats, and what is ordinary memory, follows from the layout. */
       vcpus: z.int().min(1), memoryMib: z.int().min(1), diskGib: z.int().min(0),
       layout: Layout.nullable().default(null), resources: z.record(z.string().max(255), z.int().min(1)).nullable().default(null), group: GroupWish.nullable().default(null),
+      /** A move of it has begun: its claim is booked where there is none, and what is claimed for the destination stands. */
+      moving: z.boolean().default(false),
     })).max(2_000),
     /** The last page: the host is adopted. */
     last: z.boolean(),

@@ -20,6 +20,17 @@ const serverOn = async (hostId: string): Promise<string> => {
 };
 
 describe('a host that the database follows', () => {
+  it('follows nobody who looked before somebody else made it follow', async () => {
+    const [hostId, repository] = [randomUUID(), new AdoptionRepository(t.db)];
+    const follow = (asOf: number): Promise<unknown> => repository.follow({ id: hostId, name: 'h', zone: 'nova', upTo: 9, epoch: 1, asOf }, [], () => { throw new Error('nothing is remembered'); }, callerOf('p'));
+    expect([await repository.followed([hostId]), await follow(0)]).toEqual([new Map(), []]);
+    const sequences = async () => (await t.admin.query('SELECT sequence, followed FROM compute.host_feeds WHERE host_id = $1', [hostId])).rows;
+    const before = await sequences();
+    await expect(follow(0)).rejects.toMatchObject({ kind: 'conflict' });
+    expect([await sequences(), await repository.followed([hostId])]).toEqual([before, new Map([[hostId, 1]])]);
+    await follow(1);
+  });
+
   it('locks servers before its feed, as every change of a server does', async () => {
     const hostId = randomUUID();
     await t.admin.query('INSERT INTO compute.host_feeds (host_id, sequence, epoch) VALUES ($1, 5, 1)', [hostId]);

@@ -159,6 +159,10 @@ describe('a claim with needs', () => {
     await adopt();
     expect(await row(ids[0]!)).toMatchObject({ vcpus: 0, pcpus: 2, memory_mib: 0 });
     expect(await row(ids[2]!)).toMatchObject({ vcpus: 2, pcpus: 0, memory_mib: 64 });
+    // A move of it began before its claim was booked; of another one nothing is changed.
+    const moving = [held(randomUUID(), null), { ...held(ids[2]!, null), generation: 9, memoryMib: 32 }].map((claimed) => ({ ...claimed, moving: true }));
+    await scheduler.bus.ask(adoptClaims, { hostId: one.id as never, incarnation, epoch: 1, requestId: 'r', userId: 'u', statement: 's', last: true, claims: moving });
+    expect([await row(moving[0]!.instanceId), await row(ids[2]!)]).toMatchObject([{ vcpus: 2, memory_mib: 64 }, { memory_mib: 64 }]);
     await scheduler.bus.ask(releaseClaim, { instanceId: ids[0] as never, generation: 1 });
     expect((await test.admin.query('SELECT cpu, instance_id FROM scheduler.claimed_cpus WHERE host_id = $1 ORDER BY cpu', [one.id])).rows).toEqual([{ cpu: 2, instance_id: ids[1] }, { cpu: 3, instance_id: ids[1] }]);
     await expectSound();

@@ -18,7 +18,7 @@ import { AdoptionRepository, type HeldClaim } from './adoption.repository.js';
 import { comesAfter, compareHost, type Finding, type HostMemory } from './decide/compare.js';
 import { rowFromMemory, type RememberedRow } from './decide/row-from-memory.js';
 
-interface Asked extends HostMemory { host: HostView; incarnation: number; epoch: number; upTo: number; problem: string | null }
+interface Asked extends HostMemory { host: HostView; incarnation: number; epoch: number; upTo: number; /** Adoptions of it that had been written when it was asked. */ asOf: number; problem: string | null }
 interface Judged { asked: Asked; findings: Finding[] }
 
 const rowsFrom = (flavors: ReadonlyMap<string, Flavor>) => (entry: RememberedInstance): RememberedRow => rowFromMemory(entry, flavors);
@@ -63,12 +63,21 @@ export class AdoptHosts {
     const remembered = rowsFrom(await this.#flavors());
     const chosen = new Map(judged.filter(({ asked: { host, problem } }) => problem === null && !this.#isAdopted(host) && (hostIds === null || hostIds.includes(host.id))).map((one) => [one.asked.id, one]));
     const followed = new Set<string>();
-    const follow = async (id: string): Promise<void> => {
+    const follow = async (id: HostView['id']): Promise<boolean> => {
       const one = chosen.get(id);
-      if (one === undefined || followed.has(id)) return;
-      const { asked: { host, epoch, upTo }, findings } = one;
-      for (const other of await this.repository.follow({ id, name: host.name, zone: host.availabilityZone, upTo, epoch }, findings, remembered, caller)) this.directory.hint(other);
+      if (one === undefined || followed.has(id)) return true;
+      // Somebody else has come to the end of it since: it lives on, and what it was asked before is old.
+      if ((await this.#hosts(id)).every((host) => this.#isAdopted(host))) return false;
+      const { asked: { host, epoch, upTo, asOf }, findings } = one;
+      try {
+        for (const other of await this.repository.follow({ id, name: host.name, zone: host.availabilityZone, upTo, epoch, asOf }, findings, remembered, caller)) this.directory.hint(other);
+      } catch (error) {
+        if (asSkyError(error).kind !== 'conflict') throw error;
+        one.asked.problem = asSkyError(error).message;
+        return false;
+      }
       followed.add(id);
+      return true;
     };
     // Who waits for nobody first: with each call at least they come through.
     const inOrder = [...chosen.values()].map((one) => ({ ...one, after: this.#after(one, judged) })).sort((a, b) => a.after.length - b.after.length);
@@ -80,8 +89,12 @@ export class AdoptHosts {
         asked.problem = `${unchosen.slice(0, 5).map(({ host }) => host.name).join(', ')} ${unchosen.length === 1 ? 'has' : 'have'} servers that the database says are here: adopt ${unchosen.length === 1 ? 'that host' : 'those hosts'} first, or together`;
         continue;
       }
-      for (const { id } of after) await follow(id);
-      await follow(asked.id);
+      let isNow = true;
+      for (const { host } of [...after, asked]) isNow = isNow && (await follow(host.id));
+      if (!isNow) {
+        asked.problem ??= 'it, or a host that has servers of it, was adopted by somebody else at the same time; look again';
+        continue;
+      }
       await this.#claim(asked, await this.repository.held(asked.id), statement, caller);
       this.directory.hint(asked.id);
     }
@@ -117,13 +130,15 @@ export class AdoptHosts {
     return (host.adoptedIncarnation ?? this.db.incarnation) === this.db.incarnation;
   }
 
-  async #hosts(): Promise<HostView[]> { return (await this.bus.ask(listHosts, {})).hosts; }
+  async #hosts(id?: HostView['id']): Promise<HostView[]> { return (await this.bus.ask(listHosts, { ...(id !== undefined && { id }) })).hosts; }
 
   /** All that can be asked are asked, also adopted ones while another is not: what they have, the others have not. */
   async #judge(): Promise<Judged[]> {
     const hosts = await this.#hosts();
-    if (hosts.every((host) => this.#isAdopted(host))) return hosts.map((host) => ({ asked: { id: host.id, host, entries: [], incarnation: 0, epoch: 0, upTo: 0, problem: null }, findings: [] }));
-    const asked = await this.#askAll(hosts);
+    if (hosts.every((host) => this.#isAdopted(host))) return hosts.map((host) => ({ asked: { id: host.id, host, entries: [], incarnation: 0, epoch: 0, upTo: 0, asOf: 0, problem: null }, findings: [] }));
+    // Before anything is asked: what another adoption writes from here on makes the answers old.
+    const followed = await this.repository.followed(hosts.map(({ id }) => id));
+    const asked = (await this.#askAll(hosts)).map((one) => ({ ...one, asOf: followed.get(one.id) ?? 0 }));
     const judged: Judged[] = [];
     for (const one of asked) {
       if (one.problem !== null || this.#isAdopted(one.host)) {
@@ -136,7 +151,7 @@ export class AdoptHosts {
   }
 
   async #ask(host: HostView): Promise<Asked> {
-    const asked: Asked = { id: host.id, host, entries: [], incarnation: 0, epoch: 0, upTo: 0, problem: null };
+    const asked: Asked = { id: host.id, host, entries: [], incarnation: 0, epoch: 0, upTo: 0, asOf: 0, problem: null };
     const entries: RememberedInstance[] = [];
     try {
       for (let after = '', more = true; more;) {

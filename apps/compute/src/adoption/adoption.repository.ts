@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { adoptClaims, Caller, GroupWish, InputOf, RememberedInstance } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import { attachmentsOf } from '../attachments/decide/attachment.js';
+import { conflict } from '#libs/errors';
 import { lockServers } from '../hosts/lock-servers.js';
 import type { InstanceRow } from '../instances/instance-row.js';
 import { needsOf } from '../instances/needs-of.js';
@@ -9,7 +10,7 @@ import type { Finding, KnownRow } from './decide/compare.js';
 import type { RememberedRow } from './decide/row-from-memory.js';
 
 export type HeldClaim = InputOf<typeof adoptClaims>['claims'][number];
-type HeldRow = Pick<HeldClaim, 'instanceId' | 'generation' | 'projectId' | 'vcpus' | 'memoryMib' | 'diskGib' | 'layout'> & { group: GroupWish | null; spec: Pick<InstanceRow['spec'], 'flavor' | 'imageProperties'> };
+type HeldRow = Pick<HeldClaim, 'instanceId' | 'generation' | 'projectId' | 'vcpus' | 'memoryMib' | 'diskGib' | 'layout' | 'moving'> & { group: GroupWish | null; spec: Pick<InstanceRow['spec'], 'flavor' | 'imageProperties'> };
 
 const RESTORED = 'The database was restored to a state of before.';
 
@@ -36,18 +37,28 @@ export class AdoptionRepository {
     }]));
   }
 
+  /** How often rows were made to follow each of these hosts. */
+  async followed(hostIds: readonly string[]): Promise<Map<string, number>> {
+    const { rows } = await this.db.pool.query<{ id: string; followed: number }>('SELECT host_id AS id, followed FROM compute.host_feeds WHERE host_id = ANY($1::uuid[])', [hostIds]);
+    return new Map(rows.map(({ id, followed }) => [id, followed]));
+  }
+
   /**
    * Makes the rows follow this host, and its feed go on above everything it has heard: one transaction. A repeat finds agreement.
+   * Throws `conflict` when somebody else's adoption of it was written after `asOf` (`followed`, before it was asked): the host goes on by that one, and
+   * what was found out before is old. Left out: not asked.
    * @returns other hosts that have something new to hear by it
    */
-  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<string[]> {
+  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; asOf?: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<string[]> {
     return this.db.transaction(async (client) => {
       await lockServers(client, host.id, findings.map((finding) => finding.id));
       const others = new Set<string>();
       for (const finding of findings) for (const id of await this.#apply(client, host, finding, remembered, caller)) others.add(id);
-      await client.query(`
-        INSERT INTO compute.host_feeds AS f (host_id, sequence, epoch) VALUES ($1, $2, $3)
-        ON CONFLICT (host_id) DO UPDATE SET sequence = greatest(f.sequence, excluded.sequence), epoch = greatest(f.epoch, excluded.epoch)`, [host.id, host.upTo, host.epoch]);
+      const { rows: [feed] } = await client.query<{ followed: number }>(`
+        INSERT INTO compute.host_feeds AS f (host_id, sequence, epoch, followed) VALUES ($1, $2, $3, 1)
+        ON CONFLICT (host_id) DO UPDATE SET sequence = greatest(f.sequence, excluded.sequence), epoch = greatest(f.epoch, excluded.epoch), followed = f.followed + 1
+        RETURNING followed`, [host.id, host.upTo, host.epoch]);
+      if (host.asOf !== undefined && feed?.followed !== host.asOf + 1) throw conflict(`Somebody else was adopting host ${host.name} at the same time; look again.`);
       // Everything on it takes a new place, above what it has heard: it hears it all anew.
       await client.query(`
         WITH placed AS (SELECT id, row_number() OVER (ORDER BY host_sequence, id) AS place FROM compute.instances WHERE host_id = $1 AND deleted_at IS NULL),
@@ -64,15 +75,15 @@ export class AdoptionRepository {
   }
 
   /**
-   * The claims that a host holds by its rows, but for those of servers that are being moved: theirs are two, and stand as they
-   * were restored with the move.
+   * The claims that a host holds by its rows. Those of servers that are being moved are two, and stand as they were restored with the
+   * move; but a row that an adoption made has none yet, should it be moved before that adoption has come to its claims.
    */
   async held(hostId: string): Promise<HeldClaim[]> {
     const { rows } = await this.db.pool.query<HeldRow>(`
       SELECT i.id AS "instanceId", coalesce(i.claim_generation, i.spec_generation) AS generation, i.project_id AS "projectId", i.vcpus, i.ram_mib AS "memoryMib", (i.spec ->> 'claimDiskGib')::integer AS "diskGib",
         i.layout, jsonb_build_object('flavor', i.spec -> 'flavor', 'imageProperties', i.spec -> 'imageProperties') AS spec,
-        CASE WHEN g.id IS NOT NULL THEN jsonb_build_object('id', g.id, 'policy', g.policy, 'maxServerPerHost', coalesce(g.max_server_per_host, 1)) END AS group
-      FROM compute.instances i LEFT JOIN compute.server_groups g ON g.id = i.group_id WHERE i.host_id = $1 AND i.deleted_at IS NULL AND i.move_id IS NULL ORDER BY i.id`, [hostId]);
+        CASE WHEN g.id IS NOT NULL THEN jsonb_build_object('id', g.id, 'policy', g.policy, 'maxServerPerHost', coalesce(g.max_server_per_host, 1)) END AS group, i.move_id IS NOT NULL AS moving
+      FROM compute.instances i LEFT JOIN compute.server_groups g ON g.id = i.group_id WHERE i.host_id = $1 AND i.deleted_at IS NULL AND (i.move_id IS NULL OR i.move_phase IN ('claim', 'stop')) ORDER BY i.id`, [hostId]);
     return rows.map(({ spec, ...claim }): HeldClaim => {
       const resources = needsOf(spec)?.resources ?? {};
       return { ...claim, resources: Object.keys(resources).length === 0 ? null : resources };
