@@ -3,6 +3,7 @@ import type { adoptClaims, Caller, GroupWish, InputOf, RememberedInstance } from
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import { attachmentsOf } from '../attachments/decide/attachment.js';
 import { conflict } from '#libs/errors';
+import { withDevices } from '#libs/openstack';
 import { lockServers } from '../hosts/lock-servers.js';
 import type { InstanceRow } from '../instances/instance-row.js';
 import { needsOf } from '../instances/needs-of.js';
@@ -10,7 +11,7 @@ import type { Finding, KnownRow } from './decide/compare.js';
 import type { RememberedRow } from './decide/row-from-memory.js';
 
 export type HeldClaim = InputOf<typeof adoptClaims>['claims'][number];
-type HeldRow = Pick<HeldClaim, 'instanceId' | 'generation' | 'projectId' | 'vcpus' | 'memoryMib' | 'diskGib' | 'layout' | 'moving'> & { group: GroupWish | null; spec: Pick<InstanceRow['spec'], 'flavor' | 'imageProperties'> };
+type HeldRow = Pick<HeldClaim, 'instanceId' | 'generation' | 'projectId' | 'vcpus' | 'memoryMib' | 'diskGib' | 'layout' | 'moving'> & { group: GroupWish | null; spec: Pick<InstanceRow['spec'], 'flavor' | 'imageProperties'>; attachments: InstanceRow['attachments'] };
 
 const RESTORED = 'The database was restored to a state of before.';
 
@@ -81,12 +82,14 @@ export class AdoptionRepository {
   async held(hostId: string): Promise<HeldClaim[]> {
     const { rows } = await this.db.pool.query<HeldRow>(`
       SELECT i.id AS "instanceId", coalesce(i.claim_generation, i.spec_generation) AS generation, i.project_id AS "projectId", i.vcpus, i.ram_mib AS "memoryMib", (i.spec ->> 'claimDiskGib')::integer AS "diskGib",
-        i.layout, jsonb_build_object('flavor', i.spec -> 'flavor', 'imageProperties', i.spec -> 'imageProperties') AS spec,
+        i.layout, i.attachments, jsonb_build_object('flavor', i.spec -> 'flavor', 'imageProperties', i.spec -> 'imageProperties') AS spec,
         CASE WHEN g.id IS NOT NULL THEN jsonb_build_object('id', g.id, 'policy', g.policy, 'maxServerPerHost', coalesce(g.max_server_per_host, 1)) END AS group, i.move_id IS NOT NULL AS moving
       FROM compute.instances i LEFT JOIN compute.server_groups g ON g.id = i.group_id WHERE i.host_id = $1 AND i.deleted_at IS NULL AND (i.move_id IS NULL OR i.move_phase IN ('claim', 'stop')) ORDER BY i.id`, [hostId]);
-    return rows.map(({ spec, ...claim }): HeldClaim => {
+    return rows.map(({ spec, attachments, layout, ...claim }): HeldClaim => {
       const resources = needsOf(spec)?.resources ?? {};
-      return { ...claim, resources: Object.keys(resources).length === 0 ? null : resources };
+      // What is detached is the claim's until its host has proved that it is gone.
+      const leaving = attachments.filter(({ wanted }) => wanted === 'detached').flatMap(({ devices }) => devices);
+      return { ...claim, layout: leaving.length === 0 ? layout : withDevices(layout ?? null, leaving), resources: Object.keys(resources).length === 0 ? null : resources };
     });
   }
 
