@@ -89,7 +89,7 @@ export class AdoptionRepository {
       const resources = needsOf(spec)?.resources ?? {};
       // What is detached is the claim's until its host has proved that it is gone.
       const leaving = attachments.filter(({ wanted }) => wanted === 'detached').flatMap(({ devices }) => devices);
-      return { ...claim, layout: leaving.length === 0 ? layout : withDevices(layout ?? null, leaving), resources: Object.keys(resources).length === 0 ? null : resources };
+      return { ...claim, layout: leaving.length === 0 ? layout : withDevices((layout ?? null) as InstanceRow['layout'], leaving), resources: Object.keys(resources).length === 0 ? null : resources };
     });
   }
 
