@@ -18,6 +18,7 @@ const FEEDS = 'apps/compute/src/hosts/host-feeds.repository.ts';
 const HOLDS = 'apps/compute-agent/src/devices/decide/holds.ts';
 const POOLS = 'apps/compute-agent/src/devices/decide/pools.ts';
 const ACTS = 'apps/compute-agent/src/devices/device-acts.ts';
+const BOOKED = 'apps/compute-agent/src/devices/decide/bookkeeping.ts';
 const bug = (name, file, from, to) => ({ name, file, from, to });
 /** In the database: a function is another one for as long as the bug is hunted. */
 const inDatabase = (name, sql) => ({ name, sql });
@@ -36,7 +37,8 @@ const DEVICE_BUGS = process.argv.includes('--devices') ? [
   bug('a guest is started with the addresses that its devices had before', 'apps/compute-agent/src/decide/devices.ts', 'const isMoved = domain !== null && JSON.stringify(defined.map(({ place, address }) => ({ place, address }))) !== JSON.stringify(today);', 'const isMoved = false;'),
   bug('an attached device is released without a proof', 'apps/compute/src/lifecycle/decide/next-attachment-step.ts', '(seen !== undefined && stillThere(devices, seen) === undefined)', 'true'),
   bug('a late report of devices counts', 'apps/scheduler/src/devices/report-devices.ts', 'report.reading < session.reading', 'false'),
-  bug('a device is prepared without a note of it', ACTS, 'await devices.book(idle.map(({ claimed }) => [claimed.identity, (record) => prepared(record, claimed.generation, desired.id)] as const));', ''),
+  // What runs with it is noted when it is seen, too.
+  { ...bug('a device is prepared without a note of it', ACTS, 'await devices.book(idle.map(({ claimed }) => [claimed.identity, (record) => prepared(record, claimed.generation, desired.id)] as const));', ''), also: [bug('', BOOKED, 'if (usedBy !== null && claim?.instanceId === usedBy', 'if (false && claim?.instanceId === usedBy'), bug('', BOOKED, 'else if (usedBy !== null && hold?.holder === usedBy', 'else if (false && hold?.holder === usedBy')] },
   bug('a device of a claim that ended is not told to its host', 'apps/scheduler/src/devices/decide/wishes.ts', 'else if (generation > 0 && (cleanAt ?? -1) < generation) holds.push', 'else if (generation > 99) holds.push'),
 ] : [];
 
@@ -74,7 +76,7 @@ export const BUGS = [
   bug('a hand-over holds the guest off for ever', CHANGES, "hold: null, move_phase: 'arrive', generation", "move_phase: 'arrive', generation"),
   bug('a hand-over counts no host elsewhere', CHANGES, 'elsewhere: row.elsewhere + (stays ? 0 : 1),', 'elsewhere: row.elsewhere,'),
   bug('the other host is told with a number below the one that it knows', CHANGES, "other_wanted: 'deleted', other_generation: Number(move.other_generation) + 1 }", "other_wanted: 'deleted', other_generation: Number(move.other_generation) - 1 }"),
-  bug('a move goes back to the flavor that it came to', CHANGES, '...UNSEEN, ...built(row, move.old_spec, move.old_layout, move.old_spec_generation), claim_generation', '...UNSEEN, ...built(row, move.new_spec, move.old_layout, move.old_spec_generation), claim_generation'),
+  bug('a move goes back to the flavor that it came to', CHANGES, '...UNSEEN, ...built(row, move.source_host_id, move.old_spec, move.old_layout, move.old_spec_generation), claim_generation', '...UNSEEN, ...built(row, move.source_host_id, move.new_spec, move.old_layout, move.old_spec_generation), claim_generation'),
   { ...bug('a report of the other host that it is off counts as its absence', OTHERS, "b.generation >= m.other_generation AND b.state = 'absent' AND m.other_wanted = 'deleted' AS gone", "b.state <> 'running' AND m.other_wanted = 'deleted' AS gone"), also: [bug('', MIGRATIONS, "move.other_observed_state === 'absent' && ", "move.other_observed_state !== 'running' && ")] },
   { ...bug('a move does not compare versions', MIGRATIONS, "'SELECT 1 FROM compute.instances WHERE id = $1 AND version = $2 FOR UPDATE', [row.id, row.version]", "'SELECT version FROM compute.instances WHERE id = $1 FOR UPDATE', [row.id]"), also: [bug('', MIGRATIONS, 'changeStatement(row.id, row.version, instance)', 'changeStatement(row.id, held.rows[0].version, instance)')] },
   bug('a rebuild does not ask for a new disk', 'apps/compute/src/instances/rebuild-instance.ts', 'disk_generation: numberAfter(current.disk_generation, this.instances.incarnation), spec_generation', 'disk_generation: current.disk_generation, spec_generation'),

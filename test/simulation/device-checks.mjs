@@ -8,7 +8,8 @@ const HELD = "SELECT c.instance_id, h.name, d ->> 'identity' AS identity, (d ->>
 /** A unit with one holder, of which another function came back (or into its group) after the rest had been given. */
 const GREW = `
   SELECT u.unit FROM scheduler.devices o JOIN scheduler.devices u ON u.host_id = o.host_id AND u.unit = o.unit LEFT JOIN scheduler.device_claims k ON k.device_id = u.id
-  WHERE o.id::text = $1 GROUP BY u.unit HAVING count(DISTINCT u.held_by) = 1 AND EXISTS (SELECT FROM scheduler.device_history e WHERE e.device_id = ANY (array_agg(u.id) FILTER (WHERE u.held_by IS NULL)) AND e.kind IN ('returned', 'seen') AND e.at >= min(k.since))`;
+    LEFT JOIN scheduler.device_history g ON g.device_id = k.device_id AND g.generation = k.generation AND g.instance_id = k.instance_id AND g.kind IN ('claimed', 'rescanned')
+  WHERE o.id::text = $1 GROUP BY u.unit HAVING count(DISTINCT u.held_by) = 1 AND EXISTS (SELECT FROM scheduler.device_history e WHERE e.device_id = ANY (array_agg(u.id) FILTER (WHERE u.held_by IS NULL)) AND e.kind IN ('returned', 'seen') AND e.at >= min(g.at))`;
 
 /** Holds at every moment: after each commit of the scheduler, and whenever somebody looks. */
 export async function checkHolders(cloud) {

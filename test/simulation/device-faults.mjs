@@ -60,7 +60,7 @@ const FAULTS = [
   } },
   { name: 'crash-at-bus', weight: 4, run: ({ devices }, host) => devices.dieAt(host, { when: devices.random.pick(['before', 'after']), n: 1 + devices.random.int(5) }) },
   { name: 'crash-at-device-book', weight: 4, run: ({ devices }, host) => devices.dieAt(host, { when: 'booked', n: 1 + devices.random.int(8) }) },
-  { name: 'power-cycle', weight: 1, run: (cloud, host) => { if (host.lost !== true) cloud.reboot(host); } },
+  { name: 'power-cycle', weight: 3, run: (cloud, host) => { if (host.lost !== true) cloud.reboot(host); } },
 ];
 
 const write = (play) => ({ caller: play.caller(true), dryRun: play.cloud.devices.random.chance(0.1), yesReally: play.cloud.devices.random.chance(0.7) });

@@ -131,9 +131,12 @@ export class FakeKernel implements KernelPort {
     this.changed();
   }
 
-  /** A card is put into the first slot, and the host boots: every bus behind a port is called one higher, and the new card (if given) stands on what was the first one's address. */
-  renumber(inserted: readonly FakeFunctionShape[] = []): void {
-    this.state.shift(1);
+  /**
+   * A card is put into the first slot, and the host boots: every bus behind a port is called so much higher as the card takes buses, and the
+   * new card (if given) stands on what was the first one's address.
+   */
+  renumber(inserted: readonly FakeFunctionShape[] = [], buses = 1): void {
+    this.state.shift(buses);
     for (const one of inserted) this.state.add(one);
     this.reboot();
   }

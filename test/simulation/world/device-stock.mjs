@@ -7,7 +7,7 @@ const policy = { trust: false, spoofCheck: true, minTxMbps: 0, maxTxMbps: 0, vla
 const pool = (id, name, className, mode, match) => ({ id, name, className, mode, match, vfCount: mode === 'vfs' ? VFS : null, driver: 'vfio-pci', policy, physicalNetwork: null, groupTogether: true });
 export const NICS = pool(POOLS.nics, 'nics', 'fast-net', 'vfs', { vendor: ['8086'], product: ['1592'] });
 export const CARDS = pool(POOLS.cards, 'cards', 'accel', 'functions', { vendor: ['10de'] });
-const CLASSES = [{ name: 'fast-net', match: { pciClass: ['02'] }, sanitizer: 'reset' }, { name: 'accel', match: { vendor: ['10de'] }, sanitizer: 'operator-accepts' }];
+const CLASSES = [{ name: 'fast-net', match: { pciClass: ['02'] }, sanitizer: 'reset' }, { name: 'accel', match: { vendor: ['10de'] }, sanitizer: 'quarantine' }];
 
 /** Into a new database, before it is kept as the start. */
 export async function stockDatabase(client) {

@@ -41,7 +41,11 @@ export class Devices {
     const shape = { ...rest, functions: functions.map(({ serial, ...one }) => (one.sriov ? one : { ...one, ...(serial && { serial }) })) };
     const kernel = new FakeKernel(shape, { delay: (write) => this.#pass(host, write), nowMs: () => Math.floor(this.world.now) });
     host.kernel = kernel;
-    const { useBy, write } = { useBy: kernel.useBy.bind(kernel), write: kernel.write.bind(kernel) };
+    const { refusalOfUse, useBy, write } = { refusalOfUse: kernel.refusalOfUse.bind(kernel), useBy: kernel.useBy.bind(kernel), write: kernel.write.bind(kernel) };
+    kernel.refusalOfUse = (address, domain, options) => {
+      this.#asked(host, address, domain);
+      return refusalOfUse(address, domain, options);
+    };
     kernel.useBy = (address, domain, options) => {
       if (domain !== null) this.#given(host, kernel.state.at(address), domain);
       useBy(address, domain, options);
@@ -91,6 +95,12 @@ export class Devices {
     return new Promise((resolve) => { this.world.after(ms, () => { if (write === null || !this.#dies(host, 'before')) resolve(); }); });
   }
 
+  /** libvirt is asked for a function: nobody asks for what stands where one of his devices stood, while all of them are there. */
+  #asked(host, address, domain) {
+    const own = (this.cloud.kept.get(domain)?.get(host.name)?.placed?.layout?.devices ?? []).map(({ identity }) => this.functionOf(host, identity));
+    if (own.every((one) => one?.present) && !own.some((one) => one.address === address)) this.cloud.violated('another device', `${domain} asks for ${address} on ${host.name}, its devices are at ${own.map((one) => one.address).join()}`);
+  }
+
   /** libvirt gives a function to a guest: nothing of anybody else is on it, and it is one of those that the guest is defined with. */
   #given(host, one, domain) {
     const { cloud } = this;
@@ -114,7 +124,8 @@ export class Devices {
   /** Power: VFs and overrides are gone; now and then a card was put in before, and buses are called otherwise. */
   reboot(host) {
     for (const { user } of host.kernel.state.functions.values()) if (user) this.robbed.delete(user.domain);
-    if (this.random.chance(0.5)) host.kernel.renumber();
+    // By two, a card stands where the one before it stood: a NIC with VFs takes two.
+    if (this.random.chance(0.5)) host.kernel.renumber([], this.random.pick([1, 2]));
     else host.kernel.reboot();
   }
 

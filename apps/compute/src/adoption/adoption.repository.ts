@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { adoptClaims, Caller, GroupWish, InputOf, RememberedInstance } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
-import { attachmentsOf } from '../attachments/decide/attachment.js';
+import { attachmentsOf, leaves } from '../attachments/decide/attachment.js';
 import { conflict } from '#libs/errors';
 import { withDevices } from '#libs/openstack';
 import { lockServers } from '../hosts/lock-servers.js';
@@ -88,7 +88,7 @@ export class AdoptionRepository {
     return rows.map(({ spec, attachments, layout, ...claim }): HeldClaim => {
       const resources = needsOf(spec)?.resources ?? {};
       // What is detached is the claim's until its host has proved that it is gone.
-      const leaving = attachments.filter(({ wanted }) => wanted === 'detached').flatMap(({ devices }) => devices);
+      const leaving = attachments.filter((one) => leaves(one, hostId)).flatMap(({ devices }) => devices);
       return { ...claim, layout: leaving.length === 0 ? layout : withDevices((layout ?? null) as InstanceRow['layout'], leaving), resources: Object.keys(resources).length === 0 ? null : resources };
     });
   }
@@ -122,7 +122,7 @@ export class AdoptionRepository {
         'wait-host', 'its host to report', now(), now(), CASE WHEN $25 THEN now() END, CASE WHEN $25 THEN $11::integer END)
       ON CONFLICT (id) DO NOTHING RETURNING group_id`,
     [row.id, this.db.cellId, row.projectId, row.userId, row.name, row.hostname, JSON.stringify(row.metadata), row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType,
-      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched, layoutOf(row), row.groupId, row.hints === null ? null : JSON.stringify(row.hints), attachedOf(row)]);
+      row.flavorId, row.imageId, JSON.stringify(row.spec), row.vcpus, row.ramMib, row.keyName, row.userData, row.launchIndex, host.id, host.name, host.zone, row.launched, layoutOf(row), row.groupId, row.hints === null ? null : JSON.stringify(row.hints), attachedOf(row, host.id)]);
     return row.groupId !== null && rows[0] !== undefined && rows[0].group_id === null ? `; its server group ${row.groupId} does not exist any more: it is in none` : '';
   }
 
@@ -147,7 +147,7 @@ export class AdoptionRepository {
         launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, launched_disk_generation = CASE WHEN $18 AND disk_generation <= $7 THEN $7::integer ELSE launched_disk_generation END, reconcile_at = now(), version = version + 1, updated_at = now()
       WHERE id = $1`,
     [row.id, row.name, row.hostname, row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType, row.flavorId, row.imageId, row.vcpus, row.ramMib,
-      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row), attachedOf(row)]);
+      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row), attachedOf(row, host.id)]);
   }
 
   /** It may have left this host while that was fenced, or somebody gave it up there as an orphan: it lives here, and is not told to go as well. */
@@ -207,5 +207,5 @@ export class AdoptionRepository {
   }
 }
 
-const attachedOf = ({ layout }: RememberedRow): string => JSON.stringify(attachmentsOf(layout, new Date().toISOString()));
+const attachedOf = ({ layout }: RememberedRow, hostId: string): string => JSON.stringify(attachmentsOf(layout, hostId, new Date().toISOString()));
 const layoutOf = ({ layout }: RememberedRow): string | null => (layout === null ? null : JSON.stringify(layout));

@@ -63,7 +63,7 @@ export class AttachDevices {
 }
 
 const made = ({ attachment: id, className, count, tag, vlan, numaPolicy }: Request, createdAt: string): Attachment =>
-  ({ id, className, count, tag, vlan, numaPolicy, wanted: 'attached', attached: false, reason: null, devices: [], createdAt });
+  ({ id, className, count, tag, vlan, numaPolicy, wanted: 'attached', attached: false, reason: null, devices: [], hostId: null, createdAt });
 
 function find({ attachments }: InstanceRow, { attachment }: Request): Attachment {
   const found = attachments.find(({ id }) => id === attachment);

@@ -20,7 +20,7 @@ const told = (row: InstanceRow, layout: Layout | null, attachments: Attachment[]
 /** @param claimed the claim's layout. Of the row's own nothing else changes: it may say more of what the guest sees. */
 export function given(row: InstanceRow, { id }: Attachment, claimed: Layout, tempo: Tempo): Change {
   const devices = devicesOfAttachment(claimed, id);
-  return told(row, withDevices(withoutAttachment(row.layout, id), devices), replaced(row.attachments, id, { devices }), tempo);
+  return told(row, withDevices(withoutAttachment(row.layout, id), devices), replaced(row.attachments, id, { devices, hostId: row.host_id }), tempo);
 }
 
 /** Wanted no more. `reason`: it is taken back by itself. What its host was never told of it need not be told to let go. */

@@ -16,6 +16,8 @@ export interface Attachment {
   /** Why it is taken back by itself; null: it is not. */
   reason: string | null;
   devices: ClaimedDevice[];
+  /** Whose devices they are; null: nobody's yet. Not said by rows of before it was kept: their host's. */
+  hostId?: string | null;
   createdAt: string;
 }
 
@@ -26,19 +28,22 @@ export const needOf = ({ id, className, count, tag, vlan, numaPolicy }: Attachme
 /** What a host that takes the server has to give besides the flavor's. */
 export const needsAttached = (attachments: readonly Attachment[]): DeviceNeed[] => attachments.filter(({ wanted }) => wanted === 'attached').map(needOf);
 
-/** The server has another layout by now: its attachments are what that one says. Those that leave it keep in mind what they are to leave with. */
-export const attachmentsIn = (attachments: readonly Attachment[], layout: Layout | null): Attachment[] =>
-  attachments.map((one) => (one.wanted === 'detached' ? one : { ...one, devices: devicesOfAttachment(layout, one.id) }));
+/** The server has another layout by now: its attachments are what that one says. Those that leave it keep in mind what they are to leave with, and where. */
+export const attachmentsIn = (attachments: readonly Attachment[], layout: Layout | null, hostId: string | null): Attachment[] =>
+  attachments.map((one) => (one.wanted === 'detached' ? one : { ...one, hostId, devices: devicesOfAttachment(layout, one.id) }));
+
+/** It leaves a domain of this host. Those that the server left behind elsewhere end there, with all that it had there. */
+export const leaves = ({ wanted, hostId, devices }: Attachment, host: string): boolean => wanted === 'detached' && devices.length > 0 && (hostId ?? host) === host;
 
 export const replaced = (attachments: readonly Attachment[], id: string, change: Partial<Attachment>): Attachment[] => attachments.map((one) => (one.id === id ? { ...one, ...change } : one));
 
 /** Rows that are made again from what their hosts remember: nobody knows any more what was asked for, but what was given. */
-export function attachmentsOf(layout: Layout | null, createdAt: string): Attachment[] {
+export function attachmentsOf(layout: Layout | null, hostId: string, createdAt: string): Attachment[] {
   const ids = [...new Set((layout?.devices ?? []).flatMap(({ attachment }) => attachment ?? []))];
   return ids.map((id) => {
     const devices = devicesOfAttachment(layout, id);
     const [{ className, tag = null, vlan }] = devices as [ClaimedDevice];
-    return { id, className, count: devices.length, tag, vlan, numaPolicy: null, wanted: 'attached', attached: true, reason: null, devices, createdAt };
+    return { id, className, count: devices.length, tag, vlan, numaPolicy: null, wanted: 'attached', attached: true, reason: null, devices, hostId, createdAt };
   });
 }
 

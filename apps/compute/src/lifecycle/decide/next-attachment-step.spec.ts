@@ -48,6 +48,8 @@ describe('an attachment', () => {
     ['gone, others are there', 'release-devices', [leaving, [seen('attached', { deviceId: ID })]]],
     ['gone, by an answer to an older word: no proof', undefined, [leaving, [], older]],
     ['gone, by an agent that does not speak of devices: no proof', undefined, [leaving, undefined]],
+    ['left behind on a host that the server has left, whatever this one says', 'release-devices', [attachment({ wanted: 'detached', hostId: 'h2' }), undefined]],
+    ['leaving this very host', undefined, [attachment({ wanted: 'detached', hostId: 'h' }), undefined]],
     ['gone from a server in ERROR', 'release-devices', [leaving, [], { step: 'failed' }]],
   ])('%s', (_name, expected, given) => { expect(does(...given)).toBe(expected); });
 });

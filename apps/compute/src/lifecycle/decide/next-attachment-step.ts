@@ -3,7 +3,7 @@
  * wrong with it is no fault of the server. Owns when a device may be released: when its host, at the generation at which it was told to
  * let go, says that the domain has it not. Never performs anything. Answers undefined where nothing is to be done but to wait.
  */
-import { isAttached, seenOf, stillThere, type Attachment } from '../../attachments/decide/attachment.js';
+import { isAttached, leaves, seenOf, stillThere, type Attachment } from '../../attachments/decide/attachment.js';
 import type { InstanceFacts } from './facts.js';
 
 export type AttachmentStep =
@@ -24,11 +24,12 @@ export function nextAttachmentStep(facts: InstanceFacts): AttachmentStep | undef
   return steps.find((step) => step.do !== 'claim-devices') ?? steps[0];
 }
 
-function stepOf(attachment: Attachment, { step, generation, observed }: InstanceFacts): AttachmentStep | undefined {
+function stepOf(attachment: Attachment, { host, step, generation, observed }: InstanceFacts): AttachmentStep | undefined {
   const { wanted, devices } = attachment;
   // What its host was never told of can't be there. Else only an answer to this very generation counts, and only one that speaks of devices.
   const seen = observed.generation === generation ? observed.devices : undefined;
-  if (wanted === 'detached') return devices.length === 0 || (seen !== undefined && stillThere(devices, seen) === undefined) ? { do: 'release-devices', attachment } : undefined;
+  // What is on a host that the server has left (it was not gone yet when the server moved) that host lets go with all the rest.
+  if (wanted === 'detached') return !leaves(attachment, host?.id ?? '') || (seen !== undefined && stillThere(devices, seen) === undefined) ? { do: 'release-devices', attachment } : undefined;
   if (step !== 'settled') return undefined;
   if (devices.length === 0) return { do: 'claim-devices', attachment };
   if (seen === undefined) return undefined;

@@ -15,7 +15,7 @@ export async function handToHostStep(tools: StepTools, row: InstanceRow, claim: 
   const changed = await tools.instances.change(row.id, row.version, {
     set: {
       host_id: claim.hostId, host_name: claim.hostName, availability_zone: claim.availabilityZone, claim_generation: row.spec_generation, layout: claim.layout,
-      attachments: attachmentsIn(row.attachments, claim.layout),
+      attachments: attachmentsIn(row.attachments, claim.layout, claim.hostId),
       step: 'wait-host', waiting_for: `host ${claim.hostName}`, attempts: 0, waited_ms: 0, last_error: null, fault: null, placement: claim.explanation ?? null,
     },
     feedOf: claim.hostId, reconcileInMs: tools.tempo.waitTickMs, release: true,

@@ -24,7 +24,7 @@ export async function unassignStep(tools: StepTools, row: InstanceRow): Promise<
     set: {
       host_id: null, host_name: null, availability_zone: null, claim_generation: null, host_sequence: null, layout: null, withdrawn: false,
       // With the claim all devices have gone back.
-      attachments: attachmentsIn(row.attachments.filter(({ wanted }) => wanted === 'attached'), null),
+      attachments: attachmentsIn(row.attachments.filter(({ wanted }) => wanted === 'attached'), null, null),
       spec_generation: row.spec_generation + 1, generation: Number(row.generation) + 1,
       // Wherever it is built next, its disk is made there.
       launched_disk_generation: null,

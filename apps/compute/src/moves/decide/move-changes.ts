@@ -24,8 +24,8 @@ type Set = NonNullable<Change['set']>;
 const CALM = { attempts: 0, waited_ms: 0, last_error: null } as const;
 const UNSEEN = { observed_state: null, observed_generation: 0, observed_reboot_count: 0, observed: null } as const;
 
-const built = (row: InstanceRow, spec: InstanceSpec, layout: Layout | null, generation: number): Set => ({
-  spec, layout, attachments: attachmentsIn(row.attachments, layout), flavor_id: spec.flavor.id, vcpus: spec.flavor.vcpus, ram_mib: spec.flavor.ramMib, spec_generation: generation,
+const built = (row: InstanceRow, hostId: string | null, spec: InstanceSpec, layout: Layout | null, generation: number): Set => ({
+  spec, layout, attachments: attachmentsIn(row.attachments, layout, hostId), flavor_id: spec.flavor.id, vcpus: spec.flavor.vcpus, ram_mib: spec.flavor.ramMib, spec_generation: generation,
 });
 const next = (row: InstanceRow, by = 1): number => Number(row.generation) + by;
 const waitFor = (host: string | null): Set => ({ ...CALM, step: 'wait-host', waiting_for: `host ${host ?? ''}` });
@@ -47,7 +47,7 @@ export function handOver(row: InstanceRow, move: MigrationRow, to: { id: string;
   const stays = to.id === move.source_host_id;
   const instance: Change = {
     set: {
-      ...waitFor(to.name), ...UNSEEN, ...built(row, move.new_spec, to.layout, move.new_spec_generation), claim_generation: move.new_spec_generation,
+      ...waitFor(to.name), ...UNSEEN, ...built(row, to.id, move.new_spec, to.layout, move.new_spec_generation), claim_generation: move.new_spec_generation,
       host_id: to.id, host_name: to.name, availability_zone: to.zone, hold: null, move_phase: 'arrive', generation: next(row, stays ? 1 : 2),
       elsewhere: row.elsewhere + (stays ? 0 : 1),
       // Behind a fence the disk is out of reach: a new one is made of the image.
@@ -89,7 +89,7 @@ export function turnBack(row: InstanceRow, move: MigrationRow, why: { message: s
   if (staysOnHost(move)) {
     return {
       instance: {
-        set: { ...waitFor(row.host_name), ...built(row, move.old_spec, move.old_layout, move.new_spec_generation + 1), claim_generation: move.old_spec_generation, move_phase: 'return', hold: null, generation: next(row) },
+        set: { ...waitFor(row.host_name), ...built(row, row.host_id, move.old_spec, move.old_layout, move.new_spec_generation + 1), claim_generation: move.old_spec_generation, move_phase: 'return', hold: null, generation: next(row) },
         feedOf: row.host_id as string, events,
       },
       migrations: [{ uuid: move.uuid, set: { ...note, status: 'reverting' } }],
@@ -112,7 +112,7 @@ export function goBack(row: InstanceRow, move: MigrationRow, destinationIsGone: 
   return {
     instance: {
       set: {
-        ...waitFor(move.source_host_name), ...UNSEEN, ...built(row, move.old_spec, move.old_layout, move.old_spec_generation), claim_generation: move.old_spec_generation,
+        ...waitFor(move.source_host_name), ...UNSEEN, ...built(row, move.source_host_id, move.old_spec, move.old_layout, move.old_spec_generation), claim_generation: move.old_spec_generation,
         host_id: move.source_host_id, host_name: move.source_host_name, availability_zone: move.source_zone, hold: null, move_phase: 'return', generation: next(row),
         elsewhere: row.elsewhere - (destinationIsGone ? 0 : 1),
       },
