@@ -63,7 +63,7 @@ function beginSimulation() {
   const dir = mkdtempSync(join(tmpdir(), 'skylite-simulation-'));
   const output = openSync(join(dir, 'output'), 'w');
   const lowest = 'echo 19 2>/dev/null > /proc/self/autogroup || :; exec nice -n 19 setpriv --pdeathsig TERM -- "$@"';
-  const child = spawn('sh', ['-c', lowest, 'sh', node24(), 'test/simulation/run.mjs', '--seeds', '300'], { cwd: root, stdio: ['ignore', output, output], detached: true });
+  const child = spawn('sh', ['-c', lowest, 'sh', node24(), 'test/simulation/run.mjs', '--seeds', '300', '--devices'], { cwd: root, stdio: ['ignore', output, output], detached: true });
   const exited = new Promise((done) => { child.once('error', () => done(1)).once('exit', (code) => done(code ?? 1)); });
   const end = () => { child.kill(); };
   process.once('exit', end);

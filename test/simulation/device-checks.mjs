@@ -97,11 +97,25 @@ export async function checkDevicesSettled(cloud) {
   }
 }
 
+/** What is kept of a device is what its host saw last: a word that came late has changed nothing. */
+async function checkSeen(cloud) {
+  const { devices, store, fencedOnce } = cloud;
+  const rows = await store.look("SELECT h.name, d.identity, d.facts ->> 'address' AS address, d.used_by, d.missing_since IS NOT NULL AS missing FROM scheduler.devices d JOIN scheduler.hosts h ON h.id = d.host_id WHERE d.facts IS NOT NULL");
+  for (const { name, identity, address, used_by: usedBy, missing } of rows) {
+    const host = devices.hosts.find((each) => each.name === name);
+    if (host === undefined || fencedOnce.has(name) || host.process.state !== 'alive') continue;
+    const one = devices.functionOf(host, identity);
+    const [now, user] = one?.present ? [one.address, one.user?.domain ?? null] : [null, null];
+    if (now !== (missing ? null : address) || (now !== null && user !== usedBy)) cloud.violated('seen otherwise', `${name} ${identity} is at ${now}, ${user ?? 'nobody'} has it; kept is ${missing ? 'that it is missing' : address}, ${usedBy ?? 'nobody'}`);
+  }
+}
+
 /** When everything was deleted: nothing leaks. */
 export async function checkDevicesEnd(play) {
   const { cloud } = play;
   if (cloud.devices === undefined || cloud.broken.length > 0) return;
   const left = await allAvailable(play, STATE_SQL);
   if (left.length > 0) cloud.violated('device leaked', left.slice(0, 3).join('; '));
+  else await checkSeen(cloud);
   await checkDevices(cloud);
 }
