@@ -4,6 +4,7 @@
  */
 export { hostIdOf } from './host-id.js';
 export { microsNoZone, microsNoZoneOrNull, secondsZ } from './dates.js';
+export { forTenants } from './tenant-text.js';
 export { bookmark, computeLinks, nextLinks, resourceLinks, type Link, type LinkBase, type PageAsked } from './links.js';
 export { MAX_VERSION, MIN_VERSION, Microversion, negotiate, versionHeaders, type Negotiated, type VersionText } from './microversion.js';
 export { FEATURES, has, WITHOUT_EFFECT, type Feature } from './version-table.js';

@@ -6,6 +6,7 @@ import { bookmark, resourceLinks, type LinkBase } from './links.js';
 import type { Microversion } from './microversion.js';
 import { deriveStatus, type DerivedStatus } from './status/index.js';
 import { has } from './version-table.js';
+import { forTenants } from './tenant-text.js';
 
 export interface ServerContext {
   readonly version: Microversion;
@@ -30,7 +31,7 @@ export const serverBrief = (instance: InstanceView, links: LinkBase) => ({
 function fault(instance: InstanceView, isAdmin: boolean) {
   if (instance.fault === null) return undefined;
   const { code, message, details, createdAt } = instance.fault;
-  return { code, created: secondsZ(createdAt), message, ...(details !== null && details !== '' && (isAdmin || code !== 500) && { details }) };
+  return { code, created: secondsZ(createdAt), message: isAdmin ? message : forTenants(message), ...(details !== null && details !== '' && (isAdmin || code !== 500) && { details }) };
 }
 
 /** In the states in which Nova shows one. */

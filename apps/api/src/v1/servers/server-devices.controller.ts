@@ -8,8 +8,8 @@ import { BUS, type Bus } from '#libs/messaging';
 import { serverIdOf } from '../../compute/servers/server-id.js';
 import { asking } from '../../http/call.js';
 import { Describe } from '../../http/describe.js';
-import { AttachBody, attachmentForPeople, AttachmentsAnswer, ServerDevicesAnswer } from './server.schema.js';
-import { shownTo } from './shown-devices.js';
+import { AttachBody, AttachmentsAnswer, ServerDevicesAnswer } from './server.schema.js';
+import { attachmentsShownTo, shownTo } from './shown-devices.js';
 
 /** Devices of a server that is there: what it has, more of them, and fewer. */
 @Controller('v1/servers/:id/devices')
@@ -22,7 +22,7 @@ export class ServerDevicesController {
   async list(@CallerParam() caller: Caller, @Param('id') id: string) {
     const instanceId = serverIdOf(id);
     const { devices, attachments } = await asking(this.bus, caller)(listServerDevices, { instanceId });
-    return { devices: await shownTo(caller, this.bus, instanceId, devices), attachments: attachments.map(attachmentForPeople) };
+    return { devices: await shownTo(caller, this.bus, instanceId, devices), attachments: attachmentsShownTo(caller, attachments) };
   }
 
   @Post()
@@ -31,7 +31,7 @@ export class ServerDevicesController {
   @Describe({ summary: 'Attach devices of a class to a server that runs or is off; 409 says in numbers what its host has not', body: AttachBody, answers: { 202: AttachmentsAnswer } })
   async attach(@CallerParam() caller: Caller, @Param('id') id: string, @ZodBody(AttachBody) { class: className, count, vlan, tag, numa_policy: numaPolicy }: AttachBody, @IdsParam() ids: Ids) {
     const { attachments } = await asking(this.bus, caller)(attachDevices, { instanceId: serverIdOf(id), attachment: ids.uuid('device-attachment'), className, count, vlan, tag, numaPolicy });
-    return { attachments: attachments.map(attachmentForPeople) };
+    return { attachments: attachmentsShownTo(caller, attachments) };
   }
 
   @Delete(':attachmentId')
@@ -40,7 +40,7 @@ export class ServerDevicesController {
   @Describe({ summary: 'Detach what was attached; a guest that does not let go has it until it is off', answers: { 202: AttachmentsAnswer } })
   async detach(@CallerParam() caller: Caller, @Param('id') id: string, @Param('attachmentId') attachmentId: string) {
     const { attachments } = await asking(this.bus, caller)(detachDevices, { instanceId: serverIdOf(id), attachment: attachmentOf(attachmentId) });
-    return { attachments: attachments.map(attachmentForPeople) };
+    return { attachments: attachmentsShownTo(caller, attachments) };
   }
 }
 
