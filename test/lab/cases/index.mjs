@@ -4,9 +4,12 @@ export const CASES = {
   libvirt: { what: 'what libvirt does with devices, and what it refuses', load: () => import('./libvirt.mjs') },
   pci: { what: 'libs/pci on the kernel: the contract that its fake keeps too', load: () => import('./pci.mjs') },
   host: { what: 'our agent on the host: joins, boots a guest, is killed, goes on', load: () => import('./host.mjs') },
-  devices: { what: 'devices end to end: pool by API, servers, their guests, delete, the next holder, the GPU stand-in', load: () => import('./devices.mjs') },
+  devices: { what: 'devices end to end: pool by API, servers, their guests, delete, the next holder', load: () => import('./devices.mjs') },
+  live: { what: 'devices that come and go while a guest runs, one that does not let go, the GPU stand-in', load: () => import('./live.mjs') },
   scrubs: { what: 'the next holder of a virtual function sees nothing of the one before; a number: how many sequences', long: true, load: () => import('./scrubs.mjs') },
   injections: { what: 'random harm over creates and deletes of small guests; a number: how many', long: true, load: () => import('./injections.mjs') },
 };
 /** Those that a run without words makes. */
 export const USUAL = Object.keys(CASES).filter((name) => !CASES[name].long);
+/** What a landing is judged by, besides the tests: some minutes. */
+export const CORE = ['kernel', 'devices'];
