@@ -25,17 +25,24 @@ export class Load {
 
   toString() { return Object.entries(this.#counts).map(([name, count]) => `${count} ${name}`).join(', '); }
 
-  /** One wish of a tenant. @returns which */
+  /** One wish of a tenant; mostly of a server that can have it granted. @returns which */
   async next() {
     const { random, any } = this.#chance;
     const servers = [...this.#servers.keys()];
     const roll = random();
-    if (servers.length === 0 || (servers.length < MOST_SERVERS && roll < 0.3)) return this.#create();
-    if (roll < 0.42) return this.#delete(any(servers));
-    const attached = servers.filter((id) => this.#servers.get(id).attachments.length > 0);
-    if (attached.length > 0 && roll < 0.7) return this.#detach(any(attached));
-    const more = servers.filter((id) => this.#servers.get(id).attachments.length < MOST_ATTACHED);
-    return more.length > 0 ? this.#attach(any(more)) : this.#delete(any(servers));
+    if (servers.length === 0 || (servers.length < MOST_SERVERS && roll < 0.25)) return this.#create();
+    if (roll < 0.35) return this.#delete(any(servers));
+    const ready = random() < 0.1 ? servers : await this.#active(servers);
+    const attached = ready.filter((id) => this.#servers.get(id).attachments.length > 0);
+    if (attached.length > 0 && roll < 0.65) return this.#detach(any(attached));
+    const more = ready.filter((id) => this.#servers.get(id).attachments.length < MOST_ATTACHED);
+    if (more.length > 0) return this.#attach(any(more));
+    return servers.length < MOST_SERVERS ? this.#create() : this.#detach(any(attached.length > 0 ? attached : servers));
+  }
+
+  async #active(servers) {
+    const shown = await Promise.all(servers.map((id) => this.#it.guests.show(id)));
+    return shown.filter(({ status }) => status === 'ACTIVE').map(({ id }) => id);
   }
 
   async #create() {
@@ -78,6 +85,7 @@ export class Load {
   async #detach(id) {
     const { cloud } = this.#it;
     const attachment = this.#chance.any(this.#servers.get(id).attachments);
+    if (attachment === undefined) return this.#delete(id);
     const before = await this.#it.guests.show(id);
     const { status, text } = await cloud.ask('DELETE', `/v1/servers/${id}/devices/${attachment}`);
     // 404: it could not be attached for good, and was taken back.
