@@ -28,7 +28,7 @@ export interface DeviceActsOptions {
 }
 
 /** What keeps a device from being made clean, and says nothing of it: it is tried again until that has passed. */
-const NOT_ITS_OWN: ReadonlySet<PciError['code']> = new Set(['in-use', 'held', 'deadline', 'link-down']);
+const NOT_ITS_OWN: ReadonlySet<PciError['code']> = new Set(['in-use', 'held', 'deadline', 'link-down', 'forbidden']);
 
 export class DeviceActs {
   constructor(private readonly options: DeviceActsOptions) {}
@@ -94,7 +94,7 @@ export class DeviceActs {
 
   async #failedToScrub(identity: string, generation: number, error: unknown): Promise<void> {
     const { devices, scrubAttempts } = this.options;
-    // A device that somebody has is no dirty one, nor one whose cable is out; a writer that hangs is said as such.
+    // A device that somebody has is no dirty one, nor one whose cable is out, nor any while the host's sysfs is read-only; a writer that hangs is said as such.
     if (!(error instanceof PciError) || NOT_ITS_OWN.has(error.code)) return;
     const failed = { generation, code: error.code, sentence: error.message.slice(0, 500), final: error.code === 'unsupported' };
     await devices.book([[identity, (record) => failedToClean(record, failed, scrubAttempts)]]);

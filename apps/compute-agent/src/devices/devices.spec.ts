@@ -121,6 +121,15 @@ describe('devices of a host', () => {
     await host.plane.untilSo(() => isFree(vf(0), 1) && state(vf(0))?.dirty === null);
   });
 
+  it('that cannot be reset because sysfs is read-only are not dirty for that, and clean when it is over', async () => {
+    await hostWithVfs();
+    const tries = 2 * LIMITS.scrubAttempts;
+    for (let at = 0; at < tries; at += 1) host.kernel!.failNext('reset', 'EROFS');
+    host.plane.wish({ holds: [hold(vf(0), 1, null)] });
+    await host.plane.untilSo(() => isFree(vf(0), 1));
+    expect(host.kernel!.log.filter(({ write, errno }) => write.op === 'reset' && errno === 'EROFS')).toHaveLength(tries);
+  });
+
   it('that can not be cleaned yet say why, however long it takes', async () => {
     await hostWithVfs();
     host.plane.wish({ holds: [hold(PF, 1, null)] });
