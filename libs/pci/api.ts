@@ -64,7 +64,7 @@ export interface VfSettings {
 /** What went wrong: the kernel's errno where there is one, and a sentence with the cure. */
 export class PciError extends Error {
   constructor(
-    readonly code: 'busy' | 'range' | 'invalid' | 'no-driver' | 'not-bound' | 'no-device' | 'unsupported' | 'not-verified' | 'deadline' | 'held' | 'in-use' | 'forbidden' | 'other',
+    readonly code: 'busy' | 'range' | 'invalid' | 'no-driver' | 'not-bound' | 'no-device' | 'unsupported' | 'not-verified' | 'deadline' | 'held' | 'in-use' | 'forbidden' | 'link-down' | 'other',
     readonly errno: string | null,
     message: string,
     options?: ErrorOptions,
@@ -87,6 +87,7 @@ export interface PciHost {
   /** Function-level reset or the best that reset_method offers; PciError unsupported when there is none. */
   reset(address: PciAddress): Promise<void>;
   vfSettings(pf: PciAddress): Promise<readonly VfSettings[]>;
+  /** PciError link-down: a rate can't be set while the PF's link is down; all else is set then. */
   setVf(pf: PciAddress, index: number, settings: Partial<Omit<VfSettings, 'index'>>): Promise<void>;
   /** Brings the PF's interface up; VFs are of no use else. */
   linkUp(pf: PciAddress): Promise<void>;

@@ -101,12 +101,25 @@ export class KernelPci implements PciHost {
     if (before === undefined) throw new PciError('invalid', null, `${pf} has no VF ${index}.`);
     const wanted = wholeTag(different(before, settings), before);
     if (Object.keys(wanted).length === 0) return;
-    await this.write({ op: 'vf', pf, network, index, settings: wanted }, pf);
+    const { minTxMbps, maxTxMbps, ...rest } = wanted;
+    if (Object.keys(rest).length > 0) await this.write({ op: 'vf', pf, network, index, settings: rest }, pf);
+    await this.setRate(pf, network, index, { ...(minTxMbps !== undefined && { minTxMbps }), ...(maxTxMbps !== undefined && { maxTxMbps }) });
     const after = (await this.settings(pf, network)).find((vf) => vf.index === index);
     const wrong = after === undefined ? wanted : different(after, wanted);
     const names = Object.keys(wrong) as (keyof VfSettings)[];
     if (names.length === 0) return;
     throw new PciError('not-verified', null, `VF ${index} of ${pf} has ${names.map((name) => `${name} ${String(after?.[name])} instead of ${String(wanted[name as keyof typeof wanted])}`).join(', ')}.`);
+  }
+
+  /** By itself and last: while the link is down (a cable that is out; some seconds after it came up, or after VFs were made) drivers take no rate. */
+  private async setRate(pf: PciAddress, network: string, index: number, settings: Partial<Pick<VfSettings, 'minTxMbps' | 'maxTxMbps'>>): Promise<void> {
+    if (Object.keys(settings).length === 0) return;
+    try {
+      await this.write({ op: 'vf', pf, network, index, settings }, pf);
+    } catch (error) {
+      if (!(error instanceof PciError) || error.code !== 'invalid' || (await this.present(pf)).networks[0]?.link !== 'down') throw error;
+      throw new PciError('link-down', error.errno, `The rate of VF ${index} of ${pf} is set when the link of ${network} is up, which is down now. Is the cable in?`);
+    }
   }
 
   private async linkUpNow(pf: PciAddress): Promise<void> {

@@ -51,6 +51,9 @@ async function until(host: PciContractHost, is: () => Promise<boolean>, what: st
   }
 }
 
+/** A number of VFs resets the port: its link is gone for some seconds. */
+const linked = (host: PciContractHost): Promise<void> => until(host, async () => (await host.pci.read()).functions.get(host.pf)?.networks[0]?.link === 'up', 'the link is up');
+
 const NOWHERE = parsePciAddress('0000:00:19.7');
 const off = { autoprobe: false } as const;
 
@@ -185,6 +188,7 @@ const SETTINGS: readonly PciCase[] = [
   { name: 'MAC, VLAN, priority, trust, spoof check and rate of a VF are set and read back, and gone with the VF', needs: [], async run(host) {
     await host.pci.setNumVfs(host.pf, 2, off);
     const wanted = { mac: 'fa:16:3e:01:02:03', vlan: 42, qos: 3, trust: true, spoofCheck: false, maxTxMbps: 100 } as const;
+    await linked(host);
     await host.pci.setVf(host.pf, 1, wanted);
     assert.deepEqual((await host.pci.vfSettings(host.pf))[1], { index: 1, minTxMbps: 0, ...wanted });
     await host.pci.setVf(host.pf, 1, { vlan: 43 });

@@ -34,9 +34,10 @@ export class Interfaces {
 
   private async describe(places: readonly { readonly name: string; readonly address: PciAddress; readonly dir: string }[]): Promise<(readonly [PciAddress, PciNetwork])[]> {
     const seen = await each(places, PCI_LIMITS.readsAtOnce, async ({ name, address, dir }) => {
-      const [mac, state, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'addr_assign_type'))];
+      const [mac, state, carrier, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'carrier')), await text(join(dir, 'addr_assign_type'))];
       if (mac === null) return null;
-      const link: PciNetwork['link'] = state === 'up' || state === 'down' ? state : 'unknown';
+      // The state follows the carrier up to a second late. An interface that is not set up has none to read.
+      const link: PciNetwork['link'] = carrier === '0' ? 'down' : state === 'up' || state === 'down' ? state : 'unknown';
       // 0: as the factory gave it. Of any other the factory's is asked for once.
       const changed = assigned !== null && assigned !== '0';
       return { name, address, mac: mac.toLowerCase(), link, object: changed ? `${name}:${await objectOf(join(dir, '.')) ?? 0}` : null };

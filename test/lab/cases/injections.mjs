@@ -1,39 +1,49 @@
 /**
- * Random harm over creates and deletes of small guests on the emulated host: the agent and libvirtd are killed, the kernel refuses for real
- * reasons, somebody's hand is on free functions, the pool is edited. After each injection the laws are checked between what the cloud says,
- * the kernel and the processes; in the end nothing may be left over.
+ * Random harm over creates, live attaches and detaches, and deletes of small guests on the emulated host: the agent and libvirtd are killed, the
+ * kernel refuses for real reasons, somebody's hand is on free functions, the pool is edited. After each injection the laws are checked between
+ * what the cloud says, the kernel, libvirt and the processes; in the end all that was asked for has come about, and nothing is left over.
  */
 import { randomInt } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ADDRESSES } from '../machine/topology.mjs';
 import { DeviceLab, POOL, VLANS } from '../support/device-lab.mjs';
+import { Load } from '../support/load.mjs';
 
 export const needsCloud = true;
 export const usual = 200;
-export const checks = ['the pool is ready', 'no device has two holders at any instant', 'servers deleted, no device is left over', 'what is offered has nothing of anybody'];
+export const checks = ['the pool is ready', 'no device has two holders at any instant', 'left alone, what was asked for comes about', 'servers deleted, no device is left over', 'what is offered has nothing of anybody'];
 
-const VFS = 2;
-const MOST_SERVERS = 3;
+const VFS = 3;
 const READY_MS = 120_000;
 const RUN_DIR = '/run/skylite';
-const SERIES = `seed ${randomInt(2 ** 31)}`;
 
 export async function run({ lab, cloud, check, times = usual }) {
-  const random = seeded(Number(process.env.SKYLITE_LAB_SEED ?? SERIES.split(' ')[1]));
+  const seed = Number(process.env.SKYLITE_LAB_SEED ?? randomInt(2 ** 31));
+  const random = seeded(seed);
   const below = (count) => Math.floor(random() * count);
   const any = (list) => list[below(list.length)];
+  /** One check; what there is to see when it fails is kept, for the lab itself is forgotten. */
+  const kept = (name, work) => check(name, async () => {
+    try { return await work(); } catch (error) {
+      if (error.stalled) throw error;
+      const file = join(tmpdir(), `skylite-lab-injections-${seed}.log`);
+      writeFileSync(file, `${error.stack}\n\n${await it?.evidence().catch((lost) => lost.message)}`);
+      throw new Error(`seed ${seed}, ${error.message}; what was to be seen: ${file}`, { cause: error });
+    }
+  });
   let it;
-  await check(checks[0], async () => { it = await DeviceLab.prepared(lab, cloud, VFS); });
+  await check(checks[0], async () => { it = await DeviceLab.prepared(lab, cloud, VFS); return `seed ${seed}`; });
   if (!it) return;
 
-  /** Server ids that were asked for and not yet asked away. */
-  const servers = [];
-  const macs = new Set();
-  let [made, deleted, refusedEdits] = [0, 0, 0];
+  const load = new Load(it, { random, below, any, vlans: VLANS });
+  let refusedEdits = 0;
   const free = async () => (await it.vfs()).filter(({ state, holder }) => state === 'available' && holder === null);
   const portName = (address) => ADDRESSES.portNames[ADDRESSES.ports.indexOf(address)];
   /** A script on a VF that nobody has, if there is one. Nobody is to get it meanwhile: a hand on what a guest has does real harm. */
   const onFree = async (script) => {
-    for (const server of servers) await cloud.until(`${server} is no longer being built`, READY_MS, async () => (await it.guests.show(server)).status !== 'BUILD');
+    await load.untilNobodyGetsAny();
     const view = any(await free());
     const real = view && (await it.look()).vfs.get(view.device.address);
     if (!real) return 'nothing was free';
@@ -57,28 +67,25 @@ export async function run({ lab, cloud, check, times = usual }) {
     },
   };
 
-  await check(checks[1], async () => {
+  await kept(checks[1], async () => {
     const started = Date.now();
     const counts = {};
     for (let n = 0; n < times; n += 1) {
-      if (servers.length < MOST_SERVERS && (servers.length === 0 || random() < 0.6)) { servers.push(await it.create(`small-${made}`, any(VLANS))); made += 1; }
-      else { const [gone] = servers.splice(below(servers.length), 1); await cloud.call('DELETE', `/compute/v2.1/servers/${gone}`); deleted += 1; }
-      await pause(below(4_000));
+      const asked = await load.next();
+      await pause(below(3_000));
       const name = any(Object.keys(INJECTIONS));
       const said = await INJECTIONS[name]();
       counts[name] = (counts[name] ?? 0) + 1;
-      for (const { domain } of (await it.look()).uses) macs.add((await it.claimed(domain).catch(() => undefined))?.mac);
       const broken = await it.broken();
-      if (broken.length > 0) throw new Error(`${SERIES}, after injection ${n + 1} (${name}${said ? `: ${said}` : ''}): ${broken.join('; ')}`);
-      if ((n + 1) % 10 === 0) process.stdout.write(`       ${n + 1} injections, ${made} servers made, ${deleted} deleted, ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
+      if (broken.length > 0) throw new Error(`after injection ${n + 1} (${asked}; ${name}${said ? `: ${said}` : ''}): ${broken.join('; ')}`);
+      if ((n + 1) % 10 === 0) process.stdout.write(`       ${n + 1} injections, ${load}, ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
     }
-    return `${times} injections, ${made} servers made, ${deleted} deleted, ${refusedEdits} edits refused; ${Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(', ')}`;
+    return `${times} injections, ${load}, ${refusedEdits} edits refused; ${Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(', ')}`;
   });
+  await kept(checks[2], () => load.settled());
   let settled;
-  await check(checks[2], async () => {
-    cloud.skylite('device', 'pool', 'list');
-    for (const server of servers.splice(0)) await cloud.call('DELETE', `/compute/v2.1/servers/${server}`);
-    await cloud.until('libvirt has no domain', READY_MS, async () => (await lab.run('virsh -c qemu:///system list --all --uuid')).trim() === '');
+  await kept(checks[3], async () => {
+    await load.removeAll();
     settled = await cloud.until('all VFs are free and clean', READY_MS, async () => {
       const all = await it.vfs();
       if (all.length > 0 && all.every(({ state, holder }) => (state === 'available' || state === 'missing') && holder === null)) return all.filter(({ state }) => state === 'available');
@@ -86,9 +93,9 @@ export async function run({ lab, cloud, check, times = usual }) {
     });
     return settled.map(({ device, generation }) => `${device.identity} generation ${generation}`).join(', ');
   });
-  await check(checks[3], async () => {
+  await kept(checks[4], async () => {
     const { vfs } = await it.look();
-    const wrong = settled.flatMap(({ device }) => { const left = it.leftOn(vfs.get(device.address) ?? {}, [...macs]); return left ? [`${device.address}: ${left}`] : []; });
+    const wrong = (settled ?? []).flatMap(({ device }) => { const left = it.leftOn(vfs.get(device.address) ?? {}, it.macs); return left ? [`${device.address}: ${left}`] : []; });
     if (wrong.length > 0) throw new Error(wrong.join('; '));
   });
 }

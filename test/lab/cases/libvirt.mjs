@@ -102,7 +102,8 @@ export async function run({ lab, check }) {
     await good(start('h', hostdev(VFS[0])));
     const state = () => lab.run('p=$(cat /tmp/writer); [ -d /proc/$p ] && sed -n "s/^State:\\t\\(.\\).*/\\1/p" /proc/$p/status || echo gone');
     await lab.run(`setsid sh -c 'echo 0 >${numvfs}' >/dev/null 2>&1 </dev/null & echo $! >/tmp/writer; sleep 3`);
-    if ((await state()).trim() !== 'D') throw new Error(`the writer is in state ${await state()}`);
+    const where = await lab.run('cat /proc/$(cat /tmp/writer)/stack');
+    if (!/vfio_unregister_group_dev/.test(where)) throw new Error(`the writer is in state ${await state()}: ${where}`);
     await lab.run(`setsid cat ${numvfs} >/dev/null 2>&1 </dev/null & echo $! >/tmp/reader; sleep 1; kill -KILL $(cat /tmp/writer); sleep 1`);
     if ((await state()).trim() !== 'D') throw new Error('the writer could be killed');
     if ((await lab.run('[ -d /proc/$(cat /tmp/reader) ] && echo waits || echo read')).trim() !== 'waits') throw new Error('a reader was not kept waiting');

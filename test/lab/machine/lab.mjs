@@ -29,6 +29,8 @@ const SAVE_MS = 120_000;
 const QUIET_MS = 500;
 const PATIENCE_MOST = 10;
 const USUAL_SECONDS = 60;
+/** However busy the machine is, a host that is alive runs a program within this. */
+const ALIVE_SECONDS = 90;
 const SCRATCH = 'skylite-lab';
 const DEFINED_STATES = ['prelaunch', 'paused', 'postmigrate', 'running'];
 const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
@@ -121,14 +123,16 @@ export class Lab {
     try {
       return await order(this.#port, script, { ...options, seconds: Math.ceil(seconds * this.patience) });
     } catch (error) {
-      const stall = /^.*(?:detected stalls|soft lockup).*$/m.exec(this.console());
-      if (!stall) throw error;
-      // A CPU that spins with interrupts lost, mostly in a nested guest: the emulation's fault, and nothing comes after it.
-      throw Object.assign(new Error(`the emulated host has stalled: ${stall[0].trim()}`), { final: true, stalled: true });
+      const why = /^.*(?:detected stalls|soft lockup).*$/m.exec(this.console())?.[0].trim() ?? (await this.#answers() ? undefined : 'it answers nobody any more');
+      if (why === undefined) throw error;
+      // A CPU that spins, or sleeps for ever, with interrupts lost, mostly in a nested guest: the emulation's fault, and nothing comes after it.
+      throw Object.assign(new Error(`the emulated host has stalled: ${why}`), { final: true, stalled: true });
     }
   }
 
-  /** @throws when it has stalled; a slow answer is one */
+  #answers() { return order(this.#port, 'true', { seconds: ALIVE_SECONDS }).then(() => true, () => false); }
+
+  /** @throws when it has stalled; a slow answer is no stall */
   async lives() { await this.order('true', { seconds: 10 }).catch((error) => { if (error.stalled) throw error; }); }
 
   /** As order; @returns what it said @throws when it fails, with its last words */

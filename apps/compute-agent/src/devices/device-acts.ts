@@ -27,6 +27,9 @@ export interface DeviceActsOptions {
   readonly scrubAttempts: number;
 }
 
+/** What keeps a device from being made clean, and says nothing of it: it is tried again until that has passed. */
+const NOT_ITS_OWN: ReadonlySet<PciError['code']> = new Set(['in-use', 'held', 'deadline', 'link-down', 'forbidden']);
+
 export class DeviceActs {
   constructor(private readonly options: DeviceActsOptions) {}
 
@@ -91,8 +94,8 @@ export class DeviceActs {
 
   async #failedToScrub(identity: string, generation: number, error: unknown): Promise<void> {
     const { devices, scrubAttempts } = this.options;
-    // A device that somebody has is no dirty one; a writer that hangs is said as such.
-    if (!(error instanceof PciError) || error.code === 'in-use' || error.code === 'held' || error.code === 'deadline') return;
+    // A device that somebody has is no dirty one, nor one whose cable is out, nor any while the host's sysfs is read-only; a writer that hangs is said as such.
+    if (!(error instanceof PciError) || NOT_ITS_OWN.has(error.code)) return;
     const failed = { generation, code: error.code, sentence: error.message.slice(0, 500), final: error.code === 'unsupported' };
     await devices.book([[identity, (record) => failedToClean(record, failed, scrubAttempts)]]);
   }
@@ -108,7 +111,7 @@ export class DeviceActs {
     try {
       for (const { claimed, address } of idle) await this.#ready(address, claimed, facts);
     } catch (error) {
-      if (error instanceof PciError) throw new StepError(`device-${error.code}`, error.message, 'counted', { cause: error });
+      if (error instanceof PciError) throw new StepError(`device-${error.code}`, error.message, error.code === 'link-down' ? 'free' : 'counted', { cause: error });
       throw error;
     }
     const after = await observer.observe();

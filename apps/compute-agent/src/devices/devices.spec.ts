@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { ClaimedDevice, DesiredInstance } from '#libs/contracts';
 import { labShape } from '#libs/pci';
 import type { Step } from '../decide/facts.js';
+import { LIMITS } from '../limits.js';
 import { desired, instanceId, layout } from '../testing/builders.js';
 import { claimedDevice as claimed, holdWish as hold, PF, poolWish as pool, vf } from '../testing/device-builders.js';
 import { itObeysTheLaws, type Disturb } from '../testing/laws.js';
@@ -120,6 +121,15 @@ describe('devices of a host', () => {
     await host.plane.untilSo(() => isFree(vf(0), 1) && state(vf(0))?.dirty === null);
   });
 
+  it('that cannot be reset because sysfs is read-only are not dirty for that, and clean when it is over', async () => {
+    await hostWithVfs();
+    const tries = 2 * LIMITS.scrubAttempts;
+    for (let at = 0; at < tries; at += 1) host.kernel!.failNext('reset', 'EROFS');
+    host.plane.wish({ holds: [hold(vf(0), 1, null)] });
+    await host.plane.untilSo(() => isFree(vf(0), 1));
+    expect(host.kernel!.log.filter(({ write, errno }) => write.op === 'reset' && errno === 'EROFS')).toHaveLength(tries);
+  });
+
   it('that can not be cleaned yet say why, however long it takes', async () => {
     await hostWithVfs();
     host.plane.wish({ holds: [hold(PF, 1, null)] });
@@ -208,6 +218,42 @@ describe('a write that hangs', () => {
     expect(state(vf(0))).toMatchObject({ dirty: null, cleanAt: 0 });
     host.kernel!.unhang(pf);
     await host.plane.untilSo(() => isFree(vf(0), 1) && isFree(vf(1)));
+  });
+});
+
+describe('a rate, which no driver takes while the link is down', () => {
+  const limited = pool(2, { vfs: { ...pool().vfs!, policy: { ...pool().vfs!.policy, maxTxMbps: 100 } } });
+  const refusals = (): number => host.kernel!.log.filter(({ write, errno }) => write.op === 'vf' && write.settings.maxTxMbps !== undefined && errno === 'EINVAL').length;
+
+  it('keeps a VF that was given back waiting, and is no reason to call it dirty; all else of it is cleaned meanwhile', async () => {
+    await hostWithVfs();
+    host.plane.wish({ holds: [hold(vf(0), 1, ID), hold(vf(1), 1, ID)] });
+    host.plane.want(withDevices(TWO));
+    await host.plane.settled(ID, 'running');
+    const pf = state(PF)!.address as never;
+    host.kernel!.link(pf, false);
+    host.plane.wish({ pools: [limited], holds: [hold(vf(0), 1, ID), hold(vf(1), 1, ID)] });
+    host.plane.want(withDevices(TWO, { generation: 2, intent: 'deleted' }));
+    await host.plane.settled(ID, 'absent', 2);
+    host.plane.wish({ pools: [limited], holds: [hold(vf(0), 1, null), hold(vf(1), 1, null)] });
+    await host.plane.untilSo(() => refusals() > 2 * LIMITS.scrubAttempts);
+    expect(state(vf(0))).toMatchObject({ dirty: null, cleanAt: null, condition: { code: 'link-down' } });
+    expect(host.kernel!.state.at(state(vf(0))!.address as never)).toMatchObject({ settings: { mac: '00:00:00:00:00:00', vlan: 0, maxTxMbps: 0 } });
+    host.kernel!.link(pf, true);
+    await host.plane.untilSo(() => isFree(vf(0), 1) && isFree(vf(1), 1));
+    expect(host.kernel!.state.at(state(vf(0))!.address as never)).toMatchObject({ settings: { maxTxMbps: 100 } });
+  });
+
+  it('keeps a server waiting, and is not counted against it', async () => {
+    await hostWithVfs();
+    const pf = state(PF)!.address as never;
+    host.kernel!.link(pf, false);
+    host.plane.wish({ pools: [limited], holds: [hold(vf(0), 1, ID), hold(vf(1), 1, ID)] });
+    host.plane.want(withDevices(TWO));
+    await host.plane.untilSo(() => refusals() > 2 * LIMITS.attempts);
+    expect(await host.plane.until(ID, (seen) => seen.error?.code === 'device-link-down')).toMatchObject({ error: { final: false } });
+    host.kernel!.link(pf, true);
+    await host.plane.settled(ID, 'running');
   });
 });
 
