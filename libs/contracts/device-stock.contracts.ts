@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { Caller, HostId, InstanceId, Timestamp } from './common.js';
 import { defineContract, defineHint } from './contract.js';
-import { DeviceClass, DeviceClassName, DeviceIdentity, DeviceMatch, DevicePool, DeviceState, DeviceView, PciAddress } from './device.contracts.js';
+import { DeviceClass, DeviceClassName, DeviceIdentity, DeviceMatch, DeviceMatchChange, DevicePool, DeviceState, DeviceView, PciAddress, VfPolicyChange } from './device.contracts.js';
 
 const Sentence = z.string().max(1_000);
 
@@ -14,9 +14,9 @@ export const DeviceEffect = z.object({
   hostId: HostId, hostName: z.string(), deviceId: z.uuid(), identity: DeviceIdentity, address: PciAddress.nullable(),
   /**
    * joins, leaves, changes-class, changes-policy: of a pool. make-vfs: the PF gets as many, which ends those that it has. bind: its host's
-   * driver loses it. passes: a guest gets what its host may need (only with yesReally).
+   * driver loses it.
    */
-  does: z.enum(['joins', 'leaves', 'changes-class', 'changes-policy', 'make-vfs', 'bind', 'passes', 'refused']),
+  does: z.enum(['joins', 'leaves', 'changes-class', 'changes-policy', 'make-vfs', 'bind', 'refused']),
   sentence: Sentence,
 });
 export type DeviceEffect = z.output<typeof DeviceEffect>;
@@ -62,13 +62,13 @@ export const listDeviceClasses = defineContract({ subject: 'svc.scheduler.device
 export const createDeviceClass = defineContract({
   subject: 'svc.scheduler.device-classes.create', input: Write.extend({ class: DeviceClass }), output: z.object({ class: DeviceClassView.nullable(), plan: DevicePlan }), timeoutMs: 10_000,
 });
-/** What is left out stays. `conflict` with details {plan}, of which refusals name the servers. */
+/** What is left out stays; `match` is another one as a whole, `matchChange` says what of it. `conflict` with details {plan}, of which refusals name the servers. */
 export const updateDeviceClass = defineContract({
   subject: 'svc.scheduler.device-classes.update',
   input: Write.extend({
     name: DeviceClassName,
     change: z.object({
-      description: z.string().max(1_000).optional(), match: DeviceMatch.optional(),
+      description: z.string().max(1_000).optional(), match: DeviceMatch.optional(), matchChange: DeviceMatchChange.optional(),
       numaPolicy: DeviceClass.shape.numaPolicy.unwrap().optional(), attach: DeviceClass.shape.attach.unwrap().optional(), sanitizer: DeviceClass.shape.sanitizer.unwrap().optional(),
     }),
   }),
@@ -85,14 +85,14 @@ export const listDevicePools = defineContract({
 export const createDevicePool = defineContract({
   subject: 'svc.scheduler.device-pools.create', input: Write.extend({ pool: DevicePool }), output: z.object({ pool: DevicePoolView.nullable(), plan: DevicePlan }), timeoutMs: 10_000,
 });
-/** What is left out stays; mode and class do not change. */
+/** What is left out stays, of the policy too, whoever changed it meanwhile; `match` is another one as a whole, `matchChange` says what of it. Mode and class do not change. */
 export const updateDevicePool = defineContract({
   subject: 'svc.scheduler.device-pools.update',
   input: Write.extend({
     id: z.uuid(),
     change: z.object({
-      name: DevicePool.shape.name.optional(), match: DeviceMatch.optional(), vfCount: z.int().min(1).max(65_535).nullable().optional(),
-      driver: DevicePool.shape.driver.unwrap().optional(), policy: DevicePool.shape.policy.unwrap().optional(),
+      name: DevicePool.shape.name.optional(), match: DeviceMatch.optional(), matchChange: DeviceMatchChange.optional(), vfCount: z.int().min(1).max(65_535).nullable().optional(),
+      driver: DevicePool.shape.driver.unwrap().optional(), policy: VfPolicyChange.optional(),
       physicalNetwork: z.string().max(64).nullable().optional(), groupTogether: z.boolean().optional(),
     }),
   }),
@@ -145,8 +145,9 @@ export const deviceHistory = defineContract({
 });
 
 /**
- * An operator states that a device is clean and sound that is in quarantine, or that its host doubts (condition changed-identity or
- * aer-errors). It is at the next generation then. Recorded and audited; repeats are harmless.
+ * An operator's word of a device. released: it is clean and sound, that was in quarantine, or that its host doubted (condition
+ * changed-identity or aer-errors); it is at the next generation then. vouched: a server has it, and keeps it; it is the one it is taken for.
+ * forgotten: it is missing, not clean, and will not come back; should it, it is made clean first. Recorded and audited; repeats are harmless.
  */
 export const releaseDevice = defineContract({
   subject: 'svc.scheduler.devices.release',
@@ -155,7 +156,7 @@ export const releaseDevice = defineContract({
     /** As the operator saw it; another one by now: `conflict`. Left out: whichever it is. */
     generation: z.int().min(0).optional(),
   }),
-  output: z.object({ device: DeviceView }),
+  output: z.object({ device: DeviceView, did: z.enum(['released', 'vouched', 'forgotten']).default('released') }),
   timeoutMs: 5_000,
 });
 
@@ -201,8 +202,13 @@ export const HostTopology = z.object({
 export type HostTopology = z.output<typeof HostTopology>;
 export const getHostTopology = defineContract({ subject: 'svc.scheduler.hosts.topology', input: z.object({ hostId: HostId }), output: HostTopology, timeoutMs: 5_000 });
 
-/** From the scheduler to compute: a device of a running server is gone, is out of order, or is another one. Lost ones do not matter: the device's history has it. */
+const trouble = { hostId: HostId, hostName: z.string(), instanceId: InstanceId, identity: DeviceIdentity, /** missing, condition, changed-identity, used-unclaimed. */ kind: z.string(), message: z.string() };
+/** From the scheduler to compute: devices of servers are gone, are out of order, or are others. Each is booked once, by its id, however often it is said; `at`: when it happened. */
+export const bookDeviceTroubles = defineContract({
+  subject: 'svc.compute.devices.book-troubles', input: z.object({ troubles: z.array(z.object({ id: z.uuid(), at: Timestamp, ...trouble })).min(1).max(100) }), output: z.object({}), timeoutMs: 5_000,
+});
+/** The same as schedulers said it that did not wait for an answer: what is lost stands in the device's history alone. */
 export const deviceTrouble = defineHint({
   subject: 'svc.compute.devices.trouble',
-  payload: z.object({ hostId: HostId, hostName: z.string(), instanceId: InstanceId, identity: DeviceIdentity, /** missing, condition, changed-identity, used-unclaimed. */ kind: z.string(), message: z.string() }),
+  payload: z.object(trouble),
 });

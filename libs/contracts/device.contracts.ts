@@ -85,6 +85,12 @@ export const VfPolicy = z.object({
   macPrefix: z.string().regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){2,4}$/).default('fa:16:3e'),
 });
 export type VfPolicy = z.output<typeof VfPolicy>;
+/** What is left out stays as it is. */
+export const VfPolicyChange = z.object({
+  trust: VfPolicy.shape.trust.unwrap(), spoofCheck: VfPolicy.shape.spoofCheck.unwrap(), minTxMbps: VfPolicy.shape.minTxMbps.unwrap(), maxTxMbps: VfPolicy.shape.maxTxMbps.unwrap(),
+  vlans: VfPolicy.shape.vlans.unwrap(), macPrefix: VfPolicy.shape.macPrefix.unwrap(),
+}).partial();
+export type VfPolicyChange = z.output<typeof VfPolicyChange>;
 
 /** How a device is made ready for the next holder, and what proves it. */
 export const Sanitizer = z.enum([
@@ -116,6 +122,11 @@ export const HoldWish = z.object({
   sanitizer: Sanitizer,
   /** An operator said at this generation that it is clean after repair; null: nobody. */
   releasedAt: z.int().nullable().default(null),
+  /**
+   * Rises when an operator says of a device that somebody holds that it is the one it is taken for, and that errors on its bus are known. Says
+   * nothing of its being clean. 0: nobody ever did.
+   */
+  vouched: z.int().min(0).default(0),
 });
 export type HoldWish = z.output<typeof HoldWish>;
 
@@ -188,6 +199,13 @@ export const DeviceMatch = z.object({
   hostLabels: z.record(z.string().max(255), z.string().max(255)).optional(),
 });
 export type DeviceMatch = z.output<typeof DeviceMatch>;
+const said = DeviceMatch.required().shape;
+/** What is left out stays as it is; null takes it away. */
+export const DeviceMatchChange = z.object({
+  vendor: said.vendor.nullable(), product: said.product.nullable(), pciClass: said.pciClass.nullable(), kind: said.kind.nullable(), driver: said.driver.nullable(), pf: said.pf.nullable(),
+  slot: said.slot.nullable(), numaNode: said.numaNode.nullable(), hosts: said.hosts.nullable(), hostLabels: said.hostLabels.nullable(),
+}).partial();
+export type DeviceMatchChange = z.output<typeof DeviceMatchChange>;
 
 export const DeviceClass = z.object({
   name: DeviceClassName, description: z.string().max(1_000).default(''),

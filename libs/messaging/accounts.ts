@@ -86,7 +86,7 @@ const SERVICE_RIGHTS: Record<string, Rights> = {
   identity: { pub: [], sub: ['svc.identity.>'] },
   image: { pub: ['svc.identity.>'], sub: ['svc.image.>'] },
   // It asks hosts whether they answer, wakes them, tells compute of fences, and others of its kind that it is there; nothing else.
-  scheduler: { pub: ['ask.*.echo', 'hint.*', 'svc.scheduler.peers.here', 'svc.compute.hosts.fenced', 'svc.compute.hosts.readmit', 'svc.compute.devices.trouble', 'svc.compute.flavors.of-device-class'], sub: ['svc.scheduler.>', 'host.*.inventory', 'host.*.beat', 'host.*.devices', 'host.*.device-wishes'] },
+  scheduler: { pub: ['ask.*.echo', 'hint.*', 'svc.scheduler.peers.here', 'svc.compute.hosts.fenced', 'svc.compute.hosts.readmit', 'svc.compute.devices.trouble', 'svc.compute.devices.book-troubles', 'svc.compute.flavors.of-device-class'], sub: ['svc.scheduler.>', 'host.*.inventory', 'host.*.beat', 'host.*.devices', 'host.*.device-wishes'] },
   compute: { pub: ['svc.identity.>', 'svc.image.>', 'svc.scheduler.>', 'hint.>', 'ask.>'], sub: ['svc.compute.>', 'host.*.pull', 'host.*.report', 'host.*.image-url'] },
 };
 

@@ -18,7 +18,8 @@ export interface PciFunction {
   readonly vendor: string; readonly product: string; readonly subsystemVendor: string | null; readonly subsystemProduct: string | null;
   readonly pciClass: string;
   readonly driver: string | null;
-  readonly driverOverride: string | null;
+  /** undefined: it was asked for, and could not be read. */
+  readonly driverOverride: string | null | undefined;
   readonly numaNode: number | null;
   readonly iommuGroup: number | null;
   readonly isBridge: boolean;
@@ -78,7 +79,7 @@ export class PciError extends Error {
 export interface PciHost {
   readonly bootId: string;
   read(): Promise<PciReading>;
-  /** Addresses that the host itself lives on, and why: root disk, swap, the default route's interface, and all above them on the bus. */
+  /** Addresses that the host itself lives on, and why: its disks, swap, the default route's interface, ports of bridges and the like (mayKeepVfs), and all above them on the bus. */
   protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>>;
   /** From 0 to `count`, or from any to 0. With autoprobe off, VFs come without a driver. */
   setNumVfs(pf: PciAddress, count: number, options: { readonly autoprobe: boolean }): Promise<void>;

@@ -15,6 +15,7 @@ export { FakeKernel, type FakeHarm, type FakeKernelOptions, type FakeWritten } f
 export type { FakeFunction } from './fake/state.js';
 export { fleetShape, labShape, type FakeFleetShape, type FakeFunctionShape, type FakeShape, type FakeSriovShape } from './fake/shape.js';
 export { acceptIdentity, forgetIdentity, identify, vfIdentity, type DeviceIdentityNow, type Doubt, type Identified, type IdentityMemory, type RememberedDevice } from './decide/identity.js';
+export { asPort, mayKeepVfs } from './decide/host-needs.js';
 export { modelOf, slotPath, topologyOf } from './decide/topology.js';
 export { SysfsPci } from './sysfs/sysfs-pci.js';
 export type { SysfsOptions } from './sysfs/sysfs-kernel.js';

@@ -60,6 +60,7 @@ export class KernelPci implements PciHost {
     const before = await this.present(address, { override: true });
     const lock = lockOf(before);
     await this.notHeld(lock);
+    if (before.driverOverride === undefined) throw unread(address);
     if (before.isBridge) throw new PciError('forbidden', null, `${address} is a bridge: guests are given endpoints only.`);
     const own = driver === 'kernel';
     const asWanted = own ? before.driver !== null && !PASSING_DRIVERS.has(before.driver) : before.driver === driver;
@@ -74,6 +75,7 @@ export class KernelPci implements PciHost {
       if (driver !== null) await this.probe(before, own);
     }
     const after = await this.present(address, { override: true });
+    if (after.driverOverride === undefined) throw unread(address);
     const reached = own ? after.driver !== null && !PASSING_DRIVERS.has(after.driver) : after.driver === driver;
     if (reached && after.driverOverride === override) return;
     throw new PciError('not-verified', null, driver === null
@@ -138,9 +140,13 @@ export class KernelPci implements PciHost {
     if (flip) await this.autoprobe(lock, true);
     try {
       await this.write({ op: 'probe', address: of.address }, lock);
-    } finally {
-      if (flip) await this.autoprobe(lock, false);
+    } catch (error) {
+      // While a writer hangs on it, or another has it, nothing more is written there: who makes VFs next sets autoprobe first.
+      const isLocked = error instanceof PciError && (error.code === 'deadline' || error.code === 'held');
+      if (flip && !isLocked) await this.autoprobe(lock, false).catch(() => undefined);
+      throw error;
     }
+    if (flip) await this.autoprobe(lock, false);
   }
 
   private async inTurn(lock: PciAddress, work: () => Promise<void>): Promise<void> {
@@ -209,6 +215,8 @@ function refusal(write: KernelWrite, answer: Extract<KernelAnswer, { kind: 'refu
   const { code, sentence, cure } = explainErrno(write.op, answer.errno);
   return new PciError(code, answer.errno, `${describe(write)} failed${answer.errno === null ? '' : ` (${answer.errno})`}: ${sentence} ${cure}${code === 'other' && answer.text !== '' ? ` It said: ${answer.text}` : ''}`);
 }
+
+const unread = (address: PciAddress): PciError => new PciError('not-verified', null, `The driver override of ${address} could not be read: something else may hold its lock. Look again.`);
 
 function sriovOf(of: PciFunction): NonNullable<PciFunction['sriov']> {
   if (of.sriov === null) throw new PciError('unsupported', null, `${of.address} has no SR-IOV.`);

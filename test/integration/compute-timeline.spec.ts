@@ -1,6 +1,6 @@
 /** Timelines and the outbox over real PostgreSQL: what rows tell, in which order commits are given, and how partitions come and go. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { deviceTrouble, listChanges, readTimeline, stopServer, type HostId, type InstanceId, type OutputOf } from '#libs/contracts';
+import { bookDeviceTroubles, deviceTrouble, listChanges, readTimeline, stopServer, type HostId, type InstanceId, type OutputOf } from '#libs/contracts';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 import { Client, ComputeUnderTest, eventually } from '../support/compute-service.js';
 import { ComputeWorld } from '../support/compute-world.js';
@@ -76,6 +76,21 @@ describe('the timeline of a server', () => {
     world.bus.hint(deviceTrouble, trouble);
     await eventually(async () => (await read(client, id)).entries.some(({ requestId }) => requestId === null), () => 'it is not told');
     expect((await read(client, id)).entries[0]).toMatchObject({ action: 'by-itself', failed: false, lines: [{ name: 'device-missing', what: 'told', hostName: 'host-1', message: 'device slot:1: last at 0000:01:10.0' }] });
+    await client.delete(id);
+    await client.finished(id);
+  });
+
+  it('tells it once, however often a scheduler says it, and when it was', async () => {
+    const client = new Client(world);
+    const { id } = await client.create();
+    await client.reaches(id, 'ACTIVE');
+    const { rows: [row] } = await t.admin.query<{ host_id: HostId }>('SELECT host_id FROM compute.instances WHERE id = $1', [id]);
+    const trouble = { id: crypto.randomUUID(), at: new Date().toISOString(), hostId: row!.host_id, hostName: 'host-1', instanceId: id as InstanceId, identity: 'slot:1', kind: 'missing', message: 'last at 0000:01:10.0' };
+    const elsewhere = { ...trouble, id: crypto.randomUUID(), hostId: crypto.randomUUID() as HostId };
+    const old = { ...trouble, id: crypto.randomUUID(), at: '2026-01-02T03:04:05.678Z', kind: 'condition', message: 'aer-errors' };
+    await Promise.all([[trouble, elsewhere], [trouble], [elsewhere, trouble, old], [old]].map((troubles) => world.bus.ask(bookDeviceTroubles, { troubles })));
+    const lines = (await read(client, id)).entries.filter(({ requestId }) => requestId === null).flatMap((entry) => entry.lines);
+    expect(lines.map(({ name, message }) => [name, message]).sort()).toEqual([['device-condition', 'device slot:1: aer-errors (at 2026-01-02T03:04:05Z)'], ['device-missing', 'device slot:1: last at 0000:01:10.0']]);
     await client.delete(id);
     await client.finished(id);
   });

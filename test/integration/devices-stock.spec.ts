@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  claimHost, createDeviceClass, createDevicePool, deleteDeviceClass, deleteDevicePool, deviceHistory, deviceTrouble, flavorsOfDeviceClass, getHostTopology, hostHint, inspectHost, listDeviceClasses, listDeviceClassNames, listDevicePools, listDevices,
+  changeAggregate, claimHost, createAggregate, createDeviceClass, createDevicePool, deleteDeviceClass, deleteDevicePool, deviceHistory, bookDeviceTroubles, flavorsOfDeviceClass, getHostTopology, hostHint, inspectHost, listDeviceClasses, listDeviceClassNames, listDevicePools, listDevices,
   pullDeviceWishes, releaseClaim, releaseDevice, reportDevices, rescanDevices, updateDeviceClass, updateDevicePool, type DevicePlan, type DeviceView, type HostDevice, type InputOf, type OutputOf,
 } from '#libs/contracts';
 import { startTestDatabase, type TestDatabase } from '#libs/testing';
 import fc from 'fast-check';
 import { stateOf, STATE_SQL } from '../../apps/scheduler/src/devices/decide/state.js';
 import { STOCK, toStock } from '../../apps/scheduler/src/devices/devices.repository.js';
+import { DeviceTrouble } from '../../apps/scheduler/src/devices/device-trouble.js';
 import { DevicePlacer } from '../../apps/scheduler/src/devices/device-placer.reconciler.js';
 import { DeviceKeeper } from '../../apps/scheduler/src/devices/device-keeper.js';
 import { FAST, fn, GPU, gpuPool, pf, PF0, PF1, vf, vfName, vfPool, withVfs } from '../../apps/scheduler/src/devices/testing/devices.js';
@@ -117,6 +118,20 @@ describe('classes and pools', () => {
     expect((await devices({ state: ['available'], after: next })).length).toBe(5);
     expect(await refusal(scheduler.bus.ask(createDevicePool, { ...write, yesReally: true, pool: gpuPool({ className: 'fast-net', match: { kind: ['pf'], vendor: ['8086'] } }) }))).toMatchObject({ plan: { refusals: [{ code: 'two-pools' }] } });
   });
+
+  it('say so where a label brings a host into a second pool, which was refused to nobody', async () => {
+    const second = vfPool({ id: gpuPool().id, name: 'elsewhere', match: { kind: ['pf'], vendor: ['8086'], hostLabels: { rack: 'r9' } } });
+    await scheduler.bus.ask(createDevicePool, { ...write, yesReally: true, pool: second });
+    const aggregate = await scheduler.bus.ask(createAggregate, { caller: admin, uuid: randomUUID(), name: 'r9', availabilityZone: null });
+    await scheduler.bus.ask(changeAggregate, { caller: admin, id: aggregate.id, change: { do: 'set-metadata', metadata: { rack: 'r9' } } });
+    await scheduler.bus.ask(changeAggregate, { caller: admin, id: aggregate.id, change: { do: 'add-host', host: here.name } });
+    await settled();
+    expect((await scheduler.bus.ask(listDevicePools, { name: 'nics' })).pools[0]!.problems).toMatchObject([PF0, PF1].map((identity) => ({ hostName: here.name, identity, code: 'withheld', sentence: expect.stringContaining('elsewhere, nics') })));
+    await scheduler.bus.ask(changeAggregate, { caller: admin, id: aggregate.id, change: { do: 'remove-host', host: here.name } });
+    await settled();
+    expect((await scheduler.bus.ask(listDevicePools, { name: 'nics' })).pools[0]).toMatchObject({ problems: [], counts: { available: 8 } });
+    await scheduler.bus.ask(deleteDevicePool, { ...write, id: second.id });
+  });
 });
 
 describe('a hold', () => {
@@ -125,7 +140,7 @@ describe('a hold', () => {
     const [given] = mine.layout.devices!;
     expect(given).toMatchObject({ className: 'fast-net', generation: 1 });
     expect(await device(given!.identity)).toMatchObject({ state: 'claimed', holder: mine.id, generation: 1 });
-    expect((await pull()).holds).toEqual([{ identity: given!.identity, generation: 1, holder: mine.id, sanitizer: 'reset', releasedAt: null }]);
+    expect((await pull()).holds).toEqual([{ identity: given!.identity, generation: 1, holder: mine.id, sanitizer: 'reset', releasedAt: null, vouched: 0 }]);
     const parts = [...withVfs(PF0, 4), ...withVfs(PF1, 4)];
     const as = (change: Partial<HostDevice>): HostDevice[] => parts.map((one) => (one.identity === given!.identity ? { ...one, ...change } : one));
     await say(as({ usedBy: mine.id as never, cleanAt: null }));
@@ -141,11 +156,14 @@ describe('a hold', () => {
     expect((await refusal(scheduler.bus.ask(deleteDeviceClass, { ...write, yesReally: true, name: 'fast-net' }))).plan.refusals.map(({ code }) => code)).toContain('has-pools');
 
     const heard: unknown[] = [];
-    const ear = scheduler.bus.onHint(deviceTrouble, (said) => { heard.push(said); });
+    const ear = scheduler.bus.handle(bookDeviceTroubles, async ({ troubles }) => { heard.push(...troubles); return {}; }, { group: 'compute' });
+    const told = (): Promise<void> => scheduler.app.get(DeviceTrouble).deliver();
     await say(as({ usedBy: mine.id as never, cleanAt: null, condition: { code: 'aer-errors', sentence: 'It reported 3 fatal errors.' } }));
     await say(as({ usedBy: mine.id as never, cleanAt: null, condition: { code: 'aer-errors', sentence: 'It reported 3 fatal errors.' } }));
+    await told();
     expect(heard).toMatchObject([{ instanceId: mine.id, kind: 'condition', message: expect.stringContaining('aer-errors') }]);
     await say(as({ usedBy: IDS[1] as never, cleanAt: null }));
+    await told();
     expect(heard[1]).toMatchObject({ instanceId: mine.id, kind: 'used-unclaimed', message: 'another guest of its host uses it' });
     await say(as({ usedBy: mine.id as never, cleanAt: null, condition: { code: 'aer-errors', sentence: 'It reported 3 fatal errors.' } }));
     await ear.stop();

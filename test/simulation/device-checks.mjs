@@ -95,6 +95,11 @@ export async function checkDevicesSettled(cloud) {
     const user = host && devices.functionOf(host, identity)?.user?.domain;
     if (user !== id && !devices.robbed.has(id)) cloud.violated('without its device', `${id} runs on ${name} and has not ${identity}, ${user ?? 'nobody'} has`);
   }
+  // Nothing that anybody defined has taken from under a claim what a server may want again.
+  for (const { instance_id: id, name, identity } of await store.look(HELD)) {
+    const host = devices.hosts.find((each) => each.name === name);
+    if (host?.process.state === 'alive' && !cloud.fencedOnce.has(name) && !devices.functionOf(host, identity)?.present) cloud.violated('claimed and not there', `${identity} on ${name}, claimed for ${id}`);
+  }
 }
 
 /** What is kept of a device is what its host saw last: a word that came late has changed nothing. */

@@ -41,7 +41,7 @@ const FAULTS = [
     host.kernel.link(one.address, false);
     play.later(random.between(1_000, 20_000), () => { if (one.present) host.kernel.link(one.address, true); });
   } },
-  { name: 'bus-errors', weight: 1, run: ({ devices: { random } }, host) => { const list = there(host, () => true); if (list.length > 0) host.kernel.aer(random.pick(list).address, random.pick(['fatal', 'nonfatal', 'correctable'])); } },
+  { name: 'bus-errors', weight: 1, run: ({ devices: { random } }, host) => { const list = there(host, ({ vf }) => vf === null); if (list.length > 0) host.kernel.aer(random.pick(list).address, random.pick(['fatal', 'nonfatal', 'correctable'])); } },
   { name: 'guest-mac', weight: 3, run: ({ devices }, host) => {
     const list = vfs(host).filter(({ user }) => user !== null);
     if (list.length === 0) return;

@@ -21,6 +21,7 @@ import { Flavors } from './flavors/flavors.js';
 import { FlavorsRepository } from './flavors/flavors.repository.js';
 import { DeparturesRepository } from './hosts/departures.repository.js';
 import { DeviceTroubles } from './hosts/device-troubles.js';
+import { DeviceTroublesController } from './hosts/device-troubles.controller.js';
 import { DeviceTroublesRepository } from './hosts/device-troubles.repository.js';
 import { DriftController } from './hosts/drift/drift.controller.js';
 import { DriftRepository } from './hosts/drift/drift.repository.js';
@@ -104,7 +105,7 @@ export class ComputeModule {
   static register(deps: ComputeDeps): DynamicModule {
     return {
       module: ComputeModule,
-      controllers: [InstancesController, OperationsController, LabelsController, MovesController, AttachmentsController, FlavorsController, KeypairsController, ServerGroupsController, UsageController, HostsController, FencedHostsController, DriftController, AdoptionController, TimelineController, ConsolesController, PlacementController],
+      controllers: [InstancesController, OperationsController, LabelsController, MovesController, AttachmentsController, FlavorsController, KeypairsController, ServerGroupsController, UsageController, HostsController, FencedHostsController, DeviceTroublesController, DriftController, AdoptionController, TimelineController, ConsolesController, PlacementController],
       providers: [
         { provide: BUS, useValue: deps.bus }, { provide: DATABASE, useValue: deps.db }, { provide: LOGGER, useValue: deps.logger },
         { provide: TEMPO, useValue: tempoOf(deps.config) },

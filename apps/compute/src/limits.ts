@@ -102,6 +102,8 @@ export const LIMITS = {
   keepEventsMs: 3_600_000,
   /** Words of devices that wait to be booked: a card that falls out says 256, and what is beyond stands in the devices' own history. */
   deviceTroubles: 1_000,
+  /** Those that were booked are known for so long: twice as long as the scheduler says them. */
+  bookedTroublesDays: 14,
   // moves
   /** Moves that are to be confirmed by themselves are looked for this often, and read so many at a time. */
   confirmLookMs: 30_000,

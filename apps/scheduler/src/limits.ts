@@ -90,8 +90,13 @@ export const LIMITS = {
   /** Entries and bytes of one page of wishes: a pool may list thousands of VLANs. */
   wishesPage: 1_000,
   wishesPageBytes: 600_000,
-  /** Hints of one report: a whole card that falls out is 256 VFs. */
+  /** Troubles of one report that servers' people read of: a whole card that falls out is 256 VFs. How many compute is asked to book at once, how often it is looked for some, and how long it is left alone at the most when it does not answer. */
   troublesTold: 256,
+  troublesAtOnce: 100,
+  troublesPollMs: 5_000,
+  troublesRetryMostMs: 60_000,
+  /** What was not booked for so long, or has so many after it, is dropped: it stands in the devices' history. */
+  troublesKept: { days: 7, rows: 50_000 },
   /** Hosts of one read while a change of classes or pools is thought through: some 1,000 devices, 20 ms. */
   planHosts: 4,
   /** Hosts whose devices are placed anew one after the other before others are asked again, and how often that is looked for without a hint. */

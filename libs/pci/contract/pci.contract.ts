@@ -69,6 +69,8 @@ const NUMBERS: readonly PciCase[] = [
     assert.equal(await errno(host, { op: 'numvfs', pf: host.pf, count: 8 }), 'ERANGE');
     assert.equal(await errno(host, { op: 'numvfs', pf: host.pf, count: 65_536 }), 'EINVAL');
     assert.equal(await errno(host, { op: 'numvfs', pf: host.pf, count: -1 }), 'EINVAL');
+    for (const nonsense of [0.5, Number.NaN]) assert.equal(await errno(host, { op: 'numvfs', pf: host.pf, count: nonsense }), 'EINVAL');
+    await refused('invalid', host.pci.setNumVfs(host.pf, Number.NaN, off));
     await refused('range', host.pci.setNumVfs(host.pf, 8, off));
     assert.equal(await numVfs(host), 0);
   } },

@@ -96,7 +96,7 @@ describe('what the host stands on', () => {
     expect(mountedBlocks([
       '22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw', '23 22 0:20 / /proc rw - proc proc rw', '24 22 0:30 / /srv/a\\040b rw - btrfs /dev/sdb rw', '25 22 0:31 / /mnt rw - nfs4 nas:/x rw', '26 22 0:40 / /run/c rw - overlay overlay rw',
     ].join('\n'))).toEqual([
-      { numbers: '254:1', source: '/dev/vda1', why: 'boot-disk: / is on it' }, { numbers: null, source: '/dev/sdb', why: 'mounted: /srv/a b is on it' },
+      { numbers: '254:1', source: '/dev/vda1', why: 'boot-disk: / is on it', orAll: 'boot-disk: which disk / is on cannot be told (/dev/vda1)' }, { numbers: null, source: '/dev/sdb', why: 'mounted: /srv/a b is on it' },
     ]);
     expect(swapBlocks('Filename Type Size Used Priority\n/dev/dm-1 partition 8 0 -2\n/swapfile file 8 0 -3\n')).toEqual([{ numbers: null, source: '/dev/dm-1', why: 'swap' }]);
   });

@@ -4,7 +4,7 @@
  */
 
 /** A block device that is in use: by its numbers, or by the name that the table has for it. */
-export interface BlockNeed { readonly numbers: string | null; readonly source: string; readonly why: string }
+export interface BlockNeed { readonly numbers: string | null; readonly source: string; readonly why: string; /** Where its disk cannot be told, every disk may be it. */ readonly orAll?: string }
 
 const unescape = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
@@ -24,9 +24,18 @@ export function mountedBlocks(mountinfo: string): readonly BlockNeed[] {
     // Layers over another file system, which is mounted itself (or is out of sight, in a container).
     if (type === 'overlay' && where !== '/') return [];
     const boot = ['/', '/boot', '/boot/efi', '/usr', '/var'].includes(where);
-    return [{ numbers: numbers.startsWith('0:') ? null : numbers, source: unescape(source), why: boot ? `boot-disk: ${where} is on it` : `mounted: ${where} is on it` }];
+    const orAll = where === '/' || type === 'zfs' ? { orAll: `${boot ? 'boot-disk' : 'mounted'}: which disk ${where} is on cannot be told (${unescape(source)})` } : {};
+    // A data set's name is no disk's, whatever it is called.
+    return [{ numbers: numbers.startsWith('0:') ? null : numbers, source: type === 'zfs' ? '' : unescape(source), why: boot ? `boot-disk: ${where} is on it` : `mounted: ${where} is on it`, ...orAll }];
   });
 }
+
+/** How the reason begins for which a card is needed by a bridge, a bond or a switch alone. */
+const PORT = 'in-use: port of ';
+export const asPort = (master: string): string => `${PORT}${master}`;
+
+/** The card itself is needed, and by nothing that the making of VFs takes away for good: it is given to nobody as a whole, and may have VFs that are. */
+export const mayKeepVfs = (why: string): boolean => why.startsWith(PORT);
 
 /** Of /proc/swaps: partitions; a file's disk is mounted anyway. */
 export function swapBlocks(swaps: string): readonly BlockNeed[] {

@@ -105,6 +105,22 @@ describe('identities', () => {
     expect(names(bus(nic('0000:01:00.0', M1)), 'b1', first.memory).named).toEqual({ '0000:01:00.0': `mac:${M1}` });
   });
 
+  it('by serials are in doubt while those can\'t be read after a boot, and found again wherever the cards are when they can', () => {
+    const gpus = (one: string | null, two: string | null) => bus(card('0000:01:00.0', { serial: one }), card('0000:02:00.0', { serial: two }));
+    const [A, B] = ['gpu-4711', 'gpu-4712'];
+    const [a, b] = [A, B].map((serial) => `serial:10de:20b5/${serial}/0`);
+    const first = names(gpus(A, B), 'b1', null);
+    // Within the boot they have been seen all the time, be it by another agent.
+    expect(names(gpus(null, null), 'b1', first.memory).named).toEqual({ '0000:01:00.0': a, '0000:02:00.0': b });
+    const late = names(gpus(null, null), 'b2', first.memory);
+    expect(late.named).toEqual({ '0000:01:00.0': `${a} unread`, '0000:02:00.0': `${b} unread` });
+    expect(names(gpus(null, null), 'b2', late.memory).named).toEqual(late.named);
+    expect(names(gpus(A, B), 'b2', late.memory).named).toEqual(first.named);
+    // They were swapped.
+    expect(names(gpus(B, A), 'b2', late.memory).named).toEqual({ '0000:01:00.0': b, '0000:02:00.0': a });
+    expect(names(gpus(null, null), 'b2', acceptIdentity(late.memory, a!, gpus(null, null))).named['0000:01:00.0']).toBe(a);
+  });
+
   it('of another model in the same slot are others', () => {
     const first = names(bus(card('0000:01:00.0')), 'b1', null);
     expect(names(bus(card('0000:01:00.0', { product: '2330' })), 'b2', first.memory).named['0000:01:00.0']).toBe('slot:0000:01/00.0/10de:2330');

@@ -25,8 +25,8 @@ export interface RememberedDevice {
   readonly doubt: Doubt | null;
 }
 
-/** `moved`: only its slot is known, and the bus has changed. `returned`: its like is missing, and it may be that one. `unseen`: a guest's driver hides its MAC and nothing is remembered. */
-export interface Doubt { readonly kind: 'moved' | 'returned' | 'unseen'; readonly sentence: string }
+/** `moved`: only its slot is known, and the bus has changed. `unread`: it is known by a serial, which could not be read after a boot. `returned`: its like is missing, and it may be that one. `unseen`: a guest's driver hides its MAC and nothing is remembered. */
+export interface Doubt { readonly kind: 'moved' | 'unread' | 'returned' | 'unseen'; readonly sentence: string }
 
 export interface DeviceIdentityNow {
   readonly identity: string; readonly strength: 'strong' | 'weak'; readonly doubt: Doubt | null;
@@ -158,10 +158,14 @@ const mayBeRenamed = (device: RememberedDevice, matched: Matched): boolean =>
 
 function again(seen: Seen, device: RememberedDevice, by: By, topology: string): RememberedDevice {
   const shown = by === 'evidence' || (seen.serial !== null && seen.serial === device.serial) || (seen.mac !== null && seen.mac === device.mac);
-  const certain = shown || (by === 'continued' && device.doubt === null) || (by === 'slot' && topology === device.topology && device.doubt?.kind !== 'returned' && device.doubt?.kind !== 'unseen');
-  const doubt = certain ? null : device.doubt !== null && (device.doubt.kind !== 'moved' || topology !== device.topology) ? device.doubt
-    : topology === device.topology ? null
-    : { kind: 'moved' as const, sentence: `Only its slot says that it is ${device.identity}, and cards of this host have been added, removed or moved. Say that it is the same one, or take it away.` };
+  // Cards of one model may have changed their slots on a bus that looks the same: their serials tell, as soon as they are read.
+  const unread = seen.serial === null && device.serial !== null;
+  const certain = shown || (by === 'continued' && device.doubt === null) || (by === 'slot' && topology === device.topology && !unread && device.doubt?.kind !== 'returned' && device.doubt?.kind !== 'unseen');
+  const stays = device.doubt !== null && (device.doubt.kind !== 'moved' || topology !== device.topology) ? device.doubt : null;
+  const doubt: Doubt | null = certain ? null : stays
+    ?? (topology !== device.topology ? { kind: 'moved', sentence: `Only its slot says that it is ${device.identity}, and cards of this host have been added, removed or moved. Say that it is the same one, or take it away.` }
+      : unread ? { kind: 'unread', sentence: `The serial it is known by can't be read. Only its slot says that it is ${device.identity}: the serial does, when it is read, or say that it is the same one.` }
+      : null);
   // What a device in doubt shows is not evidence for the one it is taken for.
   if (doubt !== null) return { ...device, address: seen.of.address, doubt };
   return { ...device, slot: seen.slot, serial: seen.serial ?? device.serial, mac: seen.mac ?? device.mac, address: seen.of.address, topology, doubt };

@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { parsePciAddress } from '../address.js';
+import type { PciAddress } from '../api.js';
+import type { KernelAnswer, KernelWrite } from '../kernel-port.js';
 import { FakePci } from './fake-pci.js';
 import { FakeKernel } from './kernel.js';
-import { fleetShape } from './shape.js';
+import { fleetShape, labShape } from './shape.js';
 
 const PF = parsePciAddress('0000:01:00.0');
 const VF1 = parsePciAddress('0000:01:10.2');
@@ -40,6 +42,24 @@ describe('the fake kernel', () => {
     kernel.useBy(VF1, null);
     expect(await again.read()).toMatchObject({ held: [] });
     expect((await again.read()).functions.get(PF)?.sriov?.numVfs).toBe(0);
+  });
+
+  it('has nothing more written to it while a probe hangs; one that fails leaves autoprobe as it was', async () => {
+    class Hanging extends FakeKernel {
+      override async write(write: KernelWrite, lock: PciAddress): Promise<KernelAnswer> {
+        if (write.op === 'probe') this.hang(lock);
+        return await super.write(write, lock);
+      }
+    }
+    const hanging = new FakePci(new Hanging());
+    await hanging.setNumVfs(PF, 2, { autoprobe: false });
+    await expect(hanging.bind(VF1, 'kernel')).rejects.toMatchObject({ code: 'deadline' });
+    expect(hanging.kernel.log.at(-1)).toMatchObject({ write: { op: 'probe' } });
+    const failing = new FakePci();
+    await failing.setNumVfs(PF, 2, { autoprobe: false });
+    failing.kernel.failNext('probe', 'EINVAL');
+    await expect(failing.bind(VF1, 'kernel')).rejects.toMatchObject({ errno: 'EINVAL' });
+    expect((await failing.read()).functions.get(PF)?.sriov?.autoprobe).toBe(false);
   });
 
   it('takes the VFs of a PF that a guest is given', async () => {
@@ -85,6 +105,43 @@ describe('the fake kernel', () => {
     expect(pci.kernel.refusalOfUse(edu, 'a')).toMatch(/group \d+ is not viable/);
     await pci.bind(parsePciAddress('0000:05:02.0'), null);
     expect(pci.kernel.refusalOfUse(edu, 'a')).toBeNull();
+  });
+
+  it('resets no bus for one function of several on it', async () => {
+    const pci = new FakePci(new FakeKernel(fleetShape({ pfs: 0, gpus: 1 })));
+    const [display, sound] = [...(await pci.read()).functions.values()].filter(({ vendor }) => vendor === '10de');
+    expect([display?.resetMethods, sound?.resetMethods]).toEqual([['flr'], []]);
+    await expect(pci.reset(sound!.address)).rejects.toMatchObject({ code: 'unsupported' });
+    expect(await pci.kernel.write({ op: 'reset', address: sound!.address }, sound!.address)).toMatchObject({ errno: 'ENOTTY' });
+    pci.kernel.vanish(display!.address);
+    await pci.reset(sound!.address);
+    const alone = parsePciAddress('0000:03:00.0');
+    expect((await new FakePci().read()).functions.get(alone)?.resetMethods).toEqual(['bus']);
+  });
+
+  it('says what libvirt says of whole cards and of ports that are down', async () => {
+    const pci = new FakePci();
+    await pci.setNumVfs(PF, 2, { autoprobe: false });
+    await pci.bind(VF1, 'vfio-pci');
+    const asInterface = { managed: false, asInterface: true } as const;
+    expect(pci.kernel.refusalOfUse(VF1, 'a', asInterface)).toBe("Unable to configure VF 1 of PF 'enp1s0' because the PF is not online");
+    expect(pci.kernel.refusalOfUse(VF1, 'a', { managed: false })).toBeNull();
+    await pci.linkUp(PF);
+    expect(pci.kernel.refusalOfUse(VF1, 'a', asInterface)).toBeNull();
+    expect(pci.kernel.refusalOfUse(PF, 'a', { asInterface: true })).toBe('Interface type hostdev is currently supported on SR-IOV Virtual Functions only');
+    expect(pci.kernel.refusalOfUse(parsePciAddress('0000:00:03.0'), 'a')).toBe('Non-endpoint PCI devices cannot be assigned to guests');
+    expect(pci.kernel.refusalOfUse(parsePciAddress('0000:00:19.7'), 'a')).toMatch(/^Device 0000:00:19\.7 not found/);
+    expect(pci.kernel.refusalOfUse(parsePciAddress('0000:01:10.0'), 'a', { managed: false })).toMatch(/must be manually detached from the host$/);
+    pci.kernel.useBy(VF1, 'a');
+    expect(pci.kernel.refusalOfUse(VF1, 'b')).toMatch(/is in use by driver QEMU, domain a$/);
+  });
+
+  it('without an IOMMU gives nothing to vfio-pci, and to no guest', async () => {
+    const pci = new FakePci(new FakeKernel({ ...labShape(), iommu: false }));
+    await pci.setNumVfs(PF, 2, { autoprobe: false });
+    await expect(pci.bind(VF1, 'vfio-pci')).rejects.toMatchObject({ code: 'not-verified', message: expect.stringContaining('has the host an IOMMU') });
+    expect(await pci.kernel.write({ op: 'bind', address: VF1, driver: 'vfio-pci' }, PF)).toMatchObject({ errno: 'EINVAL' });
+    expect(pci.kernel.refusalOfUse(VF1, 'a')).toBe("unsupported configuration: host doesn't support passthrough of host PCI devices");
   });
 
   it('builds hosts of fleets, with all VFs of all PFs at addresses of their own', async () => {

@@ -29,7 +29,7 @@ export class FakeKernel implements KernelPort {
   readonly log: FakeWritten[] = [];
   boots = 1;
   private readonly listeners = new Set<() => void>();
-  private readonly failures: { op: KernelOp | 'read'; errno: string; address: PciAddress | null }[] = [];
+  private readonly failures: { op: KernelOp | 'read' | 'vfs'; errno: string; address: PciAddress | null }[] = [];
   private readonly armed = new Set<FakeFunction>();
   private readonly pending = new Map<FakeFunction, { held: HeldFunction; finish: () => void }>();
   private pids = 1_000;
@@ -77,6 +77,8 @@ export class FakeKernel implements KernelPort {
     this.failRead();
     const found = this.state.at(pf);
     if (found === null) return { kind: 'refused', errno: 'ENODEV', text: 'Cannot find device' };
+    const failing = this.failures.findIndex((one) => one.op === 'vfs' && (one.address === null || one.address === pf));
+    if (failing >= 0) return { kind: 'refused', errno: this.failures.splice(failing, 1)[0]?.errno ?? null, text: '' };
     return found.vfs.flatMap((vf) => (vf.settings === null ? [] : [vf.settings]));
   }
 
@@ -141,8 +143,8 @@ export class FakeKernel implements KernelPort {
     this.reboot();
   }
 
-  /** The next write of that kind (of that function, if named) is refused, or the next look fails. */
-  failNext(op: KernelOp | 'read', errno: string, address: PciAddress | null = null): void {
+  /** The next write of that kind (of that function, if named) is refused, or the next look fails, or the next at what VFs may do. */
+  failNext(op: KernelOp | 'read' | 'vfs', errno: string, address: PciAddress | null = null): void {
     this.failures.push({ op, errno, address });
   }
 
@@ -266,7 +268,7 @@ export class FakeKernel implements KernelPort {
         if (one.driver === null) one.driver = this.matching(one);
         return DONE;
       case 'reset':
-        if ((one.shape.resetMethods ?? []).length === 0) return refused('ENOTTY');
+        if (this.state.resetMethods(one).length === 0) return refused('ENOTTY');
         if (one.user !== null) this.harms.push({ kind: 'reset-in-use', address: one.address, key: one.key, domain: one.user.domain });
         one.resets += 1;
         one.trace = null;

@@ -132,6 +132,14 @@ export class FakeState {
     return `0e:${[24, 16, 8, 4, 0].map((by) => ((this.seed >> by) & 0xff).toString(16).padStart(2, '0')).join(':')}`;
   }
 
+  /** As the kernel offers them now: a bus with others on it is not reset for one of them (a display beside its sound function). */
+  resetMethods(of: FakeFunction): readonly string[] {
+    const methods = of.shape.resetMethods ?? [];
+    if (!methods.includes('bus')) return methods;
+    const isAlone = ![...this.functions.values()].some((one) => one !== of && one.present && busOf(one.address) === busOf(of.address));
+    return isAlone ? methods : methods.filter((one) => one !== 'bus');
+  }
+
   view(of: FakeFunction): PciFunction {
     const own = of.driver !== null && of.driver === of.shape.kernelDriver;
     const sriov = of.shape.sriov;
@@ -140,11 +148,11 @@ export class FakeState {
       address: of.address, path: this.above(of).map((one) => one.address),
       vendor: of.shape.vendor, product: of.shape.product, subsystemVendor: of.shape.subsystemVendor ?? null, subsystemProduct: of.shape.subsystemProduct ?? null,
       pciClass: of.shape.pciClass, driver: of.driver, driverOverride: of.override,
-      numaNode: of.shape.numaNode ?? null, iommuGroup: of.group, isBridge: of.shape.bridge === true, resetMethods: of.shape.resetMethods ?? [],
+      numaNode: of.shape.numaNode ?? null, iommuGroup: of.group, isBridge: of.shape.bridge === true, resetMethods: this.resetMethods(of),
       serial: of.shape.serial ?? null,
       networks: own && of.shape.network !== undefined && mac !== null
         ? [{ name: of.shape.network, permanentMac: mac, mac, link: (of.vf?.pf ?? of).up && of.carrier ? 'up' : 'down' }] : [],
-      blocks: own ? of.shape.blocks ?? [] : [], mdevTypes: own ? of.shape.mdevTypes ?? [] : [], aer: { ...of.aer },
+      blocks: own ? of.shape.blocks ?? [] : [], mdevTypes: own ? of.shape.mdevTypes ?? [] : [], aer: of.vf === null ? { ...of.aer } : null,
       sriov: sriov === undefined ? null : { totalVfs: sriov.totalVfs, numVfs: of.vfs.length, autoprobe: of.autoprobe, vfs: of.vfs.map((vf) => ({ index: vf.vf!.index, address: vf.address })) },
       physfn: of.vf === null ? null : { address: of.vf.pf.address, index: of.vf.index },
     };

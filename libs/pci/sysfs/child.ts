@@ -11,8 +11,8 @@ export interface ChildRun {
 
 export type ChildEnd =
   | { readonly kind: 'exit'; readonly code: number | null; readonly stdout: Buffer; readonly stderr: string }
-  /** It was killed, and may be alive all the same, if the kernel does not let it go. */
-  | { readonly kind: 'late'; readonly pid: number; readonly ended: Promise<void> };
+  /** It was killed, and may be alive all the same, if the kernel does not let it go. What it had said by then may end anywhere. */
+  | { readonly kind: 'late'; readonly pid: number; readonly stdout: Buffer; readonly ended: Promise<void> };
 
 export type RunChild = (run: ChildRun) => Promise<ChildEnd>;
 
@@ -41,7 +41,7 @@ export const runChild: RunChild = async (run) => {
   child.stdin.end(run.stdin ?? '');
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<ChildEnd>((resolve) => {
-    timer = setTimeout(() => { resolve({ kind: 'late', pid: child.pid ?? 0, ended: ended.then(() => undefined, () => undefined) }); }, run.deadlineMs);
+    timer = setTimeout(() => { resolve({ kind: 'late', pid: child.pid ?? 0, stdout: Buffer.concat(out), ended: ended.then(() => undefined, () => undefined) }); }, run.deadlineMs);
   });
   try {
     const end = await Promise.race([ended, late]);

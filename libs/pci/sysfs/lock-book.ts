@@ -19,8 +19,8 @@ interface Entry { readonly pid: number; readonly startTime: string; readonly boo
  * These are files of a memory file system, a few bytes each: read and written at once.
  */
 export class LockBook {
-  /** Writers of this process that have time left. */
-  private readonly running = new Set<PciAddress>();
+  /** Writers of this process that have time left, and what was written there before them. */
+  private readonly running = new Map<PciAddress, string>();
 
   constructor(private readonly options: LockBookOptions) {
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
@@ -30,7 +30,7 @@ export class LockBook {
   open(lock: PciAddress): string {
     const path = this.path(lock);
     writeFileSync(path, '', { flag: 'a', mode: 0o600 });
-    this.running.add(lock);
+    this.running.set(lock, readFileSync(path, 'utf8'));
     return path;
   }
 
@@ -43,6 +43,13 @@ export class LockBook {
   ended(lock: PciAddress): void {
     this.running.delete(lock);
     writeFileSync(this.path(lock), '');
+  }
+
+  /** It wrote nothing, as another has the lock: what is known of that one stands again. */
+  refused(lock: PciAddress): void {
+    const before = this.running.get(lock) ?? '';
+    this.running.delete(lock);
+    writeFileSync(this.path(lock), before);
   }
 
   /** From now on it counts as held. */

@@ -20,7 +20,7 @@ export class LockedReads {
     const found = new Map<PciAddress, string | null>();
     if (files.size === 0) return found;
     const output = await this.read(of.length === 1 ? of[0] ?? '' : 'overrides', { argv: ['grep', '-H', '', ...files.keys()], deadlineMs: PCI_LIMITS.lockedReadMs });
-    for (const line of output?.toString('latin1').split('\n') ?? []) {
+    for (const line of output.lines) {
       const at = line.indexOf('/driver_override:');
       const address = at < 0 ? undefined : files.get(line.slice(0, at + '/driver_override'.length));
       const value = line.slice(at + '/driver_override:'.length).trim();
@@ -29,25 +29,32 @@ export class LockedReads {
     return found;
   }
 
-  /** Serial numbers of cards, from the configuration space or vital product data; null: it has none. Empty when it could not be read. */
-  async serials(of: readonly PciAddress[]): Promise<ReadonlyMap<PciAddress, string | null>> {
-    const found = new Map<PciAddress, string | null>();
+  /** Serial numbers of cards, from the configuration space or vital product data; null: it has none; undefined: it was begun with, and hung. Of others nothing could be asked. */
+  async serials(of: readonly PciAddress[]): Promise<ReadonlyMap<PciAddress, string | null | undefined>> {
+    const found = new Map<PciAddress, string | null | undefined>();
     if (of.length === 0) return found;
     const script = 'cd "$1" || exit 1; shift; for a; do printf "%s " "$a"; base64 -w0 "$a/config" 2>/dev/null; printf " "; [ -e "$a/vpd" ] && head -c 1024 "$a/vpd" 2>/dev/null | base64 -w0; echo; done';
     const output = await this.read('serials', { argv: ['sh', '-c', script, 'sh', join(this.root, 'bus/pci/devices'), ...of], deadlineMs: PCI_LIMITS.serialMs });
-    for (const line of output?.toString('latin1').split('\n') ?? []) {
+    for (const line of output.lines) {
       const [address = '', config = '', vpd = ''] = line.split(' ');
       if (address !== '') found.set(address as PciAddress, deviceSerialNumber(Buffer.from(config, 'base64')) ?? vpdSerial(Buffer.from(vpd, 'base64')));
     }
+    // The address is printed before anything of it is read.
+    const hung = of.find((address) => output.rest.startsWith(`${address} `));
+    if (hung !== undefined) found.set(hung, undefined);
     return found;
   }
 
-  private async read(what: string, run: ChildRun): Promise<Buffer | null> {
-    if (this.stuck.has(what)) return null;
+  /** @returns whole lines, also those of a child that hangs now, and what it had said of the next one */
+  private async read(what: string, run: ChildRun): Promise<{ readonly lines: readonly string[]; readonly rest: string }> {
+    if (this.stuck.has(what)) return { lines: [], rest: '' };
     const end = await this.run(run);
-    if (end.kind === 'exit') return end.stdout;
-    this.stuck.add(what);
-    void end.ended.then(() => { this.stuck.delete(what); });
-    return null;
+    if (end.kind === 'late') {
+      this.stuck.add(what);
+      void end.ended.then(() => { this.stuck.delete(what); });
+    }
+    const lines = end.stdout.toString('latin1').split('\n');
+    const rest = lines.pop() ?? '';
+    return { lines, rest };
   }
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mayKeepVfs } from '../decide/host-needs.js';
 import { ProtectedFunctions } from './protected.js';
 
 describe('what the host lives on', () => {
@@ -74,6 +75,53 @@ describe('what the host lives on', () => {
     block('sda', 'pci0000:00/0000:00:1f.2/ata1/block/sda', '8:0');
     mount('22 1 0:50 / / rw shared:1 - zfs rpool/ROOT rw');
     expect(await read()).toEqual({ '0000:00:1f.2': 'boot-disk: which disk / is on cannot be told (rpool/ROOT)' });
+  });
+
+  it('is every disk of a btrfs, whichever the table of mounts names', async () => {
+    block('nvme0n1', 'pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1', '259:0');
+    block('nvme1n1p2', 'pci0000:00/0000:02:00.0/nvme/nvme1/nvme1n1/nvme1n1p2', '259:2');
+    block('nvme2n1', 'pci0000:00/0000:03:00.0/nvme/nvme2/nvme2n1', '259:3');
+    for (const name of ['nvme0n1', 'nvme1n1p2']) put(`sys/fs/btrfs/5c0d2d1e/devices/${name}`, '');
+    put('sys/fs/btrfs/features/raid1c34', '1');
+    mount('22 1 0:30 / / rw shared:1 - btrfs /dev/nvme0n1 rw');
+    expect(await read()).toEqual({ '0000:01:00.0': 'boot-disk: / is on it', '0000:02:00.0': 'in-use: nvme1n1p2 is part of a btrfs' });
+  });
+
+  it('is every disk when a ZFS is mounted anywhere, for nobody can tell which are its own, whatever it is called', async () => {
+    block('sda1', 'pci0000:00/0000:00:1f.2/ata1/block/sda/sda1', '8:1');
+    block('nvme0n1', 'pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1', '259:0');
+    mount('22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw', '23 22 0:44 / /var/lib/skylite rw shared:2 - zfs tank/sda1 rw');
+    expect(await read()).toEqual({ '0000:00:1f.2': 'boot-disk: / is on it', '0000:01:00.0': 'mounted: which disk /var/lib/skylite is on cannot be told (tank/sda1)' });
+  });
+
+  it('is the cards below whatever is a port, route or not; and which of them may have VFs all the same', async () => {
+    net('br-ext', 'virtual/net/br-ext', ['eno2.7']);
+    net('eno2.7', 'virtual/net/eno2.7', ['eno2']);
+    net('bond1', 'virtual/net/bond1', ['eno3']);
+    net('vnet0', 'virtual/net/vnet0');
+    net('ovs-system', 'virtual/net/ovs-system', ['eno4']);
+    for (const [name, slot] of [['eno1', '04'], ['eno2', '05'], ['eno3', '06'], ['eno4', '07'], ['eno5', '08']] as const) net(name, `pci0000:00/0000:${slot}:00.0/net/${name}`);
+    for (const [name, master] of [['eno1', 'br0'], ['eno2.7', 'br-ext'], ['eno3', 'bond1'], ['vnet0', 'br-ext'], ['eno4', 'ovs-system']] as const) {
+      link(`sys/class/net/${name}/master`, `../../../virtual/net/${master}`);
+    }
+    net('br0', 'virtual/net/br0', ['eno1']);
+    route('br0');
+    const found = await read();
+    expect(found).toEqual({
+      '0000:04:00.0': 'default-route: br0', '0000:05:00.0': 'in-use: port of br-ext', '0000:06:00.0': 'in-use: port of bond1', '0000:07:00.0': 'in-use: port of ovs-system',
+    });
+    expect(Object.values(found).map(mayKeepVfs)).toEqual([false, true, true, true]);
+  });
+
+  it('is a PF for the strongest reason, be it a VF\'s', async () => {
+    net('eno1', 'pci0000:00/0000:00:02.0/0000:01:00.0/net/eno1');
+    net('eno1v0', 'pci0000:00/0000:00:02.0/0000:01:10.0/net/eno1v0');
+    link('sys/class/net/eno1/master', '../../../../virtual/net/br0');
+    link('sys/bus/pci/devices/0000:01:10.0', '../../../devices/pci0000:00/0000:00:02.0/0000:01:10.0');
+    link('sys/devices/pci0000:00/0000:00:02.0/0000:01:10.0/physfn', '../0000:01:00.0');
+    link('sys/bus/pci/devices/0000:01:00.0', '../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0');
+    route('eno1v0');
+    expect(await read()).toMatchObject({ '0000:01:00.0': 'default-route: eno1v0', '0000:01:10.0': 'default-route: eno1v0' });
   });
 
   it('is the cards below a bridge over a VLAN over a bond', async () => {

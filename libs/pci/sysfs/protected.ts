@@ -1,11 +1,11 @@
 import { basename, join } from 'node:path';
 import type { PciAddress } from '../api.js';
-import { mountedBlocks, routedInterfaces, swapBlocks, type BlockNeed } from '../decide/host-needs.js';
+import { asPort, mountedBlocks, routedInterfaces, swapBlocks, type BlockNeed } from '../decide/host-needs.js';
 import { functionsOn, names, target, targetName, text } from './files.js';
 
 /**
- * Which functions the host itself lives on. Layers are followed down: partitions, device mapper, md, NVMe's multipath; bonds, bridges, VLANs,
- * Open vSwitch. Where the root's disk cannot be told, every disk's controller counts: better too many than the wrong one.
+ * Which functions the host itself lives on. Layers are followed down: partitions, device mapper, md, btrfs, NVMe's multipath; bonds, bridges, VLANs,
+ * Open vSwitch. Where the disk of the root or of a ZFS cannot be told, every disk's controller counts: better too many than the wrong one.
  */
 export class ProtectedFunctions {
   constructor(private readonly root: string, private readonly procRoot: string) {}
@@ -16,12 +16,17 @@ export class ProtectedFunctions {
     // The default route first: of a function that is needed for several reasons, the one that hurts most is told.
     for (const { path, why } of await this.interfaces()) add(path, why);
     for (const { path, why } of await this.disks()) add(path, why);
-    // A VF lives and dies with its PF.
-    for (const [address, why] of [...found]) {
-      const pf = await target(join(this.root, 'bus/pci/devices', address, 'physfn'));
-      const own = pf === null ? null : await target(join(this.root, 'bus/pci/devices', basename(pf)));
-      if (own !== null) add(functionsOn(own), why);
-    }
+    const addPfs = async (): Promise<void> => {
+      for (const [address, why] of [...found]) {
+        const pf = await target(join(this.root, 'bus/pci/devices', address, 'physfn'));
+        const own = pf === null ? null : await target(join(this.root, 'bus/pci/devices', basename(pf)));
+        if (own !== null) add(functionsOn(own), why);
+      }
+    };
+    // A VF lives and dies with its PF. Ports last, as theirs is the weakest reason.
+    await addPfs();
+    for (const { path, why } of await this.ports()) add(path, why);
+    await addPfs();
     return found;
   }
 
@@ -32,21 +37,29 @@ export class ProtectedFunctions {
       const holders = await names(join(this.root, 'class/block', name, 'holders'));
       if (holders.length > 0) needs.push({ numbers: null, source: name, why: `in-use: ${name} is part of ${holders.join(', ')}` });
     }
+    // Of a btrfs the table of mounts names one disk, whichever: here are all.
+    for (const fs of await names(join(this.root, 'fs/btrfs'))) {
+      for (const name of await names(join(this.root, 'fs/btrfs', fs, 'devices'))) needs.push({ numbers: null, source: name, why: `in-use: ${name} is part of a btrfs` });
+    }
     const found: { path: readonly PciAddress[]; why: string }[] = [];
+    const orAll: string[] = [];
     for (const need of needs) {
       const name = await this.blockOf(need);
       const paths = name === null ? [] : await this.under(name, 0);
       for (const path of paths) found.push({ path, why: need.why });
-      if (paths.length === 0 && need.why.startsWith('boot-disk: / ')) {
-        for (const block of await names(join(this.root, 'class/block'))) {
-          for (const path of await this.under(block, 0)) found.push({ path, why: `boot-disk: which disk / is on cannot be told (${need.source})` });
-        }
+      if (paths.length === 0 && need.orAll !== undefined) orAll.push(need.orAll);
+    }
+    // What is known of a disk is told before what is feared.
+    for (const why of orAll.slice(0, 1)) {
+      for (const block of await names(join(this.root, 'class/block'))) {
+        for (const path of await this.under(block, 0)) found.push({ path, why });
       }
     }
     return found;
   }
 
   private async blockOf(need: BlockNeed): Promise<string | null> {
+    if (need.source === '' && need.numbers === null) return null;
     if (need.numbers !== null) return await targetName(join(this.root, 'dev/block', need.numbers));
     const name = basename(need.source);
     if (await target(join(this.root, 'class/block', name)) !== null) return name;
@@ -86,6 +99,18 @@ export class ProtectedFunctions {
       for (const path of paths) found.push({ path, why: `default-route: ${name}` });
       if (paths.length > 0) continue;
       for (const other of any) for (const path of await this.below(other, new Set())) found.push({ path, why: `default-route: ${name}, whose own way may be ${other}` });
+    }
+    return found;
+  }
+
+  /** Of bridges, bonds, switches and the like, whether or not a route leads there: guests and the host's own networks hang on them. */
+  private async ports(): Promise<{ path: readonly PciAddress[]; why: string }[]> {
+    const found: { path: readonly PciAddress[]; why: string }[] = [];
+    for (const name of await names(join(this.root, 'class/net'))) {
+      const master = await targetName(join(this.root, 'class/net', name, 'master'));
+      if (master === null) continue;
+      // The other ports of a switch are asked for themselves.
+      for (const path of await this.below(name, new Set(['ovs-system']))) found.push({ path, why: asPort(master) });
     }
     return found;
   }

@@ -73,7 +73,7 @@ export class SysfsReader {
     return { functions, groups, held };
   }
 
-  /** @param held null: without its override */
+  /** @param held null: without its override; else undefined where that could not be read */
   async look(address: PciAddress, held: readonly HeldFunction[] | null): Promise<PciFunction | null> {
     const one = await this.plain(address);
     if (one === null) return null;
@@ -81,7 +81,7 @@ export class SysfsReader {
     const isHeld = held?.some((each) => each.address === (one.pf ?? one.address)) ?? true;
     const overrides = await this.locked.overrides(isHeld ? [] : [address]);
     const networks: readonly PciNetwork[] = await this.interfaces.networksOf(address);
-    return compose(one, { networks, blocks: [], driverOverride: overrides.get(address) ?? null, physfn: one.pf === null ? null : { address: one.pf, index: await this.indexOf(one.pf, address) } });
+    return compose(one, { networks, blocks: [], driverOverride: isHeld ? null : overrides.get(address), physfn: one.pf === null ? null : { address: one.pf, index: await this.indexOf(one.pf, address) } });
   }
 
   private async plain(address: PciAddress): Promise<Plain | null> {
@@ -147,7 +147,8 @@ export class SysfsReader {
     for (const one of plain) if (one.isBridge) one.fixed.serial = null;
     const asked = plain.filter((one) => one.fixed.serial === undefined && !held.has(one.address));
     const serials = await this.locked.serials(asked.map((one) => one.address));
-    for (const one of asked) {
+    // Those behind one that hangs have not been asked: their turn comes.
+    for (const one of asked.filter(({ address }) => serials.has(address))) {
       const serial = serials.get(one.address);
       one.fixed.serialAttempts += 1;
       if (serial !== undefined) one.fixed.serial = serial;

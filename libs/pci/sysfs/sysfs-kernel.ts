@@ -70,12 +70,16 @@ export class SysfsKernel implements KernelPort {
         this.book.left(lock);
         return { kind: 'left', held: held ?? { address: lock, pid: end.pid, startTime: '', bootId: this.bootId, what: describe(write), sinceMs } };
       }
+      if (end.code === LOCKED) {
+        this.book.refused(lock);
+        return { kind: 'locked' };
+      }
       this.book.ended(lock);
       if (end.code === 0) return { kind: 'done' };
-      return end.code === LOCKED ? { kind: 'locked' } : { kind: 'refused', errno: errnoOf(end.stderr), text: end.stderr };
+      return { kind: 'refused', errno: errnoOf(end.stderr), text: end.stderr };
     } catch (error) {
       // The program could not even be started: nothing was written.
-      this.book.ended(lock);
+      this.book.refused(lock);
       return { kind: 'refused', errno: null, text: `${argv[0] ?? ''} could not be run: ${String(error)}` };
     }
   }

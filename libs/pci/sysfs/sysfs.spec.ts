@@ -81,6 +81,20 @@ describe('the recorded sysfs', () => {
     expect(await serial()).toBe('00-00-00-00-00-00-47-11');
   });
 
+  it('does not take a card for one without a serial that never had its turn behind one that hangs', async () => {
+    const config = Buffer.alloc(4_096);
+    config.writeUInt32LE(0x1_0003, 0x100);
+    config.writeUInt32LE(0x4711, 0x104);
+    writeFileSync(join(tree.root, 'bus/pci/devices', PF, 'config'), config);
+    let hangs = 0;
+    const late: RunChild = async (asked) => asked.argv[0] === 'sh' && (hangs += 1) <= 4
+      ? await Promise.resolve({ kind: 'late', pid: 1, stdout: Buffer.from('0000:00:03.0 '), ended: Promise.resolve() }) : await run(asked);
+    const host = new SysfsPci({ root: tree.root, procRoot: join(dir, 'proc'), runDir: join(dir, 'run'), run: late });
+    for (let look = 0; look < 4; look += 1) expect((await host.read()).functions.get(PF)?.serial).toBeNull();
+    expect((await host.read()).functions.get(PF)?.serial).toBe('00-00-00-00-00-00-47-11');
+    rmSync(join(tree.root, 'bus/pci/devices', PF, 'config'));
+  });
+
   it('refuses what the host lives on', async () => {
     put('proc/net/route', 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nenp65s0v1\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\n');
     expect(Object.fromEntries(await hostAt(tree.root).protectedFunctions())).toEqual({

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { parsePciAddress } from '../address.js';
 import { errnoOf, runChild, type ChildEnd, type RunChild } from './child.js';
 import { LockedReads } from './locked-reads.js';
+import { SysfsKernel } from './sysfs-kernel.js';
 import { SysfsPci } from './sysfs-pci.js';
 
 // Processes are started, on whatever machine this is.
@@ -23,7 +24,7 @@ const unkillable: RunChild = async (run) => {
   child.stdin.on('error', () => undefined);
   child.stdin.end(run.stdin ?? '');
   const closed = new Promise<void>((resolve) => { child.once('close', () => { resolve(); }); });
-  const late = new Promise<ChildEnd>((resolve) => { setTimeout(() => { resolve({ kind: 'late', pid: child.pid ?? 0, ended: closed }); }, run.deadlineMs); });
+  const late = new Promise<ChildEnd>((resolve) => { setTimeout(() => { resolve({ kind: 'late', pid: child.pid ?? 0, stdout: Buffer.alloc(0), ended: closed }); }, run.deadlineMs); });
   return await Promise.race([late, closed.then((): ChildEnd => ({ kind: 'exit', code: child.exitCode, stdout: Buffer.alloc(0), stderr: '' }))]);
 };
 
@@ -87,6 +88,27 @@ describe('writers', () => {
     await until(async () => (await again.read()).held, (held) => held.length === 0);
   });
 
+  it('leave the record of one that hangs as it is, when they find its lock taken', async () => {
+    execFileSync('mkfifo', [join(dir, device, 'reset')]);
+    const kernel = (run: RunChild, deadlineMs: number) => new SysfsKernel({ root: join(dir, 'sys'), runDir: join(dir, 'run'), deadlineMs, run });
+    expect(await kernel(unkillable, 300).write({ op: 'reset', address: CARD }, CARD)).toMatchObject({ kind: 'left' });
+    // It does not ask before, as another agent that began at the same time.
+    const another = kernel(runChild, 30_000);
+    expect(await another.write({ op: 'override', address: CARD, driver: 'vfio-pci' }, CARD)).toEqual({ kind: 'locked' });
+    expect(await another.held()).toMatchObject([{ address: CARD, what: `Resetting ${CARD}` }]);
+    const reader = await open(join(dir, device, 'reset'), 'r');
+    await reader.read(Buffer.alloc(8), 0, 8);
+    await reader.close();
+    await until(async () => await another.held(), (held) => held.length === 0);
+  });
+
+  it('do nothing to a function whose override can not be read, as it is not known to be none', async () => {
+    const deaf: RunChild = async (run) => (run.argv[0] === 'grep' ? await Promise.resolve({ kind: 'late', pid: 1, stdout: Buffer.alloc(0), ended: Promise.resolve() }) : await runChild(run));
+    await expect(host(deaf).bind(CARD, null)).rejects.toMatchObject({ code: 'not-verified', message: expect.stringContaining('could not be read') });
+    await expect(host(deaf).bind(CARD, 'vfio-pci')).rejects.toMatchObject({ code: 'not-verified', message: expect.stringContaining('could not be read') });
+    expect(readFileSync(join(dir, device, 'driver_override'), 'utf8')).toBe('(null)\n');
+  });
+
   it('are killed when the kernel lets them, and then hold nothing', async () => {
     execFileSync('mkfifo', [join(dir, device, 'reset')]);
     const pci = host(runChild, 300);
@@ -117,12 +139,28 @@ describe('writers', () => {
 });
 
 describe('what needs a device\'s lock', () => {
+  const third = parsePciAddress('0000:05:00.0');
+
+  it('is known of all that were read before one hangs, and is asked for again only of those that had no turn', async () => {
+    const config = Buffer.alloc(4_096);
+    config.writeUInt32LE(0x1_0003, 0x100);
+    config.writeUInt32LE(0x4711, 0x104);
+    const dir = mkdtempSync(join(tmpdir(), 'skylite-pci-'));
+    const other = parsePciAddress('0000:04:00.0');
+    const late = (text: string): RunChild => async () => await Promise.resolve({ kind: 'late', pid: 1, stdout: Buffer.from(text), ended: new Promise(() => undefined) });
+    const serials = await new LockedReads(dir, late(`${CARD} ${config.toString('base64')} \n${other} AAA`)).serials([CARD, other, third]);
+    expect([...serials]).toEqual([[CARD, '00-00-00-00-00-00-47-11'], [other, undefined]]);
+    const path = (address: string): string => join(dir, 'bus/pci/devices', address, 'driver_override');
+    expect([...await new LockedReads(dir, late(`${path(CARD)}:vfio-pci\n${path(other)}:(nu`)).overrides([CARD, other, third])]).toEqual([[CARD, 'vfio-pci']]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+
   it('is unknown while its reader hangs, and nothing waits for it twice', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'skylite-pci-'));
     const asked: string[] = [];
     let free: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => { free = resolve; });
-    const reads = new LockedReads(dir, async (run) => await Promise.resolve(asked.push(run.argv.at(-1) ?? '') > 2 ? { kind: 'exit', code: 0, stdout: Buffer.from(`${run.argv.at(-1) ?? ''}:vfio-pci\n`), stderr: '' } : { kind: 'late', pid: 1, ended }));
+    const reads = new LockedReads(dir, async (run) => await Promise.resolve(asked.push(run.argv.at(-1) ?? '') > 2 ? { kind: 'exit', code: 0, stdout: Buffer.from(`${run.argv.at(-1) ?? ''}:vfio-pci\n`), stderr: '' } : { kind: 'late', pid: 1, stdout: Buffer.alloc(0), ended }));
     const other = parsePciAddress('0000:04:00.0');
     expect(await reads.overrides([CARD, other])).toEqual(new Map());
     expect(await reads.overrides([CARD, other])).toEqual(new Map());

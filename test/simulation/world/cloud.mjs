@@ -160,6 +160,7 @@ export class Cloud {
       ...(host.kernel && { kernel: host.kernel }),
     });
     host.machine = raw;
+    this.devices?.machineIsUp(host.name, raw);
     host.ledger = ledger;
     const machine = this.#harsh(host, raw, process);
     if (raw.pci) this.devices.listen(raw.pci.pci, process);

@@ -19,6 +19,8 @@ export class Devices {
   holds = new Set();
   /** MAC -> the last server that it was given to. */
   #macs = new Map();
+  /** Faults are over. */
+  #calm = false;
   /** Host name -> { when: before or after, n } of the write to the bus at which its agent dies. */
   #deaths = new Map();
 
@@ -129,11 +131,17 @@ export class Devices {
     else host.kernel.reboot();
   }
 
+  /** Once all is calm, guests answer; those of a host that was away then, when it comes. */
+  machineIsUp(name, machine) {
+    if (this.#calm) for (const [id, places] of this.cloud.kept) if (places.get(name)?.deaf) machine.guestDeaf(id, false);
+  }
+
   /** Everything is as it should be again, as far as hands can do it. */
   heal() {
     this.#deaths.clear();
+    this.#calm = true;
     for (const { kernel, name, process, machine } of this.hosts) {
-      for (const [id, places] of this.cloud.kept) if (places.get(name)?.deaf && process.state === 'alive' && machine) this.world.in(process, () => machine.guestDeaf(id, false));
+      if (process.state === 'alive' && machine) this.world.in(process, () => this.machineIsUp(name, machine));
       kernel.failures.splice(0);
       for (const one of [...kernel.state.functions.values()]) {
         // A card that came back has other VFs by then.

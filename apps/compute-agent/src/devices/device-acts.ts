@@ -5,7 +5,7 @@
  * Never decides which device; never repeats a write by itself. A crash inside any of them leaves a state from which the next look goes on.
  */
 import type { DesiredInstance } from '#libs/contracts';
-import { PciError, type PciAddress, type PciHost } from '#libs/pci';
+import { PciError, type PciAddress, type PciHost, type VfSettings } from '#libs/pci';
 import type { Logger } from '#libs/observability';
 import { StepError } from '../errors.js';
 import { learned } from './decide/bookkeeping.js';
@@ -28,7 +28,7 @@ export interface DeviceActsOptions {
 }
 
 /** What keeps a device from being made clean, and says nothing of it: it is tried again until that has passed. */
-const NOT_ITS_OWN: ReadonlySet<PciError['code']> = new Set(['in-use', 'held', 'deadline', 'link-down', 'forbidden']);
+const NOT_ITS_OWN: ReadonlySet<PciError['code']> = new Set(['in-use', 'held', 'busy', 'deadline', 'link-down', 'forbidden']);
 
 export class DeviceActs {
   constructor(private readonly options: DeviceActsOptions) {}
@@ -66,10 +66,11 @@ export class DeviceActs {
     const { pci, observer, devices } = this.options;
     let facts = await observer.observe();
     let device = facts.seen.devices.get(identity);
-    if (!device || device.held || device.doubt !== null || device.protectedBy !== null || !isLetGo(device, facts)) return false;
+    if (!device || device.held || device.doubt !== null || (device.protectedBy ?? device.portOf) !== null || !isLetGo(device, facts)) return false;
+    const before = readable(device, facts);
     if (reset) await pci.reset(device.fn.address);
     let mac = NO_MAC;
-    if (device.pf && facts.settings.get(device.pf.address)) {
+    if (device.pf && before) {
       const { address: pf, vf: index } = device.pf;
       const clean = cleanSettings(device, facts);
       mac = await pci.setVf(pf, index, clean).then(() => NO_MAC, async (error: unknown) => {
@@ -86,7 +87,10 @@ export class DeviceActs {
     device = facts.seen.devices.get(identity);
     if (!device) throw new PciError('no-device', null, 'It was gone after it was reset.');
     if (!isLetGo(device, facts)) return false;
-    const left = leftOver(device, settingsOf(device, facts), facts, mac);
+    const after = readable(device, facts);
+    // What could not be set when it was cleaned, and can be now, is cleaned again.
+    if ((after === null) !== (before === null)) throw unreadable(device);
+    const left = leftOver(device, after, facts, mac);
     if (left !== null) throw new PciError('not-verified', null, left);
     await devices.book([[identity, (record) => cleaned(record, generation)]]);
     return true;
@@ -130,7 +134,7 @@ export class DeviceActs {
     if (device.pf && now) {
       const change = differing(now, grantedSettings(claimed, device, facts));
       if (Object.keys(change).length > 0) await pci.setVf(device.pf.address, device.pf.vf, change);
-    } else if (device.pf && !facts.settings.has(device.pf.address)) throw new PciError('not-verified', null, `What VF ${device.pf.vf} of ${device.pf.address} may do could not be read.`);
+    } else if (device.pf && facts.settings.get(device.pf.address) !== null) throw new PciError('not-verified', null, `What VF ${device.pf.vf} of ${device.pf.address} may do could not be read.`);
     // libvirt binds nothing itself (managed='no'): bound here, its driver is what was verified, and a guest's end gives nothing back to the host.
     await pci.bind(address, 'vfio-pci');
   }
@@ -154,6 +158,17 @@ export function grantedSettings(claimed: PlacedDevice['claimed'], device: SeenDe
 
 const settingsOf = (device: SeenDevice, { settings }: Pick<DeviceFacts, 'settings'>) =>
   (device.pf ? (settings.get(device.pf.address)?.find(({ index }) => index === device.pf!.vf) ?? null) : null);
+
+/** Of a device that is made clean. null: its PF keeps none. @throws PciError held: it can't be told now, and so not whether it is clean */
+function readable(device: SeenDevice, facts: Pick<DeviceFacts, 'settings'>): VfSettings | null {
+  if (!device.pf || facts.settings.get(device.pf.address) === null) return null;
+  const found = settingsOf(device, facts);
+  if (found === null) throw unreadable(device);
+  return found;
+}
+
+const unreadable = ({ pf }: SeenDevice): PciError =>
+  new PciError('held', null, `What VF ${pf?.vf ?? -1} of ${pf?.address ?? ''} may do could not be read, so nobody knows what its last holder left: it is tried again.`);
 
 /** Locally administered, and of this VF alone on its host. */
 const ownMac = (pf: PciAddress, index: number): string => {

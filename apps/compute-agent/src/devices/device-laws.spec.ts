@@ -27,6 +27,8 @@ const VFS = 3;
 const GUESTS = [1, 2, 3].map(instanceId);
 /** What each guest is given, unlike all others'. */
 const ownOf = (id: string): { mac: string; vlan: number } => ({ mac: `fa:16:3e:00:00:${id.slice(-2)}`, vlan: 100 + Number(id.slice(-2)) });
+/** MACs that somebody sets on a guest's VF. */
+const BY_HAND = ['06:00:00:00:00:66', '06:00:00:00:00:67'];
 const AS_POOLED = { trust: false, spoofCheck: true, minTxMbps: 0, maxTxMbps: 0 };
 const logger = createLogger('test', 'silent');
 
@@ -121,7 +123,9 @@ class World {
       const cleanAt = device?.cleanAt ?? null;
       if (device && stock.holder === null && cleanAt !== null && cleanAt >= stock.generation && device.condition === null && device.usedBy === null) {
         // The one promise that matters: nothing of the last guest is on what is free.
-        expect(this.kernel.state.at(parsePciAddress(device.address))?.trace ?? null).toBeNull();
+        const at = this.kernel.state.at(parsePciAddress(device.address));
+        expect(at?.trace ?? null).toBeNull();
+        expect([...GUESTS.map((id) => ownOf(id).mac), ...BY_HAND]).not.toContain(at?.settings?.mac);
       }
       if (stock.holder === null && cleanAt !== stock.cleanAt) {
         stock.cleanAt = cleanAt;
@@ -197,7 +201,7 @@ class World {
   close(): void { rmSync(this.folder, { recursive: true, force: true }); }
 }
 
-const meddled = fc.record({ mac: fc.constantFrom('06:00:00:00:00:66', '06:00:00:00:00:67'), vlan: fc.integer({ min: 0, max: 4094 }), trust: fc.boolean(), spoofCheck: fc.boolean(), maxTxMbps: fc.integer({ min: 0, max: 900 }) }, { requiredKeys: [] });
+const meddled = fc.record({ mac: fc.constantFrom(...BY_HAND), vlan: fc.integer({ min: 0, max: 4094 }), trust: fc.boolean(), spoofCheck: fc.boolean(), maxTxMbps: fc.integer({ min: 0, max: 900 }) }, { requiredKeys: [] });
 
 type Event = (world: World) => void | Promise<unknown>;
 const guest = fc.constantFrom(...GUESTS);
@@ -219,6 +223,8 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 4 }).map((count) => named(`pool of ${count}`, (world) => { [world.count, world.version] = [count, world.version + 1]; })) },
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 6 }).map((writes) => named(`kill at write ${writes}`, (world) => { world.killIn = writes; })) },
   { weight: 2, arbitrary: fc.constantFrom('reset', 'unbind', 'probe', 'vf', 'numvfs', 'override').map((op) => named(`fail ${op}`, (world) => world.kernel.failNext(op as 'reset', 'EIO'))) },
+  // For as long as a look, and those of a scrub, take.
+  { weight: 2, arbitrary: fc.integer({ min: 1, max: 3 }).map((times) => named(`hide settings ${times} times`, (world) => { for (let at = 0; at < times; at += 1) world.kernel.failNext('vfs', 'ETIMEDOUT'); })) },
   { weight: 1, arbitrary: fc.boolean().map((renumber) => named(renumber ? 'renumber' : 'reboot', (world) => world.reboot(renumber))) },
 );
 

@@ -1,11 +1,11 @@
 /** One look at everything that decisions about devices need: the bus, libvirt's domains, what is wanted and what is remembered. Writes down who is who, and nothing else. */
-import { acceptIdentity, identify, PciError, type PciAddress, type PciHost, type VfSettings } from '#libs/pci';
+import { acceptIdentity, identify, PASSING_DRIVERS, PciError, type PciAddress, type PciFunction, type PciHost, type VfSettings } from '#libs/pci';
 import type { Hypervisor } from '../hypervisor/hypervisor.js';
 import type { Ledger } from '../reconcile/ledger.js';
 import { accepted } from './decide/bookkeeping.js';
 import type { Claim, DeviceFacts } from './decide/facts.js';
 import type { Wishes } from './decide/records.js';
-import { seenOf, type Seen } from './decide/seen.js';
+import { seenOf, type Seen, type SeenDevice } from './decide/seen.js';
 import type { DeviceLedger } from './device-ledger.js';
 
 export interface DeviceObserverOptions {
@@ -56,20 +56,23 @@ export class DeviceObserver {
   }
 
   async #settings(seen: Seen, wishes: Wishes | null, claims: ReadonlyMap<string, Claim>): Promise<Map<PciAddress, readonly VfSettings[] | null>> {
-    const asked = new Set<PciAddress>();
+    const asked = new Map<PciAddress, SeenDevice | undefined>();
     const wanted = new Set([...(wishes?.pools.map(({ identity }) => identity) ?? []), ...(wishes?.holds.map(({ identity }) => identity) ?? []), ...claims.keys()]);
     for (const device of seen.devices.values()) {
-      if (device.pf && !device.held && (wanted.has(device.identity) || wanted.has(device.pf.identity))) asked.add(device.pf.address);
+      if (device.pf && !device.held && (wanted.has(device.identity) || wanted.has(device.pf.identity))) asked.set(device.pf.address, seen.devices.get(device.pf.identity));
     }
     const found = new Map<PciAddress, readonly VfSettings[] | null>();
-    for (const pf of asked) {
+    for (const [pf, device] of asked) {
       try {
         found.set(pf, await this.options.pci.vfSettings(pf));
       } catch (error) {
         // No interface, nothing to set. Whatever else it was: not known, and so not verified.
-        if (error instanceof PciError && (error.code === 'no-driver' || error.code === 'unsupported')) found.set(pf, null);
+        if (error instanceof PciError && (error.code === 'no-driver' || error.code === 'unsupported') && device && hasNoInterface(device.fn)) found.set(pf, null);
       }
     }
     return found;
   }
 }
+
+/** By its nature now, not for a moment (of InfiniBand cards not all have one): another network card under its own driver has one, also when it is not to be seen (renamed, probed anew, in another namespace). */
+const hasNoInterface = ({ driver, pciClass }: PciFunction): boolean => driver === null || PASSING_DRIVERS.has(driver) || !pciClass.startsWith('02') || pciClass.startsWith('0207');

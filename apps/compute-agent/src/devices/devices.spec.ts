@@ -130,6 +130,14 @@ describe('devices of a host', () => {
     expect(host.kernel!.log.filter(({ write, errno }) => write.op === 'reset' && errno === 'EROFS')).toHaveLength(tries);
   });
 
+  it('that are busy are not dirty for that', async () => {
+    await hostWithVfs();
+    for (let at = 0; at < 2 * LIMITS.scrubAttempts; at += 1) host.kernel!.failNext('reset', 'EAGAIN');
+    host.plane.wish({ holds: [hold(vf(0), 1, null)] });
+    await host.plane.untilSo(() => isFree(vf(0), 1) || (state(vf(0))?.dirty ?? null) !== null);
+    expect(state(vf(0))).toMatchObject({ cleanAt: 1, dirty: null });
+  });
+
   it('that can not be cleaned yet say why, however long it takes', async () => {
     await hostWithVfs();
     host.plane.wish({ holds: [hold(PF, 1, null)] });
@@ -221,6 +229,43 @@ describe('a write that hangs', () => {
   });
 });
 
+describe('what a VF may do, while nobody can read it', () => {
+  const settings = () => host.kernel!.state.at(state(vf(0))!.address as never)!.settings;
+
+  /** The first VF was a guest's, who is gone. */
+  async function givenBack(): Promise<void> {
+    await hostWithVfs();
+    host.plane.wish({ holds: [hold(vf(0), 1, ID), hold(vf(1), 1, ID)] });
+    host.plane.want(withDevices(TWO));
+    await host.plane.settled(ID, 'running');
+    host.plane.want(withDevices(TWO, { generation: 2, intent: 'deleted' }));
+    await host.plane.settled(ID, 'absent', 2);
+    expect(settings()).toMatchObject({ mac: MAC });
+  }
+
+  it('is not taken for clean: it is tried again, and not counted, until it was set back and read', async () => {
+    await givenBack();
+    const tries = 6 * LIMITS.scrubAttempts;
+    for (let at = 0; at < tries; at += 1) host.kernel!.failNext('vfs', 'ETIMEDOUT', state(PF)!.address as never);
+    host.plane.wish({ holds: [hold(vf(0), 1, null), hold(vf(1), 1, null)] });
+    await host.plane.untilSo(() => state(vf(0))?.cleanAt === 1 || (state(vf(0))?.dirty ?? null) !== null);
+    expect([state(vf(0))?.dirty, settings()]).toMatchObject([null, { mac: '00:00:00:00:00:00', vlan: 0 }]);
+  });
+
+  it('is not taken for nothing while the interface of its PF is out of sight', async () => {
+    await givenBack();
+    const { shape } = host.kernel!.state.at(state(PF)!.address as never)!;
+    const { network } = shape;
+    Object.assign(shape, { network: undefined });
+    host.plane.wish({ holds: [hold(vf(0), 1, null), hold(vf(1), 1, null)] });
+    await host.plane.untilSo(() => state(vf(0))?.cleanAt === 1 || state(vf(0))?.condition?.sentence.includes('could not be read, so') === true);
+    expect([state(vf(0))?.cleanAt, state(vf(0))?.dirty]).toEqual([null, null]);
+    Object.assign(shape, { network });
+    await host.plane.untilSo(() => isFree(vf(0), 1));
+    expect(settings()).toMatchObject({ mac: '00:00:00:00:00:00', vlan: 0 });
+  });
+});
+
 describe('a rate, which no driver takes while the link is down', () => {
   const limited = pool(2, { vfs: { ...pool().vfs!, policy: { ...pool().vfs!.policy, maxTxMbps: 100 } } });
   const refusals = (): number => host.kernel!.log.filter(({ write, errno }) => write.op === 'vf' && write.settings.maxTxMbps !== undefined && errno === 'EINVAL').length;
@@ -257,6 +302,23 @@ describe('a rate, which no driver takes while the link is down', () => {
   });
 });
 
+describe('a card that reports fatal errors', () => {
+  it('gives out none of its VFs until its PF is released; who has one keeps it, and starts with it', async () => {
+    await hostWithVfs();
+    host.plane.wish({ holds: [hold(vf(0), 1, ID), hold(vf(1), 1, ID)] });
+    host.plane.want(withDevices(TWO));
+    await host.plane.settled(ID, 'running');
+    host.kernel!.aer(state(PF)!.address as never, 'fatal', 2);
+    await host.plane.untilSo(() => state(vf(1))?.condition?.code === 'pf-aer-errors');
+    expect(state(PF)).toMatchObject({ condition: { code: 'aer-errors', sentence: expect.stringContaining('2 fatal errors') } });
+    expect(state(vf(0))).toMatchObject({ usedBy: ID, condition: { code: 'pf-aer-errors', sentence: expect.stringContaining(`release the PF (${PF})`) } });
+    host.plane.want(withDevices(TWO, { generation: 2, rebootCount: 1, rebootType: 'hard' }));
+    await host.plane.settled(ID, 'running', 2);
+    host.plane.wish({ holds: [hold(PF, 1, null, { releasedAt: 1 }), hold(vf(0), 1, ID), hold(vf(1), 1, ID)] });
+    await host.plane.untilSo(() => state(PF)?.condition === null && state(vf(0))?.condition === null && state(vf(1))?.condition === null);
+  });
+});
+
 describe('a host whose memory of devices is lost', () => {
   it('takes nothing from its guests, and knows again who has what', async () => {
     await hostWithVfs();
@@ -276,6 +338,19 @@ describe('a host whose memory of devices is lost', () => {
     await host.plane.settled(ID, 'absent', 2);
     host.plane.wish({ holds: [hold(vf(0), 1, null), hold(vf(1), 1, null)] });
     await host.plane.untilSo(() => isFree(vf(0), 1) && isFree(vf(1), 1));
+  });
+});
+
+describe('a host without an IOMMU', () => {
+  it('says so of every device, and to whoever is to have one', async () => {
+    host = new TestHost({ pci: { ...labShape(), iommu: false } });
+    await host.start();
+    host.plane.wish({ pools: [pool()], holds: [hold(vf(0), 1, ID)] });
+    await host.plane.untilSo(() => state(vf(0))?.condition?.code === 'no-iommu' && host.plane.deviceProblems.some(({ sentence }) => sentence.includes('has the host an IOMMU')));
+    expect([...host.plane.devices.values()].map(({ condition }) => condition?.code)).toEqual(Array.from(host.plane.devices, () => 'no-iommu'));
+    host.plane.want(withDevices([claimed(vf(0), 1)]));
+    expect(await host.plane.until(ID, (seen) => seen.error !== null)).toMatchObject({ error: { code: 'device-unusable', message: expect.stringContaining('intel_iommu=on') } });
+    expect(host.hypervisor.domain(ID)).toBeUndefined();
   });
 });
 

@@ -17,7 +17,7 @@ import { Slots } from '../parallel.js';
 import { learned } from './decide/bookkeeping.js';
 import type { DeviceFacts, PoolProblem } from './decide/facts.js';
 import { planHolds, waitsFor, type HoldAction } from './decide/holds.js';
-import { planPools, type PoolAction, type PoolPlan } from './decide/pools.js';
+import { planPools, portTrouble, type PoolAction, type PoolPlan } from './decide/pools.js';
 import { readinessOf, type PlacedDevice, type Readiness } from './decide/ready.js';
 import { cleanNow, NO_RECORD } from './decide/records.js';
 import { conditionOf, lastSeenOf, unreadable } from './decide/seen.js';
@@ -230,7 +230,7 @@ export class HostDevices implements InstanceDevices {
       const why = unclean ? `It could not be made clean yet, and is tried again: ${unclean.sentence}` : notReady === undefined ? waitsFor(device, facts) ?? undefined : failed?.sentence ?? notReady;
       return {
         identity: device.identity, ...lastSeenOf(device),
-        condition: conditionOf(device, record, pf) ?? (why === undefined ? null : { code: 'not-ready', sentence: why.slice(0, 500) }),
+        condition: conditionOf(device, record, pf && { device: pf, record: devices.records.get(pf.identity) ?? NO_RECORD }) ?? portTrouble(device, facts) ?? (why === undefined ? null : { code: 'not-ready', sentence: why.slice(0, 500) }),
         usedBy: idOf(device.usedBy), cleanAt: cleanNow(record), dirty: record.dirty,
       };
     });

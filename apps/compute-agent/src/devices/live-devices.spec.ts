@@ -116,6 +116,19 @@ describe('a guest that runs', () => {
     expect((await host.agent.reconciler.last(ID))?.facts.domain?.notes?.devices.map(({ identity }) => identity)).toEqual([vf(0)]);
   });
 
+  it('that has no slot left says so, is none the worse, and has it after a stop', async () => {
+    await hostWithGuest();
+    const high = [NIC, later(1, { place: 16 })];
+    host.plane.want(wish(2, high));
+    expect(await shows(2, '0 attached', '1 failed')).toMatchObject({ state: 'running', error: null, devices: [{}, { message: expect.stringContaining('no slot left') }] });
+    expect([await places(), host.hypervisor.callCount('DOMAIN_ATTACH_DEVICE_FLAGS')]).toEqual([[0], 0]);
+    host.plane.want(wish(3, high, { intent: 'stopped', powerOffTimeoutS: 0 }));
+    await host.plane.until(ID, (seen) => seen.state === 'stopped' && seen.generation === 3);
+    host.plane.want(wish(4, high));
+    await host.plane.until(ID, (seen) => seen.state === 'running' && says(4, '0 attached', '1 attached')(seen));
+    expect(await places()).toEqual([0, 16]);
+  });
+
   it('that is paused waits', async () => {
     await hostWithGuest();
     host.plane.want(wish(2, [NIC], { intent: 'paused' }));

@@ -13,7 +13,7 @@ export const poolWish = (count = 2, change: Partial<PoolWish> = {}): PoolWish =>
 });
 
 export const holdWish = (identity: string, generation: number, holder: string | null, change: Partial<HoldWish> = {}): HoldWish =>
-  ({ identity, generation, holder: holder as HoldWish['holder'], sanitizer: 'reset', releasedAt: null, ...change });
+  ({ identity, generation, holder: holder as HoldWish['holder'], sanitizer: 'reset', releasedAt: null, vouched: 0, ...change });
 
 export const claimedDevice = (identity: string, generation: number, change: Partial<ClaimedDevice> = {}): ClaimedDevice => ({
   deviceId: '88888888-8888-4888-8888-888888888888', identity, className: 'fast', generation, numaNode: null, need: 0, attach: 'hostdev', mac: null, vlan: null, physicalNetwork: null, ...change,

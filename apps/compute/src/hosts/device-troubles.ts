@@ -1,6 +1,6 @@
 /**
- * Hears from the scheduler that a server's device is gone or out of order, and has the server's people read of it. Owns nothing: what
- * is lost here stands in the device's own history.
+ * Hears from a scheduler that does not wait for an answer (device-troubles.controller.ts is for the others) that a server's device is gone
+ * or out of order, and has the server's people read of it. Owns nothing: what is lost here stands in the device's own history.
  */
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { deviceTrouble } from '#libs/contracts';

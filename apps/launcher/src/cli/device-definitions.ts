@@ -1,9 +1,9 @@
 /** `skylite device class|pool …`: what is defined, and what a definition would do before it is made. */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '#libs/config';
-import type { DeviceClassView, DevicePlan, DevicePoolView } from '#libs/contracts';
+import type { DeviceClassView, DeviceMatchChange, DevicePlan, DevicePoolView } from '#libs/contracts';
 import { ApiError, type ApiClient } from '../client.js';
-import { MATCH_OPTIONS, matchFrom, numberOf, onOrOff, POLICY_OPTIONS, policyFrom } from './device-flags.js';
+import { MATCH_OPTIONS, matchChangeFrom, matchFrom, numberOf, onOrOff, POLICY_OPTIONS, policyFrom } from './device-flags.js';
 import { classesText, planText, poolsText } from './device-text.js';
 import { asJson } from './devices.js';
 import { untilReady } from './pool-readiness.js';
@@ -76,14 +76,14 @@ export async function deviceClass(api: ApiClient, args: string[]): Promise<numbe
     if (await write(api, values, 'POST', '/v1/device-classes', { name, match: matchFrom(values), ...said }) && !values.json) process.stdout.write(`Class ${name} is there: pools may give it devices, flavors ask for it by pci_passthrough:alias=${name}:1.\n`);
     return 0;
   }
-  const { class: now } = await api.call<{ class: DeviceClassView }>('GET', classPath(name));
-  if (await write(api, values, 'PATCH', classPath(name), { ...said, ...changedMatch(values, now.match) }) && !values.json) process.stdout.write(`Class ${name} is changed.\n`);
+  if (await write(api, values, 'PATCH', classPath(name), { ...said, ...changedMatch(values) }) && !values.json) process.stdout.write(`Class ${name} is changed.\n`);
   return 0;
 }
 
 /** Nothing, where no flag speaks of it. */
-function changedMatch(values: Readonly<Record<string, string | boolean | string[] | undefined>>, before: DeviceClassView['match']): { match?: DeviceClassView['match'] } {
-  return Object.keys(MATCH_OPTIONS).some((flag) => values[flag] !== undefined) ? { match: matchFrom(values, before) } : {};
+function changedMatch(values: Readonly<Record<string, string | boolean | string[] | undefined>>): { matchChange?: DeviceMatchChange } {
+  const matchChange = matchChangeFrom(values);
+  return Object.keys(matchChange).length > 0 ? { matchChange } : {};
 }
 
 export async function devicePool(api: ApiClient, args: string[]): Promise<number> {
@@ -133,8 +133,7 @@ async function setPool(api: ApiClient, args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { name: { type: 'string' }, ...POOL_OPTIONS, ...WAIT } });
   const name = named(positionals, POOL_USAGE);
   const timeoutS = numberOf('--timeout', values.timeout);
-  const { pool: now } = await api.call<{ pool: DevicePoolView }>('GET', poolPath(name));
-  const made = await write<{ pool: DevicePoolView; plan: DevicePlan }>(api, values, 'PATCH', poolPath(now.id), { ...(values.name !== undefined && { name: values.name }), ...poolSaid(values), ...changedMatch(values, now.match) });
+  const made = await write<{ pool: DevicePoolView; plan: DevicePlan }>(api, values, 'PATCH', poolPath(name), { ...(values.name !== undefined && { name: values.name }), ...poolSaid(values), ...changedMatch(values) });
   if (made === undefined) return 0;
   if (!values.json) process.stdout.write(`Pool ${made.pool.name} is changed.\n`);
   return values.wait ? untilReady(api, made.pool, timeoutS) : 0;

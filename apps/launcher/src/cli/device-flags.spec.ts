@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { matchFrom, matchText, policyFrom, rangesText, vlansFrom } from './device-flags.js';
+import { matchChangeFrom, matchFrom, matchText, policyFrom, rangesText, vlansFrom } from './device-flags.js';
 
 describe('what is said of devices on the command line', () => {
   it('reads a match: lists with commas or repeated, ids in any spelling, labels', () => {
@@ -9,12 +9,13 @@ describe('what is said of devices on the command line', () => {
   });
 
   it('changes only what is said, and takes away what is said empty', () => {
-    expect(matchFrom({ product: ['1520'], host: [''], 'host-label': [''] }, { vendor: ['8086'], hosts: ['a'], hostLabels: { a: 'b' } })).toEqual({ vendor: ['8086'], product: ['1520'] });
-    expect(matchFrom({}, { vendor: ['8086'] })).toEqual({ vendor: ['8086'] });
+    expect(matchChangeFrom({ product: ['1520'], host: [''], 'host-label': [''] })).toEqual({ product: ['1520'], hosts: null, hostLabels: null });
+    expect(matchChangeFrom({ numa: ['1'] })).toEqual({ numaNode: [1] });
+    expect(matchFrom({ vendor: ['8086'], host: [''] })).toEqual({ vendor: ['8086'] });
   });
 
   it('reads a policy', () => {
-    expect(policyFrom({ trust: 'on', 'spoof-check': 'off', 'max-tx': '1000', vlans: '7,5-6', 'mac-prefix': 'FA:16:3E' }, { minTxMbps: 5 })).toEqual({ trust: true, spoofCheck: false, minTxMbps: 5, maxTxMbps: 1000, vlans: [5, 6, 7], macPrefix: 'fa:16:3e' });
+    expect(policyFrom({ trust: 'on', 'spoof-check': 'off', 'max-tx': '1000', vlans: '7,5-6', 'mac-prefix': 'FA:16:3E' })).toEqual({ trust: true, spoofCheck: false, maxTxMbps: 1000, vlans: [5, 6, 7], macPrefix: 'fa:16:3e' });
     expect(policyFrom({})).toEqual({});
   });
 

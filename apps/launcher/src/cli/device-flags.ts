@@ -1,6 +1,6 @@
 /** What is said of classes and pools on the command line, as the API takes it, and back in words. */
 import { ConfigError } from '#libs/config';
-import type { DeviceMatch, VfPolicy } from '#libs/contracts';
+import type { DeviceMatch, DeviceMatchChange, VfPolicy } from '#libs/contracts';
 
 type Option = { type: 'string'; multiple?: boolean };
 type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
@@ -15,23 +15,25 @@ export const POLICY_OPTIONS = Object.fromEntries(['trust', 'spoof-check', 'min-t
 
 const textsOf = (value: Values[string]): string[] | undefined => (value === undefined ? undefined : [value].flat().map(String));
 
-/** Without a flag it is left as it was; an empty word (`--vendor ''`) takes it away. */
-export function matchFrom(values: Values, before: DeviceMatch = {}): DeviceMatch {
-  const match: Record<string, unknown> = { ...before };
+/** What flags say of a match; null: an empty word (`--vendor ''`), which takes it away. */
+export function matchChangeFrom(values: Values): DeviceMatchChange {
+  const match: Record<string, unknown> = {};
   for (const [flag, field] of Object.entries(LISTS)) {
     const said = textsOf(values[flag]);
     if (said === undefined) continue;
     const words = said.flatMap((text) => text.split(',')).map((word) => word.trim()).filter((word) => word !== '');
-    if (words.length === 0) delete match[field];
+    if (words.length === 0) match[field] = null;
     else match[field] = field === 'numaNode' ? words.map((word) => numberOf(`--${flag}`, word)) : field === 'vendor' || field === 'product' || field === 'pciClass' ? words.map((word) => word.toLowerCase().replace(/^0x/, '')) : words;
   }
   const labels = textsOf(values['host-label'])?.filter((text) => text !== '');
   if (labels !== undefined) {
-    if (labels.length === 0) delete match['hostLabels'];
-    else match['hostLabels'] = Object.fromEntries(labels.map(labelOf));
+    match['hostLabels'] = labels.length === 0 ? null : Object.fromEntries(labels.map(labelOf));
   }
-  return match as DeviceMatch;
+  return match as DeviceMatchChange;
 }
+
+/** Of one that is made. */
+export const matchFrom = (values: Values): DeviceMatch => Object.fromEntries(Object.entries(matchChangeFrom(values)).filter(([, value]) => value !== null)) as DeviceMatch;
 
 function labelOf(text: string): [string, string] {
   const at = text.indexOf('=');
@@ -39,11 +41,10 @@ function labelOf(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-export function policyFrom(values: Values, before: Partial<VfPolicy> = {}): Partial<VfPolicy> {
+export function policyFrom(values: Values): Partial<VfPolicy> {
   const text = (name: string): string | undefined => { const value = values[name]; return typeof value === 'string' ? value : undefined; };
   const [trust, spoofCheck, minTx, maxTx, vlans, macPrefix] = ['trust', 'spoof-check', 'min-tx', 'max-tx', 'vlans', 'mac-prefix'].map(text);
   return {
-    ...before,
     ...(trust !== undefined && { trust: onOrOff('--trust', trust) }), ...(spoofCheck !== undefined && { spoofCheck: onOrOff('--spoof-check', spoofCheck) }),
     ...(minTx !== undefined && { minTxMbps: numberOf('--min-tx', minTx) }), ...(maxTx !== undefined && { maxTxMbps: numberOf('--max-tx', maxTx) }),
     ...(vlans !== undefined && { vlans: vlansFrom(vlans) }), ...(macPrefix !== undefined && { macPrefix: macPrefix.toLowerCase() }),

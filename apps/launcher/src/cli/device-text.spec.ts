@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DevicePlan, DeviceView } from '#libs/contracts';
-import { devicesText, deviceText, historyText, planText, stateText } from './device-text.js';
+import { devicesText, deviceText, historyText, planText, releaseText, stateText } from './device-text.js';
 
 const WEB = '6a1b5f10-5b1e-4a0e-8f0e-2c7f6a9d1e01' as NonNullable<DeviceView['holder']>;
 const HOST = { id: '0d1f3a52-7f0b-4d9a-9b51-0a4a4c1c9e77' as DeviceView['host']['id'], name: 'node1' };
@@ -34,6 +34,12 @@ describe('devices as text', () => {
     expect(deviceText(pf(2), nameOf)).toMatch(/VFs +2 of at most 7[^]*interface +enp1s0, link up, 01:02:03:04:05:06[^]*state +keeps VFs/);
     expect(stateText(pf(2, { condition: { code: 'hung-writer', sentence: 'x' } }))).toBe('unusable');
     expect(stateText(pf(0))).toBe('unusable');
+  });
+
+  it('says what a word of an operator did', () => {
+    expect(releaseText({ device: vf(1, { state: 'scrubbing', reason: null }) })).toBe('mac:01/vf:1 on node1 is released; it is scrubbing now.');
+    expect(releaseText({ device: vf(1), did: 'vouched' })).toContain('stays with its server');
+    expect(releaseText({ device: vf(1, { state: 'missing' }), did: 'forgotten' })).toContain('Should it come back, it is made clean first');
   });
 
   it('tells who had it', () => {

@@ -1,5 +1,5 @@
 /** Devices as text: rows, one in full, its history, what a change would do. Pure. */
-import type { DeviceClassView, DevicePlan, DevicePoolView, DeviceView, deviceHistory, OutputOf } from '#libs/contracts';
+import type { DeviceClassView, DevicePlan, DevicePoolView, DeviceView, deviceHistory, OutputOf, releaseDevice } from '#libs/contracts';
 import { matchText, rangesText } from './device-flags.js';
 import { table } from './table.js';
 
@@ -12,6 +12,15 @@ export const holderText = (id: string | null, nameOf: NameOf): string => (id ===
 /** A PF that keeps VFs is as it should be: only its VFs are given out. */
 export function stateText({ state, device, pool }: Pick<DeviceView, 'state' | 'device' | 'pool'>): string {
   return state === 'unusable' && device.kind === 'pf' && pool !== null && device.condition === null && (device.sriov?.numVfs ?? 0) > 0 ? 'keeps VFs' : state;
+}
+
+/** What an operator's word did. An older scheduler does not say: it only released. */
+export function releaseText(answer: { device: DeviceView; did?: OutputOf<typeof releaseDevice>['did'] }): string {
+  const { device: view, did } = answer;
+  const name = `${view.device.identity} on ${view.host.name}`;
+  if (did === 'vouched') return `${name} stays with its server, and is the one it is taken for, as you say; its host hears of it now. Whether it is clean is looked at when the server gives it back.`;
+  if (did === 'forgotten') return `${name} is given up: nothing waits for it any more. Should it come back, it is made clean first.`;
+  return `${name} is released; it is ${stateText(view)} now.${view.reason === null ? '' : ` ${view.reason}`}`;
 }
 
 const orDash = (value: string | number | null | undefined): string => (value === null || value === undefined || value === '' ? '-' : String(value));
@@ -56,7 +65,7 @@ export function historyText({ events, holders }: Pick<History, 'events' | 'holde
 
 /** Behind a number of functions. */
 const DOES: readonly [DevicePlan['effects'][number]['does'], string][] = [
-  ['make-vfs', 'to get VFs'], ['joins', 'to join'], ['leaves', 'to leave'], ['changes-class', 'to be given out or not any more'], ['changes-policy', 'to get another policy'], ['bind', 'to lose the driver'], ['passes', 'to be passed though the host may need it'], ['refused', 'to be left out'],
+  ['make-vfs', 'to get VFs'], ['joins', 'to join'], ['leaves', 'to leave'], ['changes-class', 'to be given out or not any more'], ['changes-policy', 'to get another policy'], ['bind', 'to lose the driver'], ['refused', 'to be left out'],
 ];
 const SHOWN = 40;
 

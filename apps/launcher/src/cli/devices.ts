@@ -1,9 +1,9 @@
 /** `skylite device list|show|history|release|rescan`. */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '#libs/config';
-import type { deviceHistory, DeviceView, OutputOf, rescanDevices } from '#libs/contracts';
+import type { deviceHistory, DeviceView, OutputOf, releaseDevice, rescanDevices } from '#libs/contracts';
 import { ApiError, type ApiClient } from '../client.js';
-import { devicesText, deviceText, historyText, stateText } from './device-text.js';
+import { devicesText, deviceText, historyText, releaseText, stateText } from './device-text.js';
 import { serverNames } from './server-names.js';
 
 type History = OutputOf<typeof deviceHistory>;
@@ -93,9 +93,9 @@ export async function deviceRelease(api: ApiClient, args: string[]): Promise<num
     process.stdout.write(`${device.device.identity} on ${device.host.name} is ${stateText(device)} at generation ${device.generation}.\n${device.reason === null ? '' : `${device.reason}\n`}Nothing was done. If it is clean and sound: skylite device release ${device.id} --generation ${device.generation} --confirm "what was done, and how it was verified"\n`);
     return 1;
   }
-  const { device: released } = await api.call<{ device: DeviceView }>('POST', `/v1/devices/${device.id}/release`, { statement: values.confirm, generation: values.generation === undefined ? device.generation : Number(values.generation) });
-  if (values.json) return asJson(released);
-  process.stdout.write(`${released.device.identity} on ${released.host.name} is released; it is ${stateText(released)} now.${released.reason === null ? '' : ` ${released.reason}`} Your statement is recorded with your name.\n`);
+  const answer = await api.call<OutputOf<typeof releaseDevice>>('POST', `/v1/devices/${device.id}/release`, { statement: values.confirm, generation: values.generation === undefined ? device.generation : Number(values.generation) });
+  if (values.json) return asJson({ ...answer.device, did: answer.did });
+  process.stdout.write(`${releaseText(answer)} Your statement is recorded with your name.\n`);
   return 0;
 }
 

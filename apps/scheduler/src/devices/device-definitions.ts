@@ -5,7 +5,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import {
-  DeviceClass, DevicePool, type Caller, type createDeviceClass, type createDevicePool, type deleteDeviceClass, type deleteDevicePool, type DevicePlan, flavorsOfDeviceClass, type ReceivedBy, type updateDeviceClass, type updateDevicePool,
+  DeviceClass, DevicePool, type Caller, type createDeviceClass, type createDevicePool, type deleteDeviceClass, type deleteDevicePool, type DeviceMatch, type DeviceMatchChange, type DevicePlan, flavorsOfDeviceClass, type ReceivedBy, type updateDeviceClass, type updateDevicePool,
 } from '#libs/contracts';
 import { DATABASE, type Database } from '#libs/db';
 import { asSkyError, badRequest, conflict, forbidden, notFound, overQuota, unavailable } from '#libs/errors';
@@ -50,7 +50,8 @@ export class DeviceDefinitions {
     return this.#change(input, ({ classes }) => {
       const before = classes.get(input.name);
       if (before === undefined) throw noClass(input.name);
-      const after = DeviceClass.parse({ ...before, ...given(input.change) });
+      const { match, matchChange, ...change } = input.change;
+      const after = DeviceClass.parse({ ...before, ...given(change), match: changed(before.match, match, matchChange) });
       return same(before, after) ? null : { class: { before, after } };
     });
   }
@@ -85,7 +86,9 @@ export class DeviceDefinitions {
     return this.#change(input, ({ pools }) => {
       const before = pools.find(({ id }) => id === input.id);
       if (before === undefined) throw noPool(input.id);
-      const after = DevicePool.parse({ ...before, ...given(input.change) });
+      const { match, matchChange, policy, ...change } = input.change;
+      // On what stands now: what another one has changed since the asker looked stays.
+      const after = DevicePool.parse({ ...before, ...given(change), match: changed(before.match, match, matchChange), policy: { ...before.policy, ...given(policy ?? {}) } });
       this.#nameIsFree(pools, after);
       check(after);
       return same(before, after) ? null : { pool: { before, after } };
@@ -138,7 +141,8 @@ export class DeviceDefinitions {
       const some = hosts.slice(at, at + LIMITS.planHosts);
       const stock = await this.devices.stock(some.map(({ id }) => id));
       for (const host of some) {
-        maker.add(host, stock.get(host.id)!);
+        // What an operator has given up stands in no way. Should it come back, and its class is gone, nothing but his word makes it clean.
+        maker.add(host, stock.get(host.id)!.filter(({ forgotten }) => !forgotten));
         if (turns.over) await turns.next();
       }
     }
@@ -168,6 +172,9 @@ export const NOTHING: DevicePlan = { hosts: 0, counts: {}, effects: [], more: fa
 const noClass = (name: string) => notFound(`Device class ${name} could not be found.`);
 const noPool = (id: string) => notFound(`Device pool ${id} could not be found.`);
 const given = <T extends object>(change: T): Partial<T> => Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as Partial<T>;
+/** A match without anything said of a criterion does not ask for it. */
+const changed = (before: DeviceMatch, match: DeviceMatch | undefined, change: DeviceMatchChange | undefined): DeviceMatch =>
+  Object.fromEntries(Object.entries({ ...(match ?? before), ...given(change ?? {}) }).filter(([, value]) => value !== null)) as DeviceMatch;
 /** Both read by the same schema, so their keys come in the same order; matches are as they were written. */
 const same = (one: DeviceClass | DevicePool, other: DeviceClass | DevicePool): boolean => sorted(one) === sorted(other);
 const sorted = (value: unknown): string => JSON.stringify(value, (_key, part: unknown) => (part !== null && typeof part === 'object' && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part));

@@ -52,7 +52,10 @@ export class DeviceViewsRepository {
   async pools({ id, name, className }: { id?: string | undefined; name?: string | undefined; className?: string | undefined }) {
     const { rows } = await this.db.pool.query<Parameters<typeof toPool>[0] & { created_at: Date; updated_at: Date | null; problems: (Problem & { hostName: string })[] | null }>(
       `SELECT p.*, (SELECT json_agg(q) FROM (SELECT h.name AS "hostName", e ->> 'identity' AS identity, e ->> 'code' AS code, e ->> 'sentence' AS sentence
-          FROM scheduler.device_hosts x JOIN scheduler.hosts h ON h.id = x.host_id, jsonb_array_elements(x.problems) e WHERE e ->> 'poolId' = p.id::text ORDER BY 1, 2 LIMIT 100) q) AS problems
+          FROM scheduler.device_hosts x JOIN scheduler.hosts h ON h.id = x.host_id, jsonb_array_elements(x.problems) e WHERE e ->> 'poolId' = p.id::text
+          -- Held back by what is defined, which nobody need have written for it: a label that brought a host into a second pool, a card that was put in.
+          UNION ALL SELECT h.name, d.identity, 'withheld', coalesce(d.pool_note, '') FROM scheduler.devices d JOIN scheduler.hosts h ON h.id = d.host_id
+          WHERE d.pool_id = p.id AND d.pool_role = 'withheld' AND d.kind <> 'vf' AND d.missing_since IS NULL ORDER BY 1, 2 LIMIT 100) q) AS problems
        FROM scheduler.device_pools p WHERE ($1::uuid IS NULL OR p.id = $1) AND ($2::text IS NULL OR p.name = $2) AND ($3::text IS NULL OR p.class_name = $3) ORDER BY p.name`, [id ?? null, name ?? null, className ?? null]);
     return rows.map((row) => ({ ...toPool(row), createdAt: row.created_at.toISOString(), updatedAt: row.updated_at?.toISOString() ?? null, problems: row.problems ?? [] }));
   }

@@ -13,13 +13,13 @@ export interface DefinitionsNow extends Definitions { version: number }
 
 interface RawStock {
   id: string; host_id: string; identity: string; facts: HostDevice | null; native_driver: string | null; pool_id: string | null; class_name: string | null; pool_role: StockDevice['role']; pool_note: string | null;
-  unit: string; generation: number; clean_at: number | null; released_at: number | null; quarantine_generation: number | null; quarantine_code: string | null; quarantine_sentence: string | null;
+  unit: string; generation: number; clean_at: number | null; released_at: number | null; vouched: number; forgotten: boolean; quarantine_generation: number | null; quarantine_code: string | null; quarantine_sentence: string | null;
   missing: boolean; last_holder: string | null; last_class: string | null; holder: string | null; holder_generation: number | null; holder_class: string | null;
 }
 interface RawPool { id: string; name: string; class_name: string; mode: DevicePool['mode']; match: DevicePool['match']; vf_count: number | null; driver: DevicePool['driver']; policy: DevicePool['policy']; physical_network: string | null; group_together: boolean }
 interface RawClass { name: string; description: string; match: DeviceClass['match']; numa_policy: DeviceClass['numaPolicy']; attach: DeviceClass['attach']; sanitizer: DeviceClass['sanitizer'] }
 
-export const STOCK = `SELECT d.id, d.host_id, d.identity, d.facts, d.native_driver, d.pool_id, d.class_name, d.pool_role, d.pool_note, d.unit, d.generation, d.clean_at, d.released_at,
+export const STOCK = `SELECT d.id, d.host_id, d.identity, d.facts, d.native_driver, d.pool_id, d.class_name, d.pool_role, d.pool_note, d.unit, d.generation, d.clean_at, d.released_at, d.vouched::float8 AS vouched, d.forgotten_at IS NOT NULL AS forgotten,
     d.quarantine_generation, d.quarantine_code, d.quarantine_sentence, d.missing_since IS NOT NULL AS missing, d.last_holder, d.last_class,
     c.instance_id AS holder, c.generation AS holder_generation, c.class_name AS holder_class
   FROM scheduler.devices d LEFT JOIN scheduler.device_claims c ON c.device_id = d.id`;
@@ -69,9 +69,15 @@ export class DevicesRepository {
     await client.query(WRITE, [hostId, JSON.stringify(changed.map((row) => ({
       identity: row.identity, facts: row.facts, native_driver: row.nativeDriver, pool_id: row.poolId, class_name: row.className, pool_role: row.role, pool_note: row.note, unit: row.unit,
       generation: row.generation, clean_at: row.cleanAt, released_at: row.releasedAt, quarantine_generation: row.quarantine?.generation ?? null, quarantine_code: row.quarantine?.code ?? null,
-      quarantine_sentence: row.quarantine?.sentence ?? null, missing: row.missing,
+      quarantine_sentence: row.quarantine?.sentence ?? null, missing: row.missing, vouched: row.vouched, forgotten: row.forgotten,
     })))]);
     return changed.length;
+  }
+
+  /** Has this request told of it just now? */
+  async isTold(client: PoolClient, deviceId: string, kind: string, requestId: string): Promise<boolean> {
+    const { rows } = await client.query("SELECT FROM scheduler.device_history WHERE device_id = $1 AND kind = $2 AND request_id = $3 AND at > now() - interval '1 minute' LIMIT 1", [deviceId, kind, requestId]);
+    return rows.length > 0;
   }
 
   async tell(client: PoolClient, hostId: string, told: readonly Told[], by: Partial<By> = {}): Promise<void> {
@@ -86,20 +92,21 @@ export class DevicesRepository {
 
 const WRITE = `
   INSERT INTO scheduler.devices AS d (host_id, identity, facts, native_driver, pool_id, class_name, pool_role, pool_note, unit, generation, clean_at, released_at,
-    quarantine_generation, quarantine_code, quarantine_sentence, missing_since, seen_at)
+    quarantine_generation, quarantine_code, quarantine_sentence, missing_since, seen_at, vouched, forgotten_at)
   SELECT $1, n.identity, nullif(n.facts, 'null'), n.native_driver, n.pool_id, n.class_name, n.pool_role, n.pool_note, n.unit, n.generation, n.clean_at, n.released_at,
-    n.quarantine_generation, n.quarantine_code, n.quarantine_sentence, CASE WHEN n.missing THEN now() END, CASE WHEN NOT n.missing AND n.facts IS NOT NULL THEN now() END
+    n.quarantine_generation, n.quarantine_code, n.quarantine_sentence, CASE WHEN n.missing THEN now() END, CASE WHEN NOT n.missing AND n.facts IS NOT NULL THEN now() END, n.vouched, CASE WHEN n.forgotten THEN now() END
   FROM jsonb_to_recordset($2::jsonb) AS n(identity text, facts jsonb, native_driver text, pool_id uuid, class_name text, pool_role text, pool_note text, unit text,
-    generation integer, clean_at integer, released_at integer, quarantine_generation integer, quarantine_code text, quarantine_sentence text, missing boolean)
+    generation integer, clean_at integer, released_at integer, quarantine_generation integer, quarantine_code text, quarantine_sentence text, missing boolean, vouched bigint, forgotten boolean)
   ORDER BY n.identity COLLATE "C"
   ON CONFLICT (host_id, identity) DO UPDATE SET facts = excluded.facts, native_driver = excluded.native_driver, pool_id = excluded.pool_id, class_name = excluded.class_name,
     pool_role = excluded.pool_role, pool_note = excluded.pool_note, unit = excluded.unit, generation = excluded.generation, clean_at = excluded.clean_at, released_at = excluded.released_at,
     quarantine_generation = excluded.quarantine_generation, quarantine_code = excluded.quarantine_code, quarantine_sentence = excluded.quarantine_sentence,
-    missing_since = CASE WHEN excluded.missing_since IS NULL THEN NULL ELSE coalesce(d.missing_since, excluded.missing_since) END, seen_at = coalesce(excluded.seen_at, d.seen_at)`;
+    missing_since = CASE WHEN excluded.missing_since IS NULL THEN NULL ELSE coalesce(d.missing_since, excluded.missing_since) END, seen_at = coalesce(excluded.seen_at, d.seen_at),
+    vouched = excluded.vouched, forgotten_at = CASE WHEN excluded.forgotten_at IS NULL THEN NULL ELSE coalesce(d.forgotten_at, excluded.forgotten_at) END`;
 
 export const toStock = (row: RawStock): StockDevice => ({
   id: row.id, identity: row.identity, facts: row.facts, nativeDriver: row.native_driver, poolId: row.pool_id, className: row.class_name, role: row.pool_role, note: row.pool_note, unit: row.unit,
-  generation: row.generation, cleanAt: row.clean_at, releasedAt: row.released_at,
+  generation: row.generation, cleanAt: row.clean_at, releasedAt: row.released_at, vouched: row.vouched, forgotten: row.forgotten,
   quarantine: row.quarantine_generation === null ? null : { generation: row.quarantine_generation, code: row.quarantine_code!, sentence: row.quarantine_sentence! },
   missing: row.missing, lastHolder: row.last_holder, lastClass: row.last_class,
   holder: row.holder === null ? null : { instanceId: row.holder, generation: row.holder_generation!, className: row.holder_class! },

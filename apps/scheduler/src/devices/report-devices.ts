@@ -35,7 +35,7 @@ export class ReportDevices {
     if (done.written > 0) this.snapshot.wake();
     meters.deviceReports.inc({ outcome: done.written > 0 ? 'stored' : 'known' });
     for (const { kind, identity, message, instanceId } of done.troubles) this.logger.warn({ hostId, identity, kind, instanceId }, `a device of a server: ${message}`);
-    this.trouble.tell(done.troubles);
+    if (done.troubles.length > 0) this.trouble.wake();
     return { wishes: done.wishes };
   }
 
@@ -65,6 +65,8 @@ export class ReportDevices {
     const placed = placeRows(host!, rows, definitions);
     const written = await this.devices.write(client, hostId, before, placed.rows);
     await this.devices.tell(client, hostId, [...told, ...placed.told]);
+    const ofServers = troubles.map((one) => ({ ...one, hostId, hostName: session.name }));
+    await this.trouble.write(client, ofServers);
     await client.query(`
       INSERT INTO scheduler.device_hosts AS x (host_id, boot_id, reading, applied, problems, reported_at, resolved) VALUES ($1, $2, $3, $4, $5, now(), $6)
       ON CONFLICT (host_id) DO UPDATE SET boot_id = excluded.boot_id, reading = excluded.reading, applied = excluded.applied, problems = excluded.problems, reported_at = excluded.reported_at, resolved = excluded.resolved`,
@@ -72,7 +74,7 @@ export class ReportDevices {
     [hostId, report.bootId, report.reading, report.wishes, JSON.stringify([...session.problems.filter(({ identity }) => !inRange(identity, report.range)), ...report.problems].slice(0, DEVICES_PER_HOST)), definitions.version]);
     return {
       written, wishes: versionOf({ pools: placed.wishes, holds: holdsOf(placed.rows, definitions.classes) }, session.asked_at),
-      troubles: troubles.map((one) => ({ ...one, hostId, hostName: session.name })),
+      troubles: ofServers,
     };
   }
 
@@ -120,4 +122,4 @@ function take(before: readonly StockDevice[], report: Report, reporter: Reporter
   return { rows, told, troubles };
 }
 
-const NEW: Omit<StockDevice, 'identity' | 'unit' | keyof Taken['row']> = { id: '', poolId: null, className: null, role: null, note: null, lastHolder: null, lastClass: null, holder: null };
+const NEW: Omit<StockDevice, 'identity' | 'unit' | keyof Taken['row']> = { id: '', poolId: null, className: null, role: null, note: null, lastHolder: null, lastClass: null, vouched: 0, holder: null };

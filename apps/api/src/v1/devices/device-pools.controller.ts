@@ -41,9 +41,9 @@ export class DevicePoolsController {
   @Patch(':id')
   @Policy('skylite:device-pools:update')
   @Describe({ summary: 'Change a device pool; 409 names the servers whose devices would vanish', body: PoolChange, query: WriteQuery, answers: { 200: PoolWritten } })
-  async update(@CallerParam() caller: Caller, @Param('id') id: string, @ZodBody(PoolChange) { policy, ...change }: PoolChange, @ZodQuery(WriteQuery) query: WriteQuery) {
-    const pool = await findPool(this.bus, id, caller.requestId);
-    return asking(this.bus, caller)(updateDevicePool, { ...writing(query), id: pool.id, change: { ...change, ...(policy !== undefined && { policy: { ...pool.policy, ...policy } }) } });
+  async update(@CallerParam() caller: Caller, @Param('id') id: string, @ZodBody(PoolChange) change: PoolChange, @ZodQuery(WriteQuery) query: WriteQuery) {
+    const { id: poolId } = await findPool(this.bus, id, caller.requestId);
+    return asking(this.bus, caller)(updateDevicePool, { ...writing(query), id: poolId, change });
   }
 
   @Delete(':id')

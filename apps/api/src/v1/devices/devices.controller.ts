@@ -9,7 +9,7 @@ import { serverIdOf } from '../../compute/servers/server-id.js';
 import { asking } from '../../http/call.js';
 import { Describe } from '../../http/describe.js';
 import { findHost } from '../hosts/find-host.js';
-import { DeviceAnswer, DeviceList, DevicesQuery, HistoryAnswer, HistoryQuery, markerText, readMarker, ReleaseBody, RescanAnswer, RescanBody, TopologyAnswer } from './devices.schema.js';
+import { DeviceAnswer, DeviceList, DevicesQuery, HistoryAnswer, HistoryQuery, markerText, readMarker, ReleaseAnswer, ReleaseBody, RescanAnswer, RescanBody, TopologyAnswer } from './devices.schema.js';
 import { findPool } from './find-pool.js';
 
 /** Devices: where each one is, how it is, who has it and who had it. */
@@ -58,7 +58,7 @@ export class DevicesController {
   @Post(':id/release')
   @HttpCode(200)
   @Policy('skylite:devices:release')
-  @Describe({ summary: 'State that a device in quarantine is clean and sound; recorded with your name', body: ReleaseBody, answers: { 200: DeviceAnswer } })
+  @Describe({ summary: 'State that a device in quarantine is clean and sound, that one in doubt is the same, that a missing one will not come back; recorded with your name', body: ReleaseBody, answers: { 200: ReleaseAnswer } })
   release(@CallerParam() caller: Caller, @Param('id') id: string, @ZodBody(ReleaseBody) { statement, generation }: ReleaseBody) {
     return asking(this.bus, caller)(releaseDevice, { deviceId: deviceIdOf(id), statement, ...(generation !== undefined && { generation }) });
   }

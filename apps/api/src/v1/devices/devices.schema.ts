@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import {
-  deviceHistory, DeviceClass, DeviceClassName, DeviceClassView, DeviceIdentity, DeviceMatch, DevicePlan, DevicePool, DevicePoolView, DeviceState, DeviceView, HostTopology, InstanceId, rescanDevices, VfPolicy,
+  deviceHistory, DeviceClass, DeviceClassName, DeviceClassView, DeviceIdentity, DeviceMatch, DeviceMatchChange, DevicePlan, DevicePool, DevicePoolView, DeviceState, DeviceView, HostTopology, InstanceId, releaseDevice, rescanDevices, VfPolicy, VfPolicyChange,
 } from '#libs/contracts';
 import { badRequest } from '#libs/errors';
 
 /** The bus forgives fields it does not know; people are told of them, for a misspelled one would match too much. */
 const Match = z.strictObject(DeviceMatch.shape);
+const MatchChange = z.strictObject(DeviceMatchChange.shape);
 const Policy = z.strictObject(VfPolicy.shape);
 
 const flag = z.enum(['true', 'false']).transform((word) => word === 'true').default(false);
@@ -15,22 +16,19 @@ export type WriteQuery = z.output<typeof WriteQuery>;
 
 export const ClassBody = z.strictObject({ ...DeviceClass.shape, match: Match });
 export type ClassBody = z.output<typeof ClassBody>;
-/** What is left out stays. */
+/** What is left out stays. match: another one as a whole. matchChange: what of it; null takes a criterion away. */
 export const ClassChange = z.strictObject({
-  description: DeviceClass.shape.description.unwrap(), match: Match, numaPolicy: DeviceClass.shape.numaPolicy.unwrap(), attach: DeviceClass.shape.attach.unwrap(), sanitizer: DeviceClass.shape.sanitizer.unwrap(),
+  description: DeviceClass.shape.description.unwrap(), match: Match, matchChange: MatchChange, numaPolicy: DeviceClass.shape.numaPolicy.unwrap(), attach: DeviceClass.shape.attach.unwrap(), sanitizer: DeviceClass.shape.sanitizer.unwrap(),
 }).partial();
 export type ClassChange = z.output<typeof ClassChange>;
 
 const { id: _made, ...poolShape } = DevicePool.shape;
 export const PoolBody = z.strictObject({ ...poolShape, match: Match, policy: Policy.prefault({}) });
 export type PoolBody = z.output<typeof PoolBody>;
-const policy = VfPolicy.shape;
-/** What is left out stays, of the policy too; `match` is replaced as a whole. A pool keeps its class and its mode. */
+/** What is left out stays, of the policy too; `match` is replaced as a whole, `matchChange` says what of it (null takes a criterion away). A pool keeps its class and its mode. */
 export const PoolChange = z.strictObject({
-  name: DevicePool.shape.name, match: Match, vfCount: z.int().min(1).max(65_535).nullable(), driver: DevicePool.shape.driver.unwrap(), physicalNetwork: z.string().max(64).nullable(), groupTogether: z.boolean(),
-  policy: z.strictObject({
-    trust: policy.trust.unwrap(), spoofCheck: policy.spoofCheck.unwrap(), minTxMbps: policy.minTxMbps.unwrap(), maxTxMbps: policy.maxTxMbps.unwrap(), vlans: policy.vlans.unwrap(), macPrefix: policy.macPrefix.unwrap(),
-  }).partial(),
+  name: DevicePool.shape.name, match: Match, matchChange: MatchChange, vfCount: z.int().min(1).max(65_535).nullable(), driver: DevicePool.shape.driver.unwrap(), physicalNetwork: z.string().max(64).nullable(), groupTogether: z.boolean(),
+  policy: z.strictObject(VfPolicyChange.shape),
 }).partial();
 export type PoolChange = z.output<typeof PoolChange>;
 
@@ -59,6 +57,8 @@ export const DeviceAnswer = z.object({ device: DeviceView });
 export const HistoryQuery = z.strictObject({ before: z.string().min(1).max(64).optional(), limit });
 export type HistoryQuery = z.output<typeof HistoryQuery>;
 export const HistoryAnswer = deviceHistory.output;
+/** did: released: clean and sound; vouched: of a server's, the one it is taken for; forgotten: of a missing one, it will not come back. */
+export const ReleaseAnswer = releaseDevice.output;
 /** generation: as it was seen; another one by now is 409. */
 export const ReleaseBody = z.strictObject({ statement: z.string().trim().min(3).max(1_000), generation: z.int().min(0).optional() });
 export type ReleaseBody = z.output<typeof ReleaseBody>;

@@ -7,9 +7,9 @@ import { claimedDevice, holdWish, PF, POOL_ID, poolWish, vf } from '../../testin
 import { learned } from './bookkeeping.js';
 import type { DeviceFacts } from './facts.js';
 import { leftOver, NO_MAC, planHolds, waitsFor } from './holds.js';
-import { planPools } from './pools.js';
+import { planPools, portTrouble } from './pools.js';
 import { readinessOf } from './ready.js';
-import { cleanNow, failedToClean, NO_RECORD, type DeviceRecord } from './records.js';
+import { cleaned, cleanNow, failedToClean, NO_RECORD, type DeviceRecord } from './records.js';
 import { conditionOf, lastSeenOf, seenOf, type DeviceUse } from './seen.js';
 
 const PF_AT = '0000:01:00.0';
@@ -22,18 +22,18 @@ const fn = (address: string, change: Partial<PciFunction> = {}): PciFunction => 
   iommuGroup: Number(address.slice(-1)) + 20, isBridge: false, resetMethods: ['flr'], serial: null, networks: [], blocks: [], mdevTypes: [], aer: null, sriov: null, physfn: null, ...change,
 });
 
-interface Host { doubt?: string; vfs?: number; drivers?: (string | null)[]; uses?: DeviceUse[]; protects?: string[]; held?: boolean; pfDriver?: string | null; total?: number; settings?: { trust?: boolean; vlan?: number }[] }
+interface Host { doubt?: string; vfs?: number; drivers?: (string | null)[]; uses?: DeviceUse[]; protects?: string[]; needed?: string; resets?: string[]; held?: boolean; pfDriver?: string | null; total?: number; settings?: { trust?: boolean; vlan?: number }[] }
 
 function facts(host: Host = {}, change: Partial<DeviceFacts> = {}): DeviceFacts {
-  const { doubt = null, vfs = 2, drivers = [], uses = [], protects = [], held = false, pfDriver = 'igb', total = 7 } = host;
+  const { doubt = null, vfs = 2, drivers = [], uses = [], protects = [], needed = 'default-route', resets = ['flr'], held = false, pfDriver = 'igb', total = 7 } = host;
   const numbers = Array.from({ length: vfs }, (_, index) => index);
   const pf = fn(PF_AT, { product: '10c9', driver: pfDriver, iommuGroup: 14, networks: [{ name: 'enp1s0', permanentMac: '52:54:00:aa:00:01', mac: '52:54:00:aa:00:01', link: 'up' }],
     sriov: { totalVfs: total, numVfs: vfs, autoprobe: false, vfs: numbers.map((index) => ({ index, address: vfAt(index) as PciFunction['address'] })) } });
-  const all = [pf, ...numbers.map((index) => fn(vfAt(index), { driver: drivers[index] === undefined ? 'vfio-pci' : drivers[index], physfn: { address: PF_AT as PciFunction['address'], index } }))];
+  const all = [pf, ...numbers.map((index) => fn(vfAt(index), { driver: drivers[index] === undefined ? 'vfio-pci' : drivers[index], resetMethods: resets, physfn: { address: PF_AT as PciFunction['address'], index } }))];
   const seen = seenOf({
     reading: { functions: new Map(all.map((each) => [each.address, each])), groups: new Map(all.map((each) => [each.iommuGroup!, [each.address]])), held: held ? [{ address: pf.address, pid: 1, startTime: '1', bootId: 'b', what: 'a write', sinceMs: 0 }] : [] },
     identities: new Map(all.map((each, at) => [each.address, { identity: at === 0 ? PF : vf(at - 1), strength: 'strong', doubt: doubt === null ? null : { kind: 'moved' as const, sentence: doubt } }])),
-    protectedBy: new Map(protects.map((address) => [address as PciFunction['address'], 'default-route'])), uses,
+    protectedBy: new Map(protects.map((address) => [address as PciFunction['address'], needed])), uses,
   });
   return {
     seen, records: new Map(), claims: new Map(), mayWrite: true, wishes: { version: '1', pools: [poolWish(2)], holds: [] },
@@ -71,6 +71,18 @@ describe('pools', () => {
     expect(codeOf(facts({}, { wishes: wishes([poolWish(2, { identity: 'mac:none' })]) }))).toEqual(['no-device']);
     expect(codeOf(facts({ vfs: 0 }, { mayWrite: false }))).toEqual(['writers-off']);
     expect(codeOf(facts({}, { wishes: wishes([poolWish(2, { mode: 'functions', vfs: null })]) }))).toEqual(['pf-has-vfs']);
+  });
+  it('keep VFs on a card that is a port of the host\'s, and give away neither it nor a VF that is one', () => {
+    const port = { needed: 'in-use: port of br0', protects: [PF_AT] };
+    expect(planPools(facts({ ...port, vfs: 0 }))).toMatchObject({ actions: [{ does: 'set-vfs', count: 2 }], problems: [] });
+    expect(planPools(facts({ ...port, drivers: ['igbvf'] }))).toMatchObject({ actions: [{ does: 'bind', address: vfAt(0) }], problems: [] });
+    expect(planPools(facts({ ...port, protects: [PF_AT, vfAt(1)], vfs: 4, drivers: ['igbvf', 'igbvf'] }))).toMatchObject({ actions: [{ does: 'bind', address: vfAt(0) }], problems: [{ code: 'protected' }] });
+    const whole = facts({ ...port, vfs: 0 }, { wishes: wishes([poolWish(2, { mode: 'functions', vfs: null })], [holdWish(PF, 1, null)]) });
+    expect(planPools(whole)).toMatchObject({ actions: [], problems: [{ code: 'protected', sentence: 'The host itself lives on it (in-use: port of br0).' }] });
+    expect(planHolds(whole)).toMatchObject([{ does: 'call-dirty', dirty: { code: 'protected' } }]);
+    expect(readinessOf(desired({ layout: layout({ devices: [claimedDevice(PF, 3)] }) }), facts({ ...port, vfs: 0 }))).toMatchObject({ code: 'device-protected' });
+    const told = (given: DeviceFacts): string | undefined => portTrouble(given.seen.devices.get(PF)!, given)?.code;
+    expect([told(whole), told(facts({ ...port, vfs: 0 }, { wishes: null })), told(facts(port)), told(facts({ vfs: 0 }))]).toEqual(['host-port', 'host-port', undefined, undefined]);
   });
   it('touch nothing that somebody has or the host lives on, whatever they say', () => {
     const anyFacts = fc.record({
@@ -129,6 +141,12 @@ describe('holds', () => {
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine' }), records: dirty }))).toEqual([]);
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine', releasedAt: 3 }), records: dirty }))).toMatchObject([{ does: 'scrub', reset: false }]);
   });
+  it('of what an operator accepts as it is are reset where there is a reset, and no worse where there is none', () => {
+    const accepted = { wishes: released({ sanitizer: 'operator-accepts' }) };
+    expect(planHolds(facts({}, accepted))).toMatchObject([{ does: 'scrub', reset: true }]);
+    expect(planHolds(facts({ resets: [] }, accepted))).toMatchObject([{ does: 'scrub', reset: false }]);
+    expect(planHolds(facts({ resets: [] }, { wishes: released() }))).toMatchObject([{ does: 'scrub', reset: true }]);
+  });
   it('are given up after some tries, or at once when no try can do better', () => {
     const failed = { generation: 3, code: 'other', sentence: 'no', final: false };
     const once = failedToClean(NO_RECORD, failed, 2);
@@ -169,6 +187,24 @@ describe('what a look teaches', () => {
     expect(learned(facts({ uses: [use(0, A)] }, { claims: new Map([[vf(0), { instanceId: A, generation: 2 }]]) })).get(vf(0))).toMatchObject({ used: 2, holder: A, cleanAt: null });
     expect(learned(facts({ uses: [use(0, B)] }, { records: new Map([[vf(0), record({ cleanAt: 0 })]]) })).get(vf(0))).toMatchObject({ cleanAt: null, used: 0 });
   });
+  it('is who had a device without any claim: it is not clean by his going, nor the next time', () => {
+    let records = new Map<string, DeviceRecord>();
+    const look = (uses: DeviceUse[], change: Partial<DeviceFacts> = {}): number | null => {
+      records = new Map([...records, ...learned(facts({ uses }, { records, ...change }))]);
+      return cleanNow(records.get(vf(0))!);
+    };
+    const released = { wishes: wishes([poolWish(2)], [holdWish(vf(0), 1, null)]) };
+    expect([look([]), look([use(0, B)]), look([use(0, B)]), look([])]).toEqual([0, null, null, null]);
+    expect(planHolds(facts({}, { records, ...released }))).toMatchObject([{ does: 'scrub', generation: 1 }]);
+    // As long as he is defined with it, he takes it again.
+    expect(planHolds(facts({ uses: [use(0, B, false)] }, { records, ...released }))).toEqual([]);
+    records.set(vf(0), cleaned(records.get(vf(0))!, 1));
+    expect([look([], released), look([use(0, B)], released), look([])]).toEqual([1, null, null]);
+    // A server that it belongs to stays the one who had it.
+    records = new Map([[vf(0), record({ used: 3, holder: A, cleanAt: 2 })]]);
+    look([use(0, B)], { claims: new Map([[vf(0), { instanceId: A, generation: 3 }]]) });
+    expect(records.get(vf(0))).toMatchObject({ used: 3, holder: A, cleanAt: null });
+  });
   it('is that a device nobody had is clean as found, once it is known that nobody had it', () => {
     expect(learned(facts()).get(vf(0))).toMatchObject({ cleanAt: 0 });
     expect(learned(facts({}, { wishes: null })).get(vf(0))).toMatchObject({ cleanAt: null });
@@ -208,7 +244,6 @@ describe('an instance gets its devices', () => {
     expect(codeOf(facts({ protects: [vfAt(0)] }))).toBe('device-protected');
     expect(codeOf(facts({ held: true }))).toBe('device-unusable');
     expect(codeOf(facts({}, { mayWrite: false }))).toBe('devices-unsupported');
-    expect(codeOf(facts(), wants(3, { vlan: 43 }))).toBe('device-vlan');
     expect(codeOf(facts(), desired({ layout: layout({ devices: [claimedDevice(vf(0), 3), claimedDevice(vf(0), 3)] }) }))).toBe('device-twice');
     expect(codeOf(facts(), desired({ layout: layout({ devices: [claimedDevice(PF, 3)] }) }))).toBe('pf-has-vfs');
   });

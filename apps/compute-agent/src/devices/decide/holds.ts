@@ -44,8 +44,9 @@ function planHold(hold: HoldWish, facts: DeviceFacts): HoldAction | null {
   // Whoever had this generation never got it on this host.
   const untouched = record.cleanAt !== null && record.cleanAt >= generation - 1 && record.used < generation;
   if (hold.sanitizer === 'quarantine') return untouched ? { identity, generation, does: 'call-clean' } : { identity, generation, does: 'call-dirty', dirty: { generation, code: 'quarantine', sentence: QUARANTINE } };
-  if (device.protectedBy !== null) return { identity, generation, does: 'call-dirty', dirty: { generation, code: 'protected', sentence: `The host itself lives on it now (${device.protectedBy}): it is not touched.` } };
-  return facts.mayWrite ? { identity, generation, does: 'scrub', reset: true } : null;
+  const needed = device.protectedBy ?? device.portOf;
+  if (needed !== null) return { identity, generation, does: 'call-dirty', dirty: { generation, code: 'protected', sentence: `The host itself lives on it now (${needed}): it is not touched.` } };
+  return facts.mayWrite ? { identity, generation, does: 'scrub', reset: hold.sanitizer !== 'operator-accepts' || device.fn.resetMethods.length > 0 } : null;
 }
 
 /** Why a device that was given back is not cleaned yet, though nothing fails; null: it is clean, or its turn comes. */

@@ -76,7 +76,9 @@ function planPf(pool: PoolWish, pf: SeenDevice, facts: DeviceFacts, problem: Pro
     // Where there are none, making some takes nothing from anybody; else also those count that somebody has and nobody sees.
     const taken = sriov.numVfs === 0 ? [] : [...new Set([...vfs.map(({ identity }) => identity), ...claimedOf(pool.identity, facts)])].filter((identity) => isTaken(identity, facts));
     const unread = sriov.vfs.filter(({ address }) => !vfs.some((vf) => vf.fn.address === address));
+    const own = vfs.find((vf) => vf.protectedBy !== null);
     if (pf.protectedBy !== null) problem('protected', `The host itself lives on it (${pf.protectedBy}): the number of its virtual functions is not changed. Set it at the host's boot.`);
+    else if (own) problem('protected', `The host itself lives on its VF ${own.fn.address} (${own.protectedBy}): the number of its virtual functions is not changed.`);
     else if (pf.fn.driver === null || pf.fn.driver === 'vfio-pci') problem('no-driver', `It is bound to ${pf.fn.driver ?? 'no driver'}: virtual functions need its own one.`);
     else if (isTaken(pool.identity, facts)) problem('pf-taken', 'The whole device is given to a server: it gets no virtual functions.');
     else if (taken.length > 0) problem('vfs-in-use', `It has ${sriov.numVfs} virtual functions and the pool wants ${wanted.count}; that changes only when all of them are free, and ${taken.length} ${taken.length === 1 ? 'is' : 'are'} claimed or in use.`);
@@ -105,7 +107,7 @@ function planVfs(pool: PoolWish, pf: SeenDevice, vfs: readonly SeenDevice[], fac
     const change = now ? differing(now, policyOf(policy)) : {};
     if (Object.keys(change).length > 0) actions.push({ ...act, does: 'set-vf', index: vf.pf!.vf, settings: change });
     if (!isOn(vf, driver)) actions.push({ ...act, does: 'bind', address: vf.fn.address, driver });
-    if (settings === undefined) notReady.set(vf.identity, 'What its PF lets it do could not be read yet.');
+    if (settings === undefined || (settings !== null && !now)) notReady.set(vf.identity, 'What its PF lets it do could not be read yet.');
     else if (Object.keys(change).length > 0) notReady.set(vf.identity, `Not yet as its pool wants it: ${Object.keys(change).join(', ')}.`);
     else if (!isOn(vf, driver)) notReady.set(vf.identity, `Not yet on the driver that its pool wants: it is on ${vf.fn.driver ?? 'none'}.`);
   }
@@ -114,7 +116,8 @@ function planVfs(pool: PoolWish, pf: SeenDevice, vfs: readonly SeenDevice[], fac
 
 function planFunction(pool: PoolWish, device: SeenDevice, facts: DeviceFacts, problem: Problem): Planned {
   const { fn } = device;
-  if (device.protectedBy !== null) problem('protected', `The host itself lives on it (${device.protectedBy}).`);
+  const needed = device.protectedBy ?? device.portOf;
+  if (needed !== null) problem('protected', `The host itself lives on it (${needed}).`);
   else if ((fn.sriov?.numVfs ?? 0) > 0) problem('pf-has-vfs', `It has ${fn.sriov?.numVfs} virtual functions, which would vanish without a word: set their number to 0 first, or let the pool take virtual functions.`);
   else if (device.kind === 'vf') problem('is-vf', 'It is a virtual function: those come with a pool of their PF.');
   else if (!isTaken(device.identity, facts) && fn.driver !== 'vfio-pci') {
@@ -126,13 +129,22 @@ function planFunction(pool: PoolWish, device: SeenDevice, facts: DeviceFacts, pr
   return NOTHING;
 }
 
+/** What keeps a PF from being given out as a whole while the host has it as a port, unless it is there for its VFs. */
+export function portTrouble({ identity, portOf }: SeenDevice, { wishes }: Pick<DeviceFacts, 'wishes'>): { readonly code: string; readonly sentence: string } | null {
+  if (portOf === null || wishes?.pools.some((pool) => pool.identity === identity && pool.mode === 'vfs') === true) return null;
+  return { code: 'host-port', sentence: `The host itself lives on it (${portOf}): it is not given away as a whole; virtual functions of it may be.` };
+}
+
 export function isOn({ fn }: Pick<SeenDevice, 'fn'>, driver: 'vfio-pci' | 'kernel'): boolean {
   return driver === 'vfio-pci' ? fn.driver === 'vfio-pci' : fn.driver !== null && !PASSING_DRIVERS.has(fn.driver);
 }
 
 type Policy = NonNullable<PoolWish['vfs']>['policy'];
 
-/** What a VF without a holder may do. Its MAC is whatever nobody chose. */
+/**
+ * What a VF without a holder may do. Its MAC is whatever nobody chose: of a VF that was just made it is its PF's driver's choice, on its own driver it is that
+ * one's, and some drivers take no zeros; so there is nothing to hold it against. A holder's is taken away by the scrub, without which it is not free.
+ */
 export const policyOf = (policy: Policy): Required<Omit<VfChange, 'mac'>> => ({
   vlan: 0, qos: 0, spoofCheck: policy.spoofCheck, trust: policy.trust, minTxMbps: policy.minTxMbps, maxTxMbps: policy.maxTxMbps,
 });

@@ -8,7 +8,7 @@ import type { ClaimedDevice, DesiredInstance } from '#libs/contracts';
 import type { PciAddress } from '#libs/pci';
 import { devicesIn, type OwnDevice } from '../../decide/layout.js';
 import type { DeviceFacts } from './facts.js';
-import { planPools, poolOf } from './pools.js';
+import { planPools } from './pools.js';
 import { NO_RECORD, type DeviceRecord } from './records.js';
 import { blockingMates, conditionOf, type SeenDevice } from './seen.js';
 
@@ -42,6 +42,9 @@ export function readinessOf({ id, layout }: Pick<DesiredInstance, 'id' | 'layout
   return { kind: 'ready', devices };
 }
 
+/** A port that is down is brought up; and what its card has counted keeps nobody from what he has. */
+const NO_REASON: ReadonlySet<string> = new Set(['link-down', 'pf-aer-errors']);
+
 const nameOf = ({ identity, className }: ClaimedDevice): string => `${className} ${identity}`;
 
 /** A VF that its pool has not made again yet comes back; one whose PF can't be read, may. */
@@ -71,7 +74,8 @@ function whyNot(id: string, claimed: ClaimedDevice, { device, record, identities
   // Said to be clean at this very generation: it was taken back and scrubbed.
   if (record.cleanAt === generation) return refused('device-generation', `The device ${name} was given back at generation ${generation} already.`);
   if (device.usedBy !== null && device.usedBy !== id) return refused('device-in-use', `The device ${name} is in use by another guest on its host.`);
-  if (device.protectedBy !== null) return refused('device-protected', `The host itself lives on the device ${name} (${device.protectedBy}).`);
+  const needed = device.protectedBy ?? device.portOf;
+  if (needed !== null) return refused('device-protected', `The host itself lives on the device ${name} (${needed}).`);
   const isOwn = record.used === generation;
   const released = Math.max(record.releasedAt, hold?.releasedAt ?? 0);
   if (!isOwn && record.dirty !== null && record.dirty.generation > released) return refused('device-dirty', `The device ${name} could not be made clean: ${record.dirty.sentence}`);
@@ -81,9 +85,7 @@ function whyNot(id: string, claimed: ClaimedDevice, { device, record, identities
   const pf = device.pf ? facts.seen.devices.get(device.pf.identity) : undefined;
   // Mates of the same claim are taken from the host together with it; a PF that is down is brought up.
   const mates = device.mates.filter((mate) => mate.identity === null || !identities.has(mate.identity));
-  const condition = conditionOf({ ...device, mates }, record, pf);
-  if (condition && condition.code !== 'link-down') return refused(blockingMates({ mates }).length > 0 && condition.code === 'group-not-viable' ? 'group-not-viable' : 'device-unusable', `The device ${name} can't be given to a guest now: ${condition.sentence}`);
-  const policy = poolOf(device, facts)?.vfs?.policy;
-  if (claimed.vlan !== null && policy && !policy.vlans.includes(claimed.vlan)) return refused('device-vlan', `The pool of the device ${name} does not allow VLAN ${claimed.vlan}.`);
+  const condition = conditionOf({ ...device, mates }, record, pf && { device: pf, record: facts.records.get(pf.identity) ?? NO_RECORD });
+  if (condition && !NO_REASON.has(condition.code)) return refused(blockingMates({ mates }).length > 0 && condition.code === 'group-not-viable' ? 'group-not-viable' : 'device-unusable', `The device ${name} can't be given to a guest now: ${condition.sentence}`);
   return null;
 }

@@ -7,8 +7,9 @@ import type { HoldWish, HostDevice, PoolWish } from '#libs/contracts';
 export interface Dirty { readonly generation: number; readonly code: string; readonly sentence: string }
 
 export interface DeviceRecord {
-  /** Highest generation at which it was prepared for a guest here, and whose; 0 and null: never. */
+  /** Highest generation at which it was prepared for a guest here; 0: never. */
   readonly used: number;
+  /** Who had it last: whose guest it was prepared for, or the domain that had it without a claim. */
   readonly holder: string | null;
   /** Highest generation at which it was found clean; null: not known to be. */
   readonly cleanAt: number | null;
@@ -17,6 +18,8 @@ export interface DeviceRecord {
   readonly tries: { readonly generation: number; readonly count: number } | null;
   /** Highest generation at which an operator's word was followed. */
   readonly releasedAt: number;
+  /** The last word of an operator that was followed of it while somebody had it: that it is the one it is taken for. */
+  readonly vouched: number;
   /** Fatal errors on the bus, counted since the boot, that an operator knows of. */
   readonly aerFatal: number;
   /** As it was seen last. */
@@ -26,7 +29,7 @@ export interface DeviceRecord {
 /** Enough to name it when it cannot be read, and to see that another one stands in its place. */
 export type LastSeen = Pick<HostDevice, 'identityStrength' | 'address' | 'kind' | 'vendor' | 'product' | 'pciClass' | 'subsystemVendor' | 'subsystemProduct' | 'driver' | 'numaNode' | 'iommuGroup' | 'mates' | 'pf' | 'sriov' | 'resetMethods' | 'network' | 'protectedBy'>;
 
-export const NO_RECORD: DeviceRecord = { used: 0, holder: null, cleanAt: null, dirty: null, tries: null, releasedAt: 0, aerFatal: 0, last: null };
+export const NO_RECORD: DeviceRecord = { used: 0, holder: null, cleanAt: null, dirty: null, tries: null, releasedAt: 0, vouched: 0, aerFatal: 0, last: null };
 
 /** What the control plane wants of this host's devices, as it was told last. */
 export interface Wishes { readonly version: string; readonly pools: readonly PoolWish[]; readonly holds: readonly HoldWish[] }
@@ -36,7 +39,7 @@ export const cleanNow = ({ cleanAt, used }: Pick<DeviceRecord, 'cleanAt' | 'used
 
 /** A device that nobody is known to have had is clean as found; one that somebody had, may have had, or shall have, is cleaned first. */
 export function atFirstSight(record: DeviceRecord, hold: HoldWish | undefined, isClaimed: boolean, wishes: Wishes | null): DeviceRecord {
-  return record.cleanAt === null && record.used === 0 && record.dirty === null && wishes !== null && hold === undefined && !isClaimed ? { ...record, cleanAt: 0 } : record;
+  return record.cleanAt === null && record.used === 0 && record.holder === null && record.dirty === null && wishes !== null && hold === undefined && !isClaimed ? { ...record, cleanAt: 0 } : record;
 }
 
 /** It is handed to a guest: from here on it is not clean, whatever happens next. */

@@ -4,6 +4,7 @@
  */
 import type { HostDevice } from '#libs/contracts';
 import type { DeviceIdentityNow, HeldFunction, PciAddress, PciFunction, PciReading } from '#libs/pci';
+import { mayKeepVfs } from '#libs/pci';
 import type { DeviceRecord, LastSeen } from './records.js';
 
 /** A domain has, or is defined with, the device at an address. */
@@ -27,6 +28,8 @@ export interface SeenDevice {
   /** The other endpoints of its group. */
   readonly mates: readonly { readonly identity: string | null; readonly address: PciAddress; readonly driver: string | null }[];
   readonly protectedBy: string | null;
+  /** Why a PF is not given away as a whole, though it may keep VFs that are; null: nothing of the host's hangs on it. */
+  readonly portOf: string | null;
   /** The domain that has it now. */
   readonly usedBy: string | null;
   readonly held: HeldFunction | null;
@@ -50,6 +53,8 @@ export function seenOf({ reading, identities, protectedBy, uses }: Looked): Seen
     const pf = fn.physfn && identities.get(fn.physfn.address);
     // A VF whose PF is not readable has no name of its own now.
     if (fn.physfn && !pf) continue;
+    const needed = protectedBy.get(fn.address) ?? null;
+    const isPort = needed !== null && fn.sriov !== null && mayKeepVfs(needed);
     const group = fn.iommuGroup === null ? [] : (reading.groups.get(fn.iommuGroup) ?? []);
     devices.set(known.identity, {
       identity: known.identity, strength: known.strength, doubt: known.doubt?.sentence ?? null, fn,
@@ -59,7 +64,7 @@ export function seenOf({ reading, identities, protectedBy, uses }: Looked): Seen
         const mate = reading.functions.get(address);
         return mate && !mate.isBridge ? [{ address, identity: identities.get(address)?.identity ?? null, driver: mate.driver }] : [];
       }),
-      protectedBy: protectedBy.get(fn.address) ?? null,
+      protectedBy: isPort ? null : needed, portOf: isPort ? needed : null,
       usedBy: users.get(fn.address) ?? null,
       held: reading.held.find(({ address }) => address === fn.address || address === fn.physfn?.address) ?? null,
     });
@@ -80,29 +85,37 @@ const hung = (held: HeldFunction): Condition => ({
 /** What a report and the ledger hold of one device: what is longer is cut, for a host whose report is refused says nothing of any device. */
 const MOST = { mates: 64, named: 8, sentence: 500, protectedBy: 200, resetMethods: 16, name: 32, driver: 64 } as const;
 
-/** Why it can't be given to a guest now, its pool apart; null: it can. The first that holds is told. */
-export function conditionOf(device: SeenDevice, record: DeviceRecord, pf: SeenDevice | undefined): Condition | null {
+/** Why it can't be given to a guest now, its pool apart; null: it can. The first that holds is told. `pf`: of a VF, as it is seen and remembered. */
+export function conditionOf(device: SeenDevice, record: DeviceRecord, pf: { readonly device: SeenDevice; readonly record: DeviceRecord } | undefined): Condition | null {
   const found = hindranceOf(device, record, pf);
   return found && { ...found, sentence: found.sentence.slice(0, MOST.sentence) };
 }
 
-function hindranceOf(device: SeenDevice, record: DeviceRecord, pf: SeenDevice | undefined): Condition | null {
+function hindranceOf(device: SeenDevice, record: DeviceRecord, pf: { readonly device: SeenDevice; readonly record: DeviceRecord } | undefined): Condition | null {
   const { fn } = device;
   if (device.held) return hung(device.held);
   if (fn.iommuGroup === null) return { code: 'no-iommu', sentence: 'The host has no IOMMU for it: switch it on in the firmware and on the kernel command line (intel_iommu=on, amd_iommu=on).' };
   if (device.doubt !== null) return { code: 'changed-identity', sentence: device.doubt };
-  const fatal = (fn.aer?.fatal ?? 0) - record.aerFatal;
-  if (fatal > 0) return { code: 'aer-errors', sentence: `The bus has counted ${fatal} fatal error${fatal === 1 ? '' : 's'} of it since the host booted or it was released last.` };
+  const fatal = fatalSince(device, record);
+  if (fatal !== null) return { code: 'aer-errors', sentence: `The bus has counted ${fatal} of it since the host booted or it was released last.` };
+  // Errors are counted where the card is: its VFs have no counters of their own.
+  const ofCard = pf ? fatalSince(pf.device, pf.record) : null;
+  if (ofCard !== null) return { code: 'pf-aer-errors', sentence: `The bus has counted ${ofCard} of its PF ${pf!.device.fn.address} since the host booted or the PF was released last: when the card is in order, release the PF (${pf!.device.identity}).` };
   const blocking = blockingMates(device);
   if (blocking.length > 0) {
     const more = blocking.length > MOST.named ? ` and ${blocking.length - MOST.named} more` : '';
     return { code: 'group-not-viable', sentence: `${blocking.slice(0, MOST.named).map(({ address, driver }) => `${address} (on ${driver})`).join(', ')}${more} shares its IOMMU group ${fn.iommuGroup} and is used by the host.` };
   }
   if (device.mates.length > MOST.mates) return { code: 'group-not-viable', sentence: `${device.mates.length} functions share its IOMMU group ${fn.iommuGroup}: more than go to one guest.` };
-  const network = (pf ?? device).fn.networks[0];
+  const network = (pf?.device ?? device).fn.networks[0];
   if (network?.link === 'down') return { code: 'link-down', sentence: `The link of ${network.name} is down.` };
   return null;
 }
+
+const fatalSince = ({ fn }: SeenDevice, { aerFatal }: DeviceRecord): string | null => {
+  const count = (fn.aer?.fatal ?? 0) - aerFatal;
+  return count > 0 ? `${count} fatal error${count === 1 ? '' : 's'}` : null;
+};
 
 export function lastSeenOf(device: SeenDevice): LastSeen {
   const { fn, pf } = device;

@@ -3,6 +3,7 @@ import type { DeviceClass, DevicePlan, DevicePool, HostDevice } from '#libs/cont
 import { FAST, fn, GPU, gpuPool, pf, PF0, PF1, POOL_A, row, vfName, vfPool, withVfs } from '../testing/devices.js';
 import type { HostFacts } from './match.js';
 import { PLAN_LIST, PlanMaker, type Change } from './plan.js';
+import { resolve } from './resolve.js';
 import type { Definitions, StockDevice } from './stock.js';
 
 const hosts: HostFacts[] = Array.from({ length: 3 }, (_, at) => ({ id: `h${at}`, name: `host-${at}`, labels: new Map() }));
@@ -67,6 +68,15 @@ describe('a changed pool', () => {
     const free = plan(change({ vfCount: 5 }), [vfPool()], inPool(withVfs(PF0, 4)));
     expect(free).toMatchObject({ refusals: [], counts: { 'make-vfs': 1 } });
     expect(free.withheld.length).toBe(4);
+  });
+  it('lets nobody lose what he has and what is not there now: VFs of a host that has booted', () => {
+    const rows = inPool([pf(PF0, { sriov: { totalVfs: 7, numVfs: 0 } }), ...withVfs(PF0, 4).slice(1)], (at) => (at === 3 ? { ...held, missing: true } : at > 0 ? { missing: true } : {}));
+    expect(codes(plan(change({ vfCount: 2 }), [vfPool()], rows))[0]).toEqual(['vf-in-use']);
+    expect(codes(plan(change({ vfCount: 3 }), [vfPool()], rows))[0]).toEqual([]);
+    expect(codes(plan(change({ match: { vendor: ['1af4'] } }), [vfPool()], rows))[0]).toEqual(['in-use']);
+    const elsewhere = { classes: new Map([[FAST.name, FAST]]), pools: [{ ...vfPool(), match: { ...vfPool().match, vendor: ['1af4'] } }] };
+    expect(resolve(hosts[0]!, rows, elsewhere)).toMatchObject({ wishes: [{ identity: PF0, vfs: { count: 4 } }] });
+    expect(resolve(hosts[0]!, rows.map((one) => ({ ...one, holder: null })), elsewhere).wishes).toEqual([]);
   });
   it('that wants what it wanted is not kept from other changes by VFs that can not be made yet', () => {
     const rows = inPool(withVfs(PF0, 2), (at) => (at === 1 ? held : {}));

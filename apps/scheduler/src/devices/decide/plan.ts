@@ -5,7 +5,7 @@
  */
 import type { DeviceClass, DeviceEffect, DevicePlan, DevicePool, HostId, InstanceId } from '#libs/contracts';
 import { fits, saysNothing, type HostFacts } from './match.js';
-import { gather, matching, resolve, vfsOf, type Here, type Place } from './resolve.js';
+import { gather, isAmong, matching, pfOf, resolve, vfsOf, type Here, type Place } from './resolve.js';
 import { DEVICES_PER_HOST, heldBy, isClean, type Definitions, type StockDevice } from './stock.js';
 
 /** null: there is none before, or none after. */
@@ -40,6 +40,7 @@ export class PlanMaker {
     const byIdentity = new Map(rows.map((row) => [row.identity, row]));
     for (const row of rows) this.#judgeRow(host, row);
     for (const one of here.values()) this.#compare(host, byIdentity.get(one.device.identity)!, one, was.places.get(one.device.identity)!, becomes.places.get(one.device.identity)!);
+    for (const row of rows) this.#judgeMissing(host, row, was.places, becomes.places);
     if ('pool' in this.change) {
       // One that was there already is no reason against a change that leaves it as it is.
       const had = new Set(was.clashes.filter(({ pools }) => pools.some(({ id }) => id === this.#pool?.id)).map(({ identity }) => identity));
@@ -87,6 +88,12 @@ export class PlanMaker {
       this.#effect(host, row, 'changes-class', `${device.address} on ${host.name} is given out from now on.`);
     }
     if (becomes.role === 'offered' && becomes.poolId === this.#pool?.id) this.#offered += 1;
+  }
+
+  /** A VF that is to be made again, of a server: it leaves with its PF. */
+  #judgeMissing(host: HostFacts, row: Row, was: ReadonlyMap<string, Place>, becomes: ReadonlyMap<string, Place>): void {
+    const pf = row.missing && !this.#ends && this.#concerns(row.poolId) ? pfOf(row.identity) : null;
+    if (pf !== null && was.get(pf)?.poolId === row.poolId && becomes.get(pf)?.poolId !== row.poolId) this.#mayLeave(host, row, 'It would leave its pool');
   }
 
   /** The pool or class is to be deleted. */
@@ -141,16 +148,17 @@ export class PlanMaker {
     if (most !== null && wanted > most) this.#refuse('too-many-vfs', `Pool ${pool.name} wants ${wanted} VFs, and ${device.address} on ${host.name} can have ${most} at most.`, []);
     const vfs = [...here.values()].filter((one) => one.device.pf?.identity === device.identity && one.device.kind === 'vf').map((one) => rows.get(one.device.identity)!);
     if (heldBy(row) !== null) this.#refuse('pf-in-use', `${device.address} on ${host.name} is with a server as a whole: it can't keep VFs meanwhile.`, [serverOf(host, row)]);
-    const held = vfs.filter((vf) => heldBy(vf) !== null);
+    // Those too that are not there now: they are made again when their host can.
+    const held = [...rows.values()].filter((each) => heldBy(each) !== null && (each.facts?.pf?.identity ?? pfOf(each.identity)) === device.identity);
     const kept = before !== null && matching(pf, [before], host).length > 0 && vfsOf(before, device) === wanted;
     if (wanted !== live && !kept) {
       this.#effect(host, row, 'make-vfs', `${device.address} on ${host.name} gets ${wanted} VFs${live > 0 ? `; the ${live} that it has end` : ''}.`);
       this.withheld.push(...vfs.filter((vf) => heldBy(vf) === null).map(({ id }) => id));
-      for (const vf of held) this.#refuse('vf-in-use', `${device.address} on ${host.name} would have ${wanted} VFs instead of ${live}, and VFs in use would vanish: stop and delete their servers, or move them away.`, [serverOf(host, vf)]);
+      for (const vf of held) if (live > 0 || !isAmong(vf.identity, wanted)) this.#refuse('vf-in-use', `${device.address} on ${host.name} would have ${wanted} VFs${live > 0 ? ` instead of ${live}` : ''}, and VFs in use would vanish: stop and delete their servers, or move them away.`, [serverOf(host, vf)]);
     } else if (before !== null && before.driver !== pool.driver) {
       for (const vf of held) this.#mayLeave(host, vf, 'Its driver would change');
     }
-    if (before !== null && JSON.stringify(before.policy) !== JSON.stringify(pool.policy)) this.#effect(host, row, 'changes-policy', `VFs of ${device.address} on ${host.name} have the new policy from their next server on.`);
+    if (before !== null && JSON.stringify(before.policy) !== JSON.stringify(pool.policy)) this.#effect(host, row, 'changes-policy', `VFs of ${device.address} on ${host.name} have the new policy: those of servers when these are started next, and the VLAN that a server has stays its own.`);
   }
 
   #judgeClass({ before, after, flavors }: Extract<Change, { class: unknown }>['class']): void {

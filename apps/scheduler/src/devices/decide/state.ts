@@ -4,7 +4,7 @@
  * device is not to be had, with the cure. Owns nothing. Pure.
  */
 import type { DeviceState } from '#libs/contracts';
-import { isClean, isDoubted, type StockDevice } from './stock.js';
+import { isClean, isDoubted, isForgettable, type StockDevice } from './stock.js';
 
 interface Rule { state: DeviceState; holds(device: StockDevice): boolean; /** d: scheduler.devices, c: its claim or nulls. */ sql: string }
 
@@ -30,13 +30,13 @@ export const STATE_SQL = `CASE ${RULES.map(({ state, sql }) => `WHEN ${sql} THEN
 /** Why it is not to be had, and what would cure it; null: it is, or is with a server and in order. `problem`: what its host says of its pool there. */
 export function reasonOf(device: StockDevice, hostName: string, problem: string | null): string | null {
   const { facts, quarantine, note } = device;
-  const condition = facts?.condition ? `${sentence(facts.condition.sentence)} (${facts.condition.code})${isDoubted(device) && device.holder === null ? ' When it is in order: skylite device release.' : ''}` : null;
+  const condition = facts?.condition ? `${sentence(facts.condition.sentence)} (${facts.condition.code})${isDoubted(device) ? ' When it is in order: skylite device release.' : ''}` : null;
   switch (stateOf(device)) {
     case 'available': return null;
     case 'in-use': case 'claimed': return condition;
     case 'missing':
-      return facts === null ? `Host ${hostName} has not reported it since its row was made from the claim of a server. It comes back with the host's next report.`
-        : `Host ${hostName} does not see it any more (last at ${facts.address}). Look at the card, its slot and the kernel's log${facts.kind === 'vf' ? ', and whether its PF still keeps as many VFs' : ''}; it comes back by itself when the host sees it.`;
+      return (facts === null ? `Host ${hostName} has not reported it since its row was made from the claim of a server. It comes back with the host's next report.`
+        : `Host ${hostName} does not see it any more (last at ${facts.address}). Look at the card, its slot and the kernel's log${facts.kind === 'vf' ? ', and whether its PF still keeps as many VFs' : ''}; it comes back by itself when the host sees it.`) + unclean(device);
     case 'protected': return `Its host lives on it (${facts?.protectedBy ?? ''}): it is never given to a guest.`;
     case 'quarantined': return `${sentence(quarantine?.sentence ?? '')} (${quarantine?.code ?? ''}, at generation ${quarantine?.generation ?? 0}) When it is in order: skylite device release.`;
     case 'scrubbing': return condition ?? `Host ${hostName} has not said yet that it is clean after generation ${device.generation}; it is claimable when it has.${problem === null ? '' : ` ${problem}`}`;
@@ -52,6 +52,12 @@ function unusable(device: StockDevice, condition: string | null, problem: string
   if (role === 'keeper') return note ?? 'Its VFs are given out, not itself.';
   if (role === 'withheld') return [note ?? 'It is withheld.', problem].filter(Boolean).join(' ');
   return 'Its host has not said that nothing of a guest is on it.';
+}
+
+/** Of what is not there, and was not clean when it went: it keeps its class, and counts, until somebody says that it is gone. */
+function unclean(device: StockDevice): string {
+  if (device.forgotten) return ' An operator has said that it will not come back. Should it, it is made clean first.';
+  return isForgettable(device) ? ' It was not clean when it went: if it will not come back, skylite device release.' : '';
 }
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);

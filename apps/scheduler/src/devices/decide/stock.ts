@@ -19,6 +19,10 @@ export interface StockDevice {
   poolId: string | null; className: string | null; role: PoolRole | null; note: string | null;
   unit: string;
   generation: number; cleanAt: number | null; releasedAt: number | null;
+  /** The last word of an operator that it is the one it is taken for, given while somebody had it; 0: none. */
+  vouched: number;
+  /** An operator has said that it will not come back, though it is not clean. Should it, that is over. */
+  forgotten: boolean;
   quarantine: Quarantine | null;
   missing: boolean;
   lastHolder: string | null; lastClass: string | null;
@@ -36,3 +40,6 @@ export const isClean = ({ generation, cleanAt, releasedAt }: Pick<StockDevice, '
 
 /** Its host asks whether it is what it was, or whether it is sound: only an operator can say. */
 export const isDoubted = ({ facts }: Pick<StockDevice, 'facts'>): boolean => facts?.condition?.code === 'changed-identity' || facts?.condition?.code === 'aer-errors';
+
+/** It is not there, nobody has it, and it was not clean when it went: only an operator can say that it will not come back. */
+export const isForgettable = (device: StockDevice): boolean => (device.missing || device.facts === null) && heldBy(device) === null && (device.quarantine !== null || !isClean(device));

@@ -6,7 +6,7 @@ import type { HostDevice } from '#libs/contracts';
 import { heldBy, type Quarantine, type StockDevice } from './stock.js';
 
 export interface Happened { kind: string; message: string; instanceId: string | null; /** Of a device that a server has: its people want to know. */ trouble: boolean }
-export type Kept = Pick<StockDevice, 'facts' | 'nativeDriver' | 'generation' | 'cleanAt' | 'releasedAt' | 'quarantine' | 'missing'>;
+export type Kept = Pick<StockDevice, 'facts' | 'nativeDriver' | 'generation' | 'cleanAt' | 'releasedAt' | 'quarantine' | 'missing' | 'forgotten'>;
 export interface Taken { row: Kept; happened: Happened[] }
 
 /** informed: the host knows what is wanted of it, and has come to its word with that. adopted: claims on it are known here, all of them. */
@@ -56,7 +56,7 @@ export function takeReport(row: StockDevice | null, said: HostDevice, { informed
   if (cleanAt !== null && cleanAt === generation && generation > 0 && (row?.cleanAt ?? -1) < generation) tell('clean', `at generation ${generation}`);
 
   return {
-    row: { facts: said, nativeDriver: nativeOf(said, row?.nativeDriver ?? null), generation, cleanAt, releasedAt, quarantine: bounded(quarantine, generation), missing: false },
+    row: { facts: said, nativeDriver: nativeOf(said, row?.nativeDriver ?? null), generation, cleanAt, releasedAt, quarantine: bounded(quarantine, generation), missing: false, forgotten: false },
     happened,
   };
 }
@@ -65,10 +65,10 @@ export function takeReport(row: StockDevice | null, said: HostDevice, { informed
 export function takeAbsence(row: StockDevice): Taken | null {
   if (row.missing || row.facts === null) return null;
   const holder = heldBy(row);
-  const { facts, nativeDriver, generation, cleanAt, releasedAt, quarantine } = row;
+  const { facts, nativeDriver, generation, cleanAt, releasedAt, quarantine, forgotten } = row;
   return {
     // Nobody uses what is not there: who did is known by his claim.
-    row: { facts: { ...facts, usedBy: null }, nativeDriver, generation, cleanAt, releasedAt, quarantine, missing: true },
+    row: { facts: { ...facts, usedBy: null }, nativeDriver, generation, cleanAt, releasedAt, quarantine, missing: true, forgotten },
     happened: [{ kind: 'missing', message: `last at ${facts.address}`, instanceId: row.holder?.instanceId ?? null, trouble: holder !== null && row.holder !== null }],
   };
 }

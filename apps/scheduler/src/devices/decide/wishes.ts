@@ -10,11 +10,11 @@ export interface Wishes { pools: PoolWish[]; holds: HoldWish[] }
 /** A device whose class is gone is not made ready by anybody's word but an operator's. */
 export function holdsOf(rows: readonly StockDevice[], classes: ReadonlyMap<string, DeviceClass>): HoldWish[] {
   const holds: HoldWish[] = [];
-  for (const { identity, holder, generation, cleanAt, releasedAt, lastClass, className } of rows) {
+  for (const { identity, holder, generation, cleanAt, releasedAt, vouched, lastClass, className } of rows) {
     const of = holder?.className ?? lastClass ?? className;
     const sanitizer = (of === null ? undefined : classes.get(of)?.sanitizer) ?? (of === null ? 'reset' : 'quarantine');
-    if (holder !== null) holds.push({ identity, generation: holder.generation, holder: holder.instanceId as InstanceId, sanitizer, releasedAt });
-    else if (generation > 0 && (cleanAt ?? -1) < generation) holds.push({ identity, generation, holder: null, sanitizer, releasedAt });
+    if (holder !== null) holds.push({ identity, generation: holder.generation, holder: holder.instanceId as InstanceId, sanitizer, releasedAt, vouched });
+    else if (generation > 0 && (cleanAt ?? -1) < generation) holds.push({ identity, generation, holder: null, sanitizer, releasedAt, vouched });
   }
   return holds.sort((a, b) => (a.identity < b.identity ? -1 : 1));
 }
