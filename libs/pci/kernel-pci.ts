@@ -19,6 +19,7 @@ export class KernelPci implements PciHost {
   get bootId(): string { return this.port.bootId; }
   read(): Promise<PciReading> { return this.port.read(); }
   protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>> { return this.port.protectedFunctions(); }
+  opened(word: string): Promise<readonly PciAddress[]> { return this.port.opened(word); }
   onChange(listener: () => void): () => void { return this.port.onChange(listener); }
 
   async setNumVfs(pf: PciAddress, count: number, options: { readonly autoprobe: boolean }): Promise<void> {

@@ -36,5 +36,7 @@ export interface KernelPort {
   /** The interface is set up (its cable may still be out). */
   isUp(network: string): Promise<boolean>;
   protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>>;
+  /** Functions that a process has open for a guest: one with that word in its command line. */
+  opened(word: string): Promise<readonly PciAddress[]>;
   onChange(listener: () => void): () => void;
 }

@@ -26,6 +26,8 @@ export interface FakeDomain {
   cancelShutdown: (() => void) | undefined;
   /** Devices that its guest was asked to let go, and has not yet. */
   readonly leaving: Set<string>;
+  /** Devices that QEMU has and libvirt knows nothing of. */
+  readonly forgotten: Set<string>;
 }
 
 /** A managed save: the definition that ran, and whether its CPUs did. `spoiled`: the image cannot be read back. */
@@ -67,6 +69,7 @@ export class FakeDomains {
   #nextId = 1;
 
   readonly #devices: DevicesInUse;
+  #forgetful = false;
 
   constructor(private readonly options: DomainsOptions) {
     this.#devices = new DevicesInUse(options.hostDevices);
@@ -167,6 +170,9 @@ export class FakeDomains {
     if (domain.state === STATE.running) this.#boot(domain);
   }
 
+  /** The next device that is attached to a running domain is QEMU's, and libvirtd ends before it has noted that. */
+  forgetNextAttach(): void { this.#forgetful = true; }
+
   /** One device more, in the running domain, its definition, or both. */
   attach(domain: FakeDomain, xml: string, flags: number): void {
     const { live, config } = this.affected(domain, flags);
@@ -174,10 +180,16 @@ export class FakeDomains {
     for (const doc of [config ? domain.config : null, live ? domain.live : null]) {
       if (doc && alias !== null && hasDevice(doc, alias)) throw new LibvirtError(ERR.INVALID_ARG, `invalid argument: non unique alias detected: ${alias}`, QEMU);
     }
+    if (live && alias !== null && domain.forgotten.has(alias)) throw new LibvirtError(ERR.INTERNAL_ERROR, `internal error: unable to execute QEMU command 'device_add': Duplicate device ID '${alias}'`, QEMU);
     if (live && domain.live) {
       const next = withDevice(domain.live, xml);
       const had = domain.live.hostDevices.length;
       this.#devices.take(domain, next.hostDevices.slice(had)); // it stands last
+      if (alias !== null && this.#forgetful) {
+        this.#forgetful = false;
+        domain.forgotten.add(alias);
+        throw new LibvirtError(ERR.INTERNAL_ERROR, 'internal error: client socket is closed', QEMU);
+      }
       domain.live = next;
     }
     if (config && domain.config) domain.config = withDevice(domain.config, xml);
@@ -219,6 +231,7 @@ export class FakeDomains {
     domain.live = null;
     domain.id = -1;
     domain.leaving.clear();
+    domain.forgotten.clear();
     this.#devices.giveAll(domain);
     [domain.state, domain.reason] = domainState('shutoff', why);
     if (!domain.config) this.#remove(domain);
@@ -252,7 +265,7 @@ export class FakeDomains {
   #add(doc: DomainDoc): FakeDomain {
     const [state, reason] = domainState('shutoff', 'unknown');
     const domain: FakeDomain = {
-      name: doc.name, uuid: doc.uuid, id: -1, state, reason, config: null, live: null, saved: null, startedAt: 0, booted: false, starts: 0, resets: 0, cancelShutdown: undefined, leaving: new Set(),
+      name: doc.name, uuid: doc.uuid, id: -1, state, reason, config: null, live: null, saved: null, startedAt: 0, booted: false, starts: 0, resets: 0, cancelShutdown: undefined, leaving: new Set(), forgotten: new Set(),
     };
     this.#byUuid.set(doc.uuid, domain);
     this.#byName.set(doc.name, domain);

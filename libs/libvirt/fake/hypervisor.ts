@@ -141,6 +141,9 @@ export class FakeHypervisor {
     if (!deaf) for (const alias of [...domain.leaving]) this.#domains.letGo(domain, alias);
   }
 
+  /** libvirtd ends (and is there again) right after QEMU has got the next device that is attached: the call fails, and libvirtd remembers nothing of the device. */
+  forgetNextAttach(): void { this.#domains.forgetNextAttach(); }
+
   /** QEMU cannot write the guest's disk and halts its CPUs. */
   guestIoError(nameOrUuid: string): void {
     const domain = this.#domains.get(nameOrUuid);

@@ -61,6 +61,10 @@ export class FakeKernel implements KernelPort {
     return found === null ? null : this.state.view(found);
   }
 
+  async opened(word: string): Promise<readonly PciAddress[]> {
+    return await Promise.resolve([...this.state.functions.values()].flatMap(({ user, address, present }) => (present && user?.domain === word ? address : [])));
+  }
+
   async held(): Promise<readonly HeldFunction[]> { return await Promise.resolve(this.heldNow()); }
 
   async write(write: KernelWrite, lock: PciAddress): Promise<KernelAnswer> {

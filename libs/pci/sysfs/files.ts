@@ -57,7 +57,7 @@ export async function names(path: string): Promise<readonly string[]> {
   return await ask<string[]>((done) => { readdir(path, done); }) ?? [];
 }
 
-const GONE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENODEV', 'ENOTDIR', 'EINVAL', 'ENXIO', 'EIO', 'EOPNOTSUPP']);
+const GONE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENODEV', 'ENOTDIR', 'EINVAL', 'ENXIO', 'EIO', 'EOPNOTSUPP', 'ESRCH']);
 
 function ask<T>(look: (done: (error: NodeJS.ErrnoException | null, value?: T) => void) => void): Promise<T | null> {
   return new Promise((resolve, reject) => {

@@ -7,6 +7,7 @@ import type { KernelAnswer, KernelPort, KernelWrite } from '../kernel-port.js';
 import { errnoOf, runChild, type RunChild } from './child.js';
 import { targetName, text } from './files.js';
 import { PCI_LIMITS } from './limits.js';
+import { openedFunctions } from './opened.js';
 import { LockBook } from './lock-book.js';
 import { ProtectedFunctions } from './protected.js';
 import { SysfsReader } from './reader.js';
@@ -36,6 +37,7 @@ const LOCKED = 75;
 export class SysfsKernel implements KernelPort {
   readonly bootId: string;
   private readonly root: string;
+  private readonly procRoot: string;
   private readonly reader: SysfsReader;
   private readonly book: LockBook;
   private readonly protectedBy: ProtectedFunctions;
@@ -43,6 +45,7 @@ export class SysfsKernel implements KernelPort {
 
   constructor(private readonly options: SysfsOptions) {
     const procRoot = options.procRoot ?? '/proc';
+    this.procRoot = procRoot;
     this.root = options.root ?? '/sys';
     this.run = options.run ?? runChild;
     this.bootId = readFileSync(join(procRoot, 'sys/kernel/random/boot_id'), 'latin1').trim();
@@ -54,6 +57,7 @@ export class SysfsKernel implements KernelPort {
   async read(): Promise<PciReading> { return await this.reader.read(this.book.held()); }
   async look(address: PciAddress, options?: { readonly override: boolean }): Promise<PciFunction | null> { return await this.reader.look(address, options?.override === true ? this.book.held() : null); }
   async held(): Promise<readonly HeldFunction[]> { return await Promise.resolve(this.book.held()); }
+  async opened(word: string): Promise<readonly PciAddress[]> { return await openedFunctions(this.root, this.procRoot, word); }
   async protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>> { return await this.protectedBy.read(); }
 
   async write(write: KernelWrite, lock: PciAddress): Promise<KernelAnswer> {

@@ -6,7 +6,8 @@ export const needsCloud = true;
 export const checks = [
   'a host with two VFs',
   'live attach: a guest that runs finds a VF with the claimed MAC, and its VLAN is on the port', 'SIGKILL of the agent: it finds what was attached, and nothing happens', 'live detach: the guest lets it go and runs on; scrubbed, claimable again',
-  'a guest that does not answer keeps it and says what is needed; a hard reboot takes it', 'the GPU stand-in is passed whole, and comes back',
+  'a guest that does not answer keeps it and says what is needed; a hard reboot takes it',
+  'SIGKILL of libvirtd as soon as QEMU has one: the guest keeps it as it was claimed, until a hard reboot takes it', 'the GPU stand-in is passed whole, and comes back',
 ];
 
 export async function run({ lab, cloud, check }) {
@@ -45,8 +46,8 @@ export async function run({ lab, cloud, check }) {
     await guests.remove(servers.live);
     return `on the port: ${left.address}, no VLAN`;
   });
+  const image = await cloud.addImage('lab-halts', haltingDisk(cloud.home), 'raw');
   await row(4, async () => {
-    const image = await cloud.addImage('lab-halts', haltingDisk(cloud.home), 'raw');
     const deaf = await guests.create({ name: 'deaf', imageRef: image });
     await guests.active(deaf);
     await it.attach(deaf);
@@ -63,6 +64,29 @@ export async function run({ lab, cloud, check }) {
     return said;
   });
   await row(5, async () => {
+    const server = await guests.create({ name: 'forgotten', imageRef: image });
+    await guests.active(server);
+    const killed = lab.run(`q=$(pgrep -f 'qemu-system.*-uuid ${server}'); while [ -z "$(find /proc/$q/fd -lname '*vfio/[0-9]*')" ]; do :; done; kill -KILL $(pidof libvirtd); sleep 1; libvirtd -d`, { seconds: 60 });
+    await it.attach(server);
+    await killed;
+    const { attachment, mac } = await it.attached(server);
+    const { device } = await it.used();
+    const asClaimed = async () => {
+      const { address, vlan_list: [{ vlan }] } = await it.onPort(device.address);
+      if (address !== mac || vlan !== VLAN) throw new Error(`on the port: ${address} VLAN ${vlan}; claimed ${mac} VLAN ${VLAN}`);
+    };
+    await asClaimed();
+    const knows = (await guests.domainXml(server)).includes('ua-device');
+    await cloud.call('DELETE', `/v1/servers/${server}/devices/${attachment}`);
+    const said = await cloud.until('it says what is needed', READY_MS, async () => { const [found] = await it.standing(server); return /needs guest stop/.test(found?.reason ?? '') && found.reason; });
+    await asClaimed();
+    await cloud.call('POST', `/compute/v2.1/servers/${server}/action`, { reboot: { type: 'HARD' } });
+    await cloud.until('it is gone', READY_MS, async () => (await it.standing(server)).length === 0);
+    await it.free(2);
+    await guests.remove(server);
+    return `libvirt ${knows ? 'knew of it all the same' : 'knew nothing of it'}; ${said}`;
+  });
+  await row(6, async () => {
     cloud.skylite('device', 'class', 'create', 'gpu', '--vendor', '1234', '--product', '1111', '--sanitizer', 'operator-accepts');
     cloud.skylite('device', 'pool', 'create', 'gpus', '--class', 'gpu', '--mode', 'functions', '--vendor', '1234', '--product', '1111');
     await cloud.until('it is available', READY_MS, async () => (await it.devices('class=gpu&state=available')).length === 1);

@@ -56,7 +56,15 @@ export class Cloud {
   }
 
   /** As call, for answers that are to be errors. */
-  async ask(method, path, body, { type = 'application/json' } = {}) {
+  async ask(method, path, body, options = {}) {
+    const answer = await this.#askOnce(method, path, body, options);
+    if (answer.status !== 401) return answer;
+    // A case may outlast its token.
+    await this.#logIn();
+    return this.#askOnce(method, path, body, options);
+  }
+
+  async #askOnce(method, path, body, { type = 'application/json' }) {
     const answer = await fetch(this.url + path, {
       method, headers: { 'x-auth-token': this.#token, 'openstack-api-version': 'compute 2.96', ...(body !== undefined && { 'content-type': type }) },
       ...(body !== undefined && { body: type === 'application/json' ? JSON.stringify(body) : body }), signal: AbortSignal.timeout(60_000),

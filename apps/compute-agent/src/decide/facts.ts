@@ -46,7 +46,7 @@ export interface DomainNotes {
 }
 
 /** A device of the host in a domain. `place`: of its alias; null: it is none of ours. */
-export interface DomainDevice { readonly place: number | null; readonly address: string }
+export interface DomainDevice { readonly place: number | null; readonly address: string; /** Its process has it, and libvirt does not know. */ readonly unnamed?: true }
 
 export interface ObservedDomain {
   readonly id: string;

@@ -27,6 +27,7 @@ export interface DeviceStanding {
 /** Asked so often without an answer, a guest is taken for one that does not give any. */
 const SILENT_AFTER = 2;
 const NEEDS_STOP = 'the guest was asked to let it go and does not answer. It goes when the guest answers, or when the server is stopped, rebooted hard or rebuilt.';
+const UNNAMED = 'libvirt ended while it attached it, and cannot ask the guest for it. It goes when the server is stopped, rebooted hard or rebuilt.';
 const HALTED = "waits for the guest, which is halted: it goes on when the guest does.";
 const SAVED = 'waits for the guest, whose memory is saved: it goes on when the guest has been resumed.';
 
@@ -59,19 +60,19 @@ function leftOne(device: OwnDevice, facts: Facts): DeviceStanding {
   const has = presence(device, facts);
   const trouble = troubleOf(device, 'detach-device', facts);
   const waits = hindrance(facts);
-  const isSilent = has.live && (trouble?.attempts ?? 0) >= SILENT_AFTER;
+  const isSilent = has.live && (has.unnamed || (trouble?.attempts ?? 0) >= SILENT_AFTER);
   const why = trouble === null || trouble.message === '' ? null : trouble.message;
   return {
-    device, state: isSilent ? 'needs-guest-stop' : 'detaching', message: isSilent ? (why ?? NEEDS_STOP) : waits ?? why, does: waits === null ? 'detach-device' : null, trouble,
+    device, state: isSilent ? 'needs-guest-stop' : 'detaching', message: isSilent ? (why ?? (has.unnamed ? UNNAMED : NEEDS_STOP)) : waits ?? why, does: waits === null ? 'detach-device' : null, trouble,
     // What is gone is struck out at once, and a definition waits for nobody.
     isWaiting: trouble !== null && (why !== null || (has.live && !has.defined)),
   };
 }
 
 /** By its alias: what stands at its place of the running domain, and of its definition. */
-function presence({ place }: OwnDevice, { domain }: Facts): { live: boolean; defined: boolean } {
+function presence({ place }: OwnDevice, { domain }: Facts): { live: boolean; defined: boolean; unnamed: boolean } {
   const at = (list: readonly { place: number | null }[] | undefined): boolean => list?.some((each) => each.place === place) === true;
-  return { live: at(domain?.live), defined: at(domain?.hostdevs) };
+  return { live: at(domain?.live), defined: at(domain?.hostdevs), unnamed: domain?.live?.some((each) => each.place === place && each.unnamed === true) === true };
 }
 
 const troubleOf = ({ identity, generation }: OwnDevice, step: Step, { progress }: Facts): Failure | null => {

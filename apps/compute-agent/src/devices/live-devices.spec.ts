@@ -42,6 +42,45 @@ async function hostWithGuest(options: TestHostOptions = {}, intent: DesiredInsta
   await host.plane.until(ID, (seen) => seen.state === intent && says(1, ...devices.map(({ identity }) => `${identity.slice(-1)} attached`))(seen));
 }
 
+describe('a device that QEMU has got, and libvirt knows nothing of: it ended in between', () => {
+  const nic = later(1, { attach: 'interface', vlan: 42 });
+  const asClaimed = { user: { domain: ID }, resets: 0, settings: { mac: nic.mac, vlan: 42 } };
+
+  async function hostWithUnnamed(): Promise<void> {
+    await hostWithGuest();
+    host.hypervisor.forgetNextAttach();
+    host.plane.want(wish(2, [NIC, nic]));
+    await shows(2, '0 attached', '1 attached');
+    expect([await places(), await places(true)]).toEqual([[0], [0, 1]]);
+    await host.plane.untilSo(() => device(1)?.usedBy === ID);
+  }
+
+  it('is taken for what it is: attached, as it was claimed, and nothing is done to it', async () => {
+    await hostWithUnnamed();
+    expect(kernelAt(1)).toMatchObject(asClaimed);
+    host.plane.want(wish(3, [NIC, nic], { rebootCount: 1, rebootType: 'hard' }));
+    await host.plane.until(ID, (seen) => seen.rebootCount === 1 && says(3, '0 attached', '1 attached')(seen));
+    expect(await places()).toEqual([0, 1]);
+    expect(kernelAt(1)).toMatchObject(asClaimed);
+    expect(host.kernel!.harms).toEqual([]);
+  });
+
+  it('is not released, nor scrubbed, before the guest is stopped', async () => {
+    await hostWithUnnamed();
+    host.plane.want(wish(3, [NIC]));
+    expect(await shows(3, '0 attached', '1 needs-guest-stop')).toMatchObject({ devices: [{}, { message: expect.stringContaining('libvirt ended while') }] });
+    // As if the control plane had not waited for that.
+    host.plane.wish({ holds: [hold(vf(0), 1, ID), hold(vf(1), 1, null), hold(vf(2), 1, ID)] });
+    await host.plane.untilSo(() => device(1)?.condition?.sentence.includes('runs with it') === true);
+    expect(kernelAt(1)).toMatchObject(asClaimed);
+    host.plane.want(wish(4, [NIC], { rebootCount: 1, rebootType: 'hard' }));
+    await host.plane.until(ID, (seen) => seen.rebootCount === 1 && says(4, '0 attached')(seen));
+    await host.plane.untilSo(() => device(1)?.cleanAt === 1);
+    expect(kernelAt(1)).toMatchObject({ user: null, resets: 1, settings: { mac: '00:00:00:00:00:00', vlan: 0 } });
+    expect(host.kernel!.harms).toEqual([]);
+  });
+});
+
 describe('a guest that runs', () => {
   it('gets a device and gives it back, and its others never notice', async () => {
     await hostWithGuest();

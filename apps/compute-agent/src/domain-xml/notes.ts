@@ -69,6 +69,12 @@ const NO_LAYOUT: Layout = { cells: [], emulatorCpu: null, emulatorThreads: null,
 
 const local = (name: string): string => name.slice(name.indexOf(':') + 1);
 
+/** The notes in a domain's whole definition. */
+export function notesIn(domainXml: string): DomainNotes | null {
+  const [found] = /<(\w+:)?instance\b[^>]*xmlns[\s\S]*?<\/\1instance>/.exec(domainXml) ?? [];
+  return found === undefined ? null : readNotes(found);
+}
+
 /** Reads the notes, with or without namespace prefixes; null when they are not readable as ours. */
 export function readNotes(xml: string): DomainNotes | null {
   try {

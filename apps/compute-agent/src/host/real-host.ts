@@ -71,6 +71,7 @@ export async function makeRealHost(options: RealHostOptions): Promise<{ agent: H
   const libvirt = options.libvirt ?? new LibvirtConnection({ socketPath: options.libvirtSocket });
   const hypervisor = new LibvirtHypervisor(libvirt, {
     cloudId: identity.membership.cloudId, virtType: options.virtType, diskCache: await probeDiskCache(instances), cpus: placement.cpus, pathsOf: files.pathsOf,
+    ...(options.devices && { opened: (id: string) => options.devices!.pci.opened(id) }),
   });
   const bootId = options.bootId ?? (await readBootId());
   const devices = options.devices && {

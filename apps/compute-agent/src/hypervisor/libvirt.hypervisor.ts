@@ -22,7 +22,7 @@ import { StepError } from '../errors.js';
 import { LIMITS } from '../limits.js';
 import { inParallel } from '../parallel.js';
 import { guestCpuXml, readCells, readDomainCapabilities, readFeatures, type DomainCapabilities } from './capabilities.js';
-import { deviceUses } from './device-uses.js';
+import { deviceUses, liveDevices, type Opened } from './device-uses.js';
 import type { DomainToDefine, Hypervisor, MachineFacts, Observation } from './hypervisor.js';
 import { attachDevice, detachDevice } from './own-devices.js';
 
@@ -32,6 +32,8 @@ export interface LibvirtHypervisorOptions {
   readonly diskCache: string;
   /** What the host's operator says of its CPUs; absent: nothing. */
   readonly cpus?: StatedCpus;
+  /** Absent: the host's devices are not looked at. */
+  readonly opened?: Opened;
   pathsOf(desired: DesiredInstance): DomainSpec['files'];
 }
 
@@ -50,6 +52,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly kind = 'libvirt';
   readonly #libvirt: Libvirt;
   readonly #options: LibvirtHypervisorOptions;
+  readonly #opened: Opened;
   readonly #notes = new Map<string, KnownNotes>();
   readonly #listeners = new Set<() => void>();
   /** As last observed: a wrong guess only takes the other link. */
@@ -61,6 +64,7 @@ export class LibvirtHypervisor implements Hypervisor {
   constructor(libvirt: Libvirt, options: LibvirtHypervisorOptions) {
     this.#libvirt = libvirt;
     this.#options = options;
+    this.#opened = options.opened ?? (() => Promise.resolve([]));
     libvirt.on('up', () => this.#changed(null));
     libvirt.on('down', () => this.#changed(null));
     libvirt.on('event', (event) => this.#changed(event.domain.uuid));
@@ -105,7 +109,7 @@ export class LibvirtHypervisor implements Hypervisor {
     return { domains, cpus: { shared: formatCpuList(shared ?? []), dedicated } };
   }
 
-  deviceUses(): Promise<readonly DeviceUse[]> { return deviceUses(this.#libvirt, LIMITS.observeAtOnce); }
+  deviceUses(): Promise<readonly DeviceUse[]> { return deviceUses(this.#libvirt, LIMITS.observeAtOnce, this.#opened); }
 
   async freeze(): Promise<Frozen> {
     const found = await this.#step('define', () => this.#domainCapabilities());
@@ -145,7 +149,7 @@ export class LibvirtHypervisor implements Hypervisor {
   async attachDevice(id: string, device: PlacedDevice): Promise<string | null> {
     return this.#step('attach-device', async () => {
       const domain = await this.#libvirt.domainLookupByUuid(id);
-      await attachDevice(this.#libvirt, domain, device).finally(() => this.#notes.delete(id));
+      await attachDevice(this.#libvirt, domain, device, this.#opened).finally(() => this.#notes.delete(id));
       return this.#definitionOf(domain).then(({ definition }) => definition, () => null);
     });
   }
@@ -153,7 +157,7 @@ export class LibvirtHypervisor implements Hypervisor {
   async detachDevice(id: string, place: number): Promise<'gone' | 'asked'> {
     return this.#step('detach-device', async () => {
       const domain = await this.#libvirt.domainLookupByUuid(id);
-      return detachDevice(this.#libvirt, domain, place, () => this.#bookNotes(id, (notes) => notes)).finally(() => this.#notes.delete(id));
+      return detachDevice(this.#libvirt, domain, place, () => this.#bookNotes(id, (notes) => notes), this.#opened).finally(() => this.#notes.delete(id));
     });
   }
 
@@ -300,6 +304,8 @@ export class LibvirtHypervisor implements Hypervisor {
       if (!isLibvirtError(error, 'NO_DOMAIN')) throw error;
       return UNKNOWN;
     });
+    // Nobody tells when that changes.
+    if (entry.definition.live.some(({ unnamed }) => unnamed)) this.#notes.delete(domain.uuid);
     entry.notes = notes; // an event that came meanwhile has removed the entry: then the answer is good for this once only
     return entry;
   }
@@ -318,7 +324,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const [given, live] = await Promise.all([this.#libvirt.domainGetXmlDesc(domain, { inactive: true }), domain.id < 0 ? null : this.#libvirt.domainGetXmlDesc(domain)]);
     const xml = given.replace(/<metadata>[\s\S]*<\/metadata>\s*/, '');
     return {
-      definition: digestOf(withoutOwnDevices(xml)), definitionWithDevices: digestOf(xml), hostdevs: hostDevicesIn(given), live: live === null ? [] : hostDevicesIn(live),
+      definition: digestOf(withoutOwnDevices(xml)), definitionWithDevices: digestOf(xml), hostdevs: hostDevicesIn(given), live: live === null ? [] : await liveDevices(domain, live, this.#opened),
       retuned: live !== null && whereItRuns(live) !== whereItRuns(xml),
     };
   }

@@ -82,7 +82,9 @@ export class TestHost {
     this.ledger = await Ledger.open({ folder: join(this.folder, 'ledger'), durable: false, wallMs: Date.now, onProblem: () => undefined });
     this.libvirt = new FakeLibvirt(this.hypervisor);
     const at = (id: string, name: string): string => join(this.folder, id, name);
+    const { kernel } = this;
     const hypervisor = new LibvirtHypervisor(this.libvirt, {
+      ...(kernel && { opened: (id: string) => kernel.opened(id) }),
       cloudId: CLOUD_ID, virtType: 'qemu', diskCache: 'none', ...(this.placement && { cpus: this.placement.cpus }), pathsOf: ({ id }) => ({ disk: at(id, 'disk'), base: '/base', configDrive: at(id, 'iso'), serialLog: at(id, 'log') }),
     });
     if (!libvirtUp) hypervisor.start = () => undefined;
