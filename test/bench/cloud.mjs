@@ -11,9 +11,10 @@ export const progress = (text) => process.stderr.write(`bench: ${text}\n`);
 const freePort = () => new Promise((done) => { const server = createServer().listen(0, '127.0.0.1', () => { const { port } = server.address(); server.close(() => done(port)); }); });
 
 export class Cloud {
-  constructor(home, port) { this.home = home; this.port = port; this.base = `http://127.0.0.1:${port}`; }
+  constructor(home, port, environment = {}) { this.home = home; this.port = port; this.environment = environment; this.base = `http://127.0.0.1:${port}`; }
 
-  static async make() { return new Cloud(mkdtempSync('/var/tmp/skylite-bench-'), await freePort()); }
+  /** @param {Record<string, string>} [environment] settings of its programs, beside this machine's own */
+  static async make(environment) { return new Cloud(mkdtempSync('/var/tmp/skylite-bench-'), await freePort(), environment); }
 
   /** Milliseconds that `up` took to ready. */
   up(...words) {
@@ -37,7 +38,7 @@ export class Cloud {
   }
 
   #script(name, words) {
-    const { status, signal, error, stdout, stderr } = spawnSync(process.execPath, [join(root, `deploy/one-machine/${name}.mjs`), ...words], { cwd: root, env: { ...process.env, SKYLITE_HOME: this.home }, encoding: 'utf8', timeout: 600_000 });
+    const { status, signal, error, stdout, stderr } = spawnSync(process.execPath, [join(root, `deploy/one-machine/${name}.mjs`), ...words], { cwd: root, env: { ...process.env, ...this.environment, SKYLITE_HOME: this.home }, encoding: 'utf8', timeout: 600_000 });
     // No status: it was not started, was ended by a signal, or took too long; `error` and `signal` say which.
     if (status !== 0) throw new Error(`${name} failed (${error?.message ?? signal ?? `exit ${status}`}): ${stderr ?? ''}${stdout ?? ''}`);
   }

@@ -49,7 +49,9 @@ function checkClean(cloud, { id, name, identity, generation }) {
   devices.holds.add(hold);
   const host = cloud.failedOver || cloud.fencedOnce.has(name) ? undefined : devices.hosts.find((each) => each.name === name);
   const one = host && devices.functionOf(host, identity);
-  if (one?.present && ((one.user !== null && one.user.domain !== id) || (one.trace !== null && one.trace !== id))) cloud.violated('claimed unclean', `${hold}: ${one.user ? `${one.user.domain} has it` : `it is as ${one.trace} left it`}`);
+  if (!one?.present || one.user?.domain === id) return;
+  const left = one.user ? `${one.user.domain} has it` : one.trace !== null && one.trace !== id ? `it is as ${one.trace} left it` : devices.leftOn(one, id);
+  if (left !== null) cloud.violated('claimed unclean', `${hold}: ${left}`);
 }
 
 /** No two instances are told the same hold of a device. */

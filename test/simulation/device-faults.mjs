@@ -8,7 +8,7 @@ const pfs = (host) => there(host, (one) => one.vf === null && one.shape.sriov !=
 const vfs = (host) => there(host, (one) => one.vf !== null);
 /** Mostly one that a guest has. */
 const favourite = (random, list) => { const used = list.filter(({ user }) => user !== null); return random.pick(used.length > 0 && random.chance(0.6) ? used : list); };
-const WRITES = ['numvfs', 'autoprobe', 'override', 'unbind', 'probe', 'reset', 'reset', 'vf', 'vf', 'link', 'read'];
+const WRITES = ['vfs', 'numvfs', 'autoprobe', 'override', 'unbind', 'probe', 'reset', 'reset', 'vf', 'vf', 'link', 'read'];
 const ERRORS = ['EIO', 'EBUSY', 'EINVAL', 'ENODEV', 'ENOTTY', 'EPERM', 'ENOENT', 'ERANGE', 'EAGAIN'];
 
 /** It falls off the bus, and comes back, unless its PF has made other VFs since. */

@@ -6,6 +6,7 @@ export const CASES = {
   host: { what: 'our agent on the host: joins, boots a guest, is killed, goes on', load: () => import('./host.mjs') },
   devices: { what: 'devices end to end: pool by API, servers, their guests, delete, the next holder', load: () => import('./devices.mjs') },
   live: { what: 'devices that come and go while a guest runs, one that does not let go, the GPU stand-in', load: () => import('./live.mjs') },
+  traps: { what: 'what the kernel and libvirt let anybody do, and Skylite refuses, explains or outlives', load: () => import('./traps.mjs') },
   scrubs: { what: 'the next holder of a virtual function sees nothing of the one before; a number: how many sequences', long: true, load: () => import('./scrubs.mjs') },
   injections: { what: 'random harm over creates and deletes of small guests; a number: how many', long: true, load: () => import('./injections.mjs') },
 };

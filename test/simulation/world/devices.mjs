@@ -120,6 +120,12 @@ export class Devices {
       if (claimed.mac !== null) this.#macs.set(claimed.mac, domain);
     }
   }
+  /** What of a VF's settings is somebody else's; null: nothing. */
+  leftOn({ settings }, domain) {
+    const { mac, vlan, trust, spoofCheck, maxTxMbps } = settings ?? { spoofCheck: true };
+    const stranger = this.#macs.get(mac);
+    return (stranger !== undefined && stranger !== domain) || vlan || trust || !spoofCheck || maxTxMbps ? `set as ${JSON.stringify(settings)}${stranger ? ` (of ${stranger})` : ''}` : null;
+  }
   /** A guest took a MAC of its own choice. */
   tookMac(mac, domain) { this.#macs.set(mac, domain); }
 
