@@ -1,8 +1,10 @@
 // Devices: how fast one is chosen among 256 like ones on each of 1,000 hosts, claimed through the scheduler's service into PostgreSQL, and
-// claimed by the bare statement beside it.
+// claimed by the bare statement beside it; what a look at a bus of 512 functions costs; how long an edit of a pool takes until its VFs can be claimed.
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import { root } from '../../deploy/one-machine/machine.mjs';
+import { discovery } from './discovery.mjs';
+import { poolEdit } from './pool-edit.mjs';
 import { fill, INVENTORY, needsOf, pins, request, storm, withDatabase } from './scheduler.mjs';
 
 const built = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
@@ -11,9 +13,10 @@ const VFS = 256;
 const PFS = 4;
 const POOL = '0ddba11a-0000-4000-8000-00000000d001';
 
-/** @returns figures: `place` in memory (per second, microseconds), `claims` through the service by number of schedulers, `statement` alone. */
+/** @returns figures: `place` in memory (per second, microseconds), `claims` through the service by number of schedulers, `statement` alone; `discovery`; `pool_edit`. */
 export async function devices() {
-  return { hosts: HOSTS, vfs_per_host: VFS, place: await placing(), ...(await withDatabase(claiming)) };
+  const found = { discovery: await discovery(), pool_edit: await poolEdit() };
+  return { ...found, hosts: HOSTS, vfs_per_host: VFS, place: await placing(), ...(await withDatabase(claiming)) };
 }
 
 const one = async (change = {}) => needsOf({ ...change, devices: [{ className: 'net', count: 1, ...(change.cpuPolicy && { numaPolicy: 'required' }) }] });

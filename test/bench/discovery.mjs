@@ -1,26 +1,23 @@
 // Discovery: what it costs an agent to look at a bus of 512 functions, first and later, with the kernel's reader over a tree on disk; and what it
 // makes of such a look in memory.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { now, progress, root, round } from './cloud.mjs';
+import { progress, root } from './cloud.mjs';
 import { writeTree } from './device-tree.mjs';
+import { look, looks, measured } from './looks.mjs';
 
 const built = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
 const decide = (name) => built(`apps/compute-agent/src/devices/decide/${name}.js`);
 const FUNCTIONS = 512;
 const SHAPE = { pfs: 8, vfsPerPf: 60, gpus: 2, nvmes: 4 };
-const FIRST = 7;
-const LATER = 25;
+const TIMES = { first: 7, later: 25 };
 const IN_MEMORY = 50;
 const POOL = '0ddba11a-0000-4000-8000-00000000d002';
 const POLICY = { trust: false, spoofCheck: true, minTxMbps: 0, maxTxMbps: 0, vlans: [], macPrefix: 'fa:16:3e' };
 
-/**
- * @returns milliseconds on the clock and of CPU (`process`: this one's, `children`: of programs that it started), per look. A look is the bus and what
- * the host lives on itself, as the agent looks; the settings of VFs, which `ip` tells of each port in a pool, are not in it.
- */
+/** @returns milliseconds on the clock and of CPU, per look. The settings of VFs, which `ip` tells of each port in a pool, are not in it. */
 export async function discovery() {
   const dir = mkdtempSync(join(tmpdir(), 'skylite-bench-pci-'));
   try {
@@ -28,15 +25,9 @@ export async function discovery() {
     const { SysfsPci } = await built('libs/pci/index.js');
     const { reading, settings, bootId } = await bus();
     const places = writeTree(dir, reading, { bootId, rootDisk: 'sda', routed: 'eno1' });
-    const looked = async (pci) => {
-      const [seen, protectedBy] = await Promise.all([pci.read(), pci.protectedFunctions()]);
-      return { seen, protectedBy };
-    };
-    let pci;
     progress('looks at it');
-    const first = await measured(FIRST, () => looked(pci = new SysfsPci(places)));
-    const later = await measured(LATER, () => looked(pci));
-    const { seen, protectedBy } = await looked(pci);
+    const { pci, first, later } = await looks(() => new SysfsPci(places), TIMES);
+    const { seen, protectedBy } = await look(pci);
     if (seen.functions.size !== FUNCTIONS) throw new Error(`${seen.functions.size} functions were read, of ${FUNCTIONS}`);
     for (const [address, { serial, driver, iommuGroup }] of reading.functions) {
       const read = seen.functions.get(address);
@@ -80,25 +71,4 @@ async function inMemory(reading, protectedBy, settings, bootId) {
     left = planPools(facts).actions.length + planHolds(facts).length;
   });
   return { devices: records.size, ...figures, left_to_do: left };
-}
-
-/** @returns of `times` runs: the clock's median and worst, and the mean of CPU */
-async function measured(times, work) {
-  const walls = [];
-  const [own, children] = [process.cpuUsage(), childrenMs()];
-  for (let n = 0; n < times; n += 1) {
-    const began = now();
-    await work();
-    walls.push(now() - began);
-  }
-  const { user, system } = process.cpuUsage(own);
-  walls.sort((a, b) => a - b);
-  const cpu = { process: round((user + system) / 1000 / times), children: round((childrenMs() - children) / times) };
-  return { n: times, wall_ms: { p50: round(walls[times >> 1]), worst: round(walls.at(-1)) }, cpu_ms: { ...cpu, both: round(cpu.process + cpu.children) } };
-}
-
-/** User and system time of children that have ended, in steps of the kernel's clock (10 ms). */
-function childrenMs() {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(13, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * 10;
 }

@@ -14,7 +14,7 @@ ${Object.entries(CASES).map(([name, { what }]) => `  ${name.padEnd(10)} ${what}`
   shell      restores the lab and runs the lines of standard input in it, one after the other
   list       prints what each case checks, without running it
 
-Without a word: all but scrubs and injections, which take long. n: how often those two. Built once per machine, below $SKYLITE_LAB_CACHE (default: the user's cache folder).
+Without a word: all but scrubs, injections and figures, which take long. n: how often those. Built once per machine, below $SKYLITE_LAB_CACHE (default: the user's cache folder).
 `;
 
 const words = process.argv.slice(2).flatMap((word) => (word === 'core' ? CORE : [word]));

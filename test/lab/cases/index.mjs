@@ -9,6 +9,7 @@ export const CASES = {
   traps: { what: 'what the kernel and libvirt let anybody do, and Skylite refuses, explains or outlives', load: () => import('./traps.mjs') },
   scrubs: { what: 'the next holder of a virtual function sees nothing of the one before; a number: how many sequences', long: true, load: () => import('./scrubs.mjs') },
   injections: { what: 'random harm over creates and deletes of small guests; a number: how many', long: true, load: () => import('./injections.mjs') },
+  figures: { what: 'what attach, a start and an edit of a pool cost, beside libvirt and the kernel alone; a number: how many rounds', long: true, load: () => import('./figures.mjs') },
 };
 /** Those that a run without words makes. */
 export const USUAL = Object.keys(CASES).filter((name) => !CASES[name].long);

@@ -112,7 +112,7 @@ export class Cloud {
   agentLog(lab) { return lab.run('tail -n 60 /var/log/skylite-agent.log'); }
 
   /** Polls until `test` gives something true, for `ms` at most on a quiet machine. @returns that */
-  async until(what, ms, test) {
+  async until(what, ms, test, everyMs = 300) {
     let last;
     const patience = ms * this.#patience;
     let asked = Date.now();
@@ -121,7 +121,7 @@ export class Cloud {
       if (this.#lab && Date.now() - asked > HOST_EVERY_MS) { await this.#lab.lives(); asked = Date.now(); }
       try { const value = await test(); if (value) return value; } catch (error) { if (error.final) throw error; last = error; }
       if (Date.now() > end) throw new Error(`${what}: not within ${(patience / 1000).toFixed(0)} s${last ? ` (${last.message})` : ''}`);
-      await pause(300);
+      await pause(everyMs);
     }
   }
 

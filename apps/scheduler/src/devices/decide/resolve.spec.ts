@@ -96,4 +96,11 @@ describe('what a server has', () => {
     const held = { ...mate, holder: { instanceId: 'i', generation: 1, className: 'fast-net' } };
     expect(placeRows(host, [held], defined(vfPool())).rows).toEqual([held]);
   });
+  it('that is not there, and that a server has, keeps the rest of its group from everybody else', () => {
+    const audio = row(fn('slot:b', { product: '1aef', pciClass: '040300', mates: ['slot:a'] }), { poolId: POOL_B, className: 'a100', role: 'companion', unit: 'slot:a', missing: true, ...held });
+    const alone = fn('slot:a', { mates: [] });
+    expect(resolve(host, [row(alone), audio], defined(gpuPool())).places.get('slot:a')).toMatchObject({ role: 'withheld', note: expect.stringContaining('slot:b, which a server has') });
+    expect(resolve(host, [row(alone), { ...audio, holder: null }], defined(gpuPool())).places.get('slot:a')).toMatchObject({ role: 'offered' });
+    expect(resolve(host, [row(alone, { ...held, poolId: POOL_B }), audio], defined(gpuPool())).places.get('slot:a')).toMatchObject({ role: 'offered' });
+  });
 });

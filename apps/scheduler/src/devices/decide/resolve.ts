@@ -69,6 +69,7 @@ export function resolve(host: HostFacts, rows: readonly Placeable[], { classes, 
     else place(one, null, null, null);
   }
   joinUnits(here, resolution, known);
+  awaitMates(rows, here, resolution);
   for (const one of here.values()) {
     const { poolId, role } = resolution.places.get(one.device.identity)!;
     const pool = poolId === null ? undefined : known.get(poolId);
@@ -148,6 +149,18 @@ function joinUnits(here: ReadonlyMap<string, Here>, { places }: Resolution, know
       } else if (now.role !== 'offered' && own) {
         places.set(one.device.identity, { ...now, poolId: pool.id, className: pool.className, role: 'companion', note: `It shares an IOMMU group with ${first.unit}: they go together.` });
       }
+    }
+  }
+}
+
+/** What a server has of a group and is not there now comes back into it: nobody else gets of the rest meanwhile. */
+function awaitMates(rows: readonly Placeable[], here: ReadonlyMap<string, Here>, { places }: Resolution): void {
+  for (const row of rows) {
+    if (!row.missing || heldBy(row) === null) continue;
+    for (const mate of row.facts?.mates ?? []) {
+      const [one, now] = [here.get(mate), places.get(mate)];
+      if (one === undefined || now === undefined || heldBy(one.row) !== null || (now.role !== 'offered' && now.role !== 'companion')) continue;
+      places.set(mate, { ...now, role: 'withheld', note: `It shares an IOMMU group with ${row.identity}, which a server has and which is not there now: it comes back to this group.` });
     }
   }
 }
