@@ -15,7 +15,7 @@ const only = process.argv[2];
 const STAGES = {
   lint: () => command(['node_modules/eslint/bin/eslint.js', '.']),
   imports: () => command(['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', '--config', '.dependency-cruiser.mjs', '--output-type', 'err', 'apps', 'libs'].map(findBinary)),
-  types: () => command(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--noEmit']),
+  types: () => (types ?? beginTypes()).ended(),
   unit: () => jest('unit', ['--maxWorkers=2']),
   architecture: () => jest('architecture', ['--runInBand']),
   // One at a time: two take two thirds of the time, and real daemons on two cores then miss what tests wait for.
@@ -36,7 +36,8 @@ if (wanted.some((name) => name === 'integration' || name === 'e2e')) {
 await step('node modules', () => installModules() ?? 'up to date');
 await step('build', () => runBuild());
 
-let simulation;
+/** What runs beside other stages. */
+let [types, simulation] = [];
 let passed = 0;
 let failed = 0;
 let skipped = 0;
@@ -44,6 +45,7 @@ const rescues = [];
 for (const name of wanted) {
   const started = Date.now();
   process.stdout.write(`\n== ${name}\n`);
+  if (name === 'lint' && wanted.includes('types')) types = beginTypes();
   if (name === 'integration' && wanted.includes('simulation')) simulation = beginSimulation();
   const result = await STAGES[name]();
   passed += result.passed;
@@ -60,10 +62,18 @@ process.exit(failed > 0 || passed === 0 ? 1 : 0);
  * machine among sessions first (autogroups), and daemons of the tests have theirs.
  */
 function beginSimulation() {
-  const dir = mkdtempSync(join(tmpdir(), 'skylite-simulation-'));
-  const output = openSync(join(dir, 'output'), 'w');
   const lowest = 'echo 19 2>/dev/null > /proc/self/autogroup || :; exec nice -n 19 setpriv --pdeathsig TERM -- "$@"';
-  const child = spawn('sh', ['-c', lowest, 'sh', node24(), 'test/simulation/run.mjs', '--seeds', '300', '--devices'], { cwd: root, stdio: ['ignore', output, output], detached: true });
+  return inBackground('sh', ['-c', lowest, 'sh', node24(), 'test/simulation/run.mjs', '--seeds', '300', '--devices'], { detached: true });
+}
+
+/** Takes one core, and lint the other. */
+function beginTypes() { return inBackground(node24(), ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--noEmit']); }
+
+/** One check, whose output is shown when it has ended. */
+function inBackground(program, words, options = {}) {
+  const dir = mkdtempSync(join(tmpdir(), 'skylite-stage-'));
+  const output = openSync(join(dir, 'output'), 'w');
+  const child = spawn(program, words, { cwd: root, stdio: ['ignore', output, output], ...options });
   const exited = new Promise((done) => { child.once('error', () => done(1)).once('exit', (code) => done(code ?? 1)); });
   const end = () => { child.kill(); };
   process.once('exit', end);

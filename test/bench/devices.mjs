@@ -58,6 +58,7 @@ async function placing() {
 async function claiming(open) {
   const hand = await open();
   await fill(hand, HOSTS);
+  await hand.pool.query("UPDATE scheduler.hosts SET capabilities = '{LAYOUT,DEVICES}'");
   await hand.pool.query("INSERT INTO scheduler.device_classes (name, match) VALUES ('net', '{}')");
   await hand.pool.query("INSERT INTO scheduler.device_pools (id, name, class_name, mode, match, policy) VALUES ($1, 'net', 'net', 'vfs', '{}', '{}')", [POOL]);
   const { rows: hosts } = await hand.pool.query('SELECT id FROM scheduler.hosts');

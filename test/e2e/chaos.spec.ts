@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { api, domains, eventually, instanceFolders, script, settings, type Api } from '../support/cloud.js';
 import { freeze, kill } from '../support/kill.js';
 
-const FAULTS = Number(process.env.SKYLITE_SOAK_FAULTS ?? 8);
+const FAULTS = Number(process.env.SKYLITE_SOAK_FAULTS ?? 6);
 const VERSION = { 'openstack-api-version': 'compute 2.79' };
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 /** Reproducible as far as processes are: the seed is printed. */

@@ -9,7 +9,7 @@ const HELP = `usage: npm run lab -- [case [n]…]
 
 ${Object.entries(CASES).map(([name, { what }]) => `  ${name.padEnd(10)} ${what}`).join('\n')}
 
-  core       ${CORE.join(' and ')}: what a landing is judged by, besides the tests
+  core       ${CORE.join(' ')}: what a landing is judged by, besides the tests
   build      only builds the lab and its snapshot, where that has not been done
   shell      restores the lab and runs the lines of standard input in it, one after the other
   list       prints what each case checks, without running it

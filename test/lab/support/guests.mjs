@@ -57,7 +57,7 @@ export class Guests {
         return pattern.exec(text);
       });
     } catch (error) {
-      throw new Error(`${error.message}; it said: ${text.slice(-1500)}`, { cause: error });
+      throw Object.assign(new Error(`${error.message}; it said: ${text.slice(-1500)}`, { cause: error }), { stalled: error.stalled === true });
     }
   }
 
