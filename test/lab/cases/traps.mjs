@@ -22,12 +22,13 @@ export async function run({ lab, cloud, check }) {
     const { code, sentence } = (await at(edu)).device.condition ?? {};
     if (code !== 'group-not-viable' || !sentence.includes(`${e1000} (on e1000)`)) throw new Error(`${code}: ${sentence}`);
     cloud.skylite('device', 'class', 'create', 'edu', '--vendor', '1234', '--product', '11e8', '--sanitizer', 'operator-accepts');
-    const made = await cloud.ask('POST', '/v1/device-pools?yes_really=true', { name: 'alone', class: 'edu', mode: 'functions', match: { vendor: ['1234'], product: ['11e8'] }, groupTogether: false });
+    const made = await cloud.ask('POST', '/v1/device-pools?yes_really=true', { name: 'alone', className: 'edu', mode: 'functions', match: { vendor: ['1234'], product: ['11e8'] }, groupTogether: false });
     if (made.status >= 400) throw new Error(`${made.status} ${made.text.slice(0, 300)}`);
     const held = await cloud.until('it is held back', READY_MS, async () => { const found = await at(edu); return found.state === 'unusable' && found; });
-    if (!/IOMMU group .*groupTogether/.test(held.reason)) throw new Error(held.reason);
+    const { problems: [problem] } = (await cloud.call('GET', '/v1/device-pools')).pools.find(({ name }) => name === 'alone');
+    if (!/group-not-viable/.test(held.reason) || !/IOMMU group .*groupTogether/.test(problem?.sentence)) throw new Error(`${held.reason} / ${JSON.stringify(problem)}`);
     if (!(await lab.run(`readlink /sys/bus/pci/devices/${e1000}/driver`)).includes('e1000')) throw new Error('its neighbour was taken from its driver');
-    return `${sentence} ${held.reason}`;
+    return `${sentence} / ${problem.sentence}`;
   });
   await row(2, async () => {
     cloud.skylite('device', 'class', 'set', 'fast-net', '--attach', 'hostdev');
@@ -55,8 +56,8 @@ export async function run({ lab, cloud, check }) {
     const { device } = await it.used();
     const port = (await lab.run(`basename "$(readlink -f /sys/bus/pci/devices/${device.address}/physfn)"`)).trim();
     // Somebody's hand, as no lock of ours keeps it off.
-    const state = (await lab.run(`setsid sh -c 'echo 0 >/sys/bus/pci/devices/${port}/sriov_numvfs' >/dev/null 2>&1 & sleep 3; cut -d' ' -f3 /proc/$!/stat 2>/dev/null || echo ended`)).trim();
-    if (state !== 'D') throw new Error(`the writer is in state ${state}`);
+    const stack = await lab.run(`setsid sh -c 'echo 0 >/sys/bus/pci/devices/${port}/sriov_numvfs' >/dev/null 2>&1 & sleep 3; cat /proc/$!/stack 2>/dev/null || echo it has ended`);
+    if (!stack.includes('vfio_unregister')) throw new Error(`the writer does not hang: ${stack}`);
     const meanwhile = await guests.create({ name: 'meanwhile', imageRef: image });
     await guests.active(meanwhile);
     await guests.remove(meanwhile);
@@ -69,7 +70,7 @@ export async function run({ lab, cloud, check }) {
   await row(4, async () => {
     cloud.skylite('device', 'pool', 'delete', 'net1');
     cloud.skylite('device', 'class', 'create', 'whole', '--vendor', '8086', '--product', '10c9');
-    cloud.skylite('device', 'pool', 'create', 'ports', '--class', 'whole', '--mode', 'functions', '--vendor', '8086', '--product', '10c9');
+    cloud.skylite('device', 'pool', 'create', 'ports', '--class', 'whole', '--mode', 'functions', '--vendor', '8086', '--product', '10c9', '--yes-really');
     const held = await cloud.until('both ports are held back', READY_MS, async () => { const found = await it.devices('class=whole&kind=pf'); return found.length === 2 && found.every(({ state }) => state === 'unusable') && found; });
     if (held.some(({ reason }) => !/live VFs/.test(reason))) throw new Error(held.map(({ reason }) => reason).join('; '));
     if (await it.numvfs() !== '1\n1\n') throw new Error(`sriov_numvfs: ${await it.numvfs()}`);
