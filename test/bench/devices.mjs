@@ -66,8 +66,6 @@ async function claiming(open) {
     SELECT id, 'mac:' || vf % ${PFS} || '/vf:' || vf, 'mac:' || vf % ${PFS} || '/vf:' || vf, jsonb_build_object('kind', 'vf', 'pciClass', '020000', 'mates', '[]'::jsonb, 'numaNode', vf % 2, 'pf', jsonb_build_object('identity', 'mac:' || vf % ${PFS}, 'vf', vf)), $1, 'net', 'offered', 0
     FROM unnest($2::uuid[]) id, generate_series(0, ${VFS - 1}) vf`, [POOL, hosts.slice(at, at + 20).map(({ id }) => id)]);
   await hand.pool.query('UPDATE scheduler.device_changes SET version = version + 1');
-  // As autovacuum does within a minute: without it statements are planned for the empty tables of before.
-  await hand.pool.query('ANALYZE scheduler.devices, scheduler.device_claims, scheduler.hosts, scheduler.host_capacity, scheduler.claims');
   const needs = await one();
   const began = performance.now();
   const statement = await bare(hand);
