@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { adoptClaims, Caller, GroupWish, InputOf, RememberedInstance } from '#libs/contracts';
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
-import { attachmentsOf, leaves } from '../attachments/decide/attachment.js';
 import { conflict } from '#libs/errors';
 import { withDevices } from '#libs/openstack';
+import { attachmentsOf, leaves } from '../attachments/decide/attachment.js';
 import { lockServers } from '../hosts/lock-servers.js';
 import type { InstanceRow } from '../instances/instance-row.js';
 import { needsOf } from '../instances/needs-of.js';

@@ -5,7 +5,7 @@
  */
 import type { DeviceClass, DeviceEffect, DevicePlan, DevicePool, HostId, InstanceId } from '#libs/contracts';
 import { fits, saysNothing, type HostFacts } from './match.js';
-import { gather, isAmong, matching, pfOf, resolve, vfsOf, type Here, type Place } from './resolve.js';
+import { gather, matching, resolve, vfNamed, vfsOf, type Here, type Place } from './resolve.js';
 import { DEVICES_PER_HOST, heldBy, isClean, type Definitions, type StockDevice } from './stock.js';
 
 /** null: there is none before, or none after. */
@@ -92,8 +92,8 @@ export class PlanMaker {
 
   /** A VF that is to be made again, of a server: it leaves with its PF. */
   #judgeMissing(host: HostFacts, row: Row, was: ReadonlyMap<string, Place>, becomes: ReadonlyMap<string, Place>): void {
-    const pf = row.missing && !this.#ends && this.#concerns(row.poolId) ? pfOf(row.identity) : null;
-    if (pf !== null && was.get(pf)?.poolId === row.poolId && becomes.get(pf)?.poolId !== row.poolId) this.#mayLeave(host, row, 'It would leave its pool');
+    const vf = row.missing && !this.#ends && this.#concerns(row.poolId) ? vfNamed(row.identity) : null;
+    if (vf !== null && was.get(vf.pf)?.poolId === row.poolId && becomes.get(vf.pf)?.poolId !== row.poolId) this.#mayLeave(host, row, 'It would leave its pool');
   }
 
   /** The pool or class is to be deleted. */
@@ -149,12 +149,12 @@ export class PlanMaker {
     const vfs = [...here.values()].filter((one) => one.device.pf?.identity === device.identity && one.device.kind === 'vf').map((one) => rows.get(one.device.identity)!);
     if (heldBy(row) !== null) this.#refuse('pf-in-use', `${device.address} on ${host.name} is with a server as a whole: it can't keep VFs meanwhile.`, [serverOf(host, row)]);
     // Those too that are not there now: they are made again when their host can.
-    const held = [...rows.values()].filter((each) => heldBy(each) !== null && (each.facts?.pf?.identity ?? pfOf(each.identity)) === device.identity);
+    const held = [...rows.values()].filter((each) => heldBy(each) !== null && (each.facts?.pf?.identity ?? vfNamed(each.identity)?.pf) === device.identity);
     const kept = before !== null && matching(pf, [before], host).length > 0 && vfsOf(before, device) === wanted;
     if (wanted !== live && !kept) {
       this.#effect(host, row, 'make-vfs', `${device.address} on ${host.name} gets ${wanted} VFs${live > 0 ? `; the ${live} that it has end` : ''}.`);
       this.withheld.push(...vfs.filter((vf) => heldBy(vf) === null).map(({ id }) => id));
-      for (const vf of held) if (live > 0 || !isAmong(vf.identity, wanted)) this.#refuse('vf-in-use', `${device.address} on ${host.name} would have ${wanted} VFs${live > 0 ? ` instead of ${live}` : ''}, and VFs in use would vanish: stop and delete their servers, or move them away.`, [serverOf(host, vf)]);
+      for (const vf of held) if (live > 0 || (vfNamed(vf.identity)?.index ?? -1) >= wanted) this.#refuse('vf-in-use', `${device.address} on ${host.name} would have ${wanted} VFs${live > 0 ? ` instead of ${live}` : ''}, and VFs in use would vanish: stop and delete their servers, or move them away.`, [serverOf(host, vf)]);
     } else if (before !== null && before.driver !== pool.driver) {
       for (const vf of held) this.#mayLeave(host, vf, 'Its driver would change');
     }

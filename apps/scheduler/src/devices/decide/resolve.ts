@@ -35,8 +35,8 @@ export function resolve(host: HostFacts, rows: readonly Placeable[], { classes, 
   // VFs that are to be made again (a host that has booted) keep their PF where it is, if a server has them.
   if (keep) for (const row of rows) {
     const pool = row.missing && heldBy(row) !== null && row.poolId !== null ? known.get(row.poolId) : undefined;
-    const pf = pfOf(row.identity);
-    if (pool?.mode === 'vfs' && pf !== null && here.has(pf)) kept.set(pf, pool);
+    const vf = vfNamed(row.identity);
+    if (pool?.mode === 'vfs' && vf !== null && here.has(vf.pf)) kept.set(vf.pf, pool);
   }
   for (const [identity, one] of here) {
     const stays = kept.get(identity);
@@ -79,11 +79,11 @@ export function resolve(host: HostFacts, rows: readonly Placeable[], { classes, 
   return resolution;
 }
 
-/** Of a VF by its name alone, whether it is there or not; null: it is none. */
-export const pfOf = (identity: string): string | null => /^(.+)\/vf:\d+$/.exec(identity)?.[1] ?? null;
-const indexOf = (identity: string): number => Number(/\/vf:(\d+)$/.exec(identity)?.[1] ?? -1);
-/** Would it be there, with so many VFs? */
-export const isAmong = (identity: string, count: number): boolean => indexOf(identity) < count;
+/** A VF by its name alone, whether it is there or not; null: it is none. */
+export function vfNamed(identity: string): { pf: string; index: number } | null {
+  const [, pf, index] = /^(.+)\/vf:(\d+)$/.exec(identity) ?? [];
+  return pf === undefined ? null : { pf, index: Number(index) };
+}
 
 /** How many VFs a PF shall keep. */
 export const vfsOf = (pool: DevicePool, pf: HostDevice): number => pool.vfCount ?? pf.sriov?.totalVfs ?? 0;
