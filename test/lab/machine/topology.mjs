@@ -47,7 +47,7 @@ export function machineWords() {
   ];
 }
 
-export const KERNEL_COMMAND_LINE = 'console=ttyS0 quiet loglevel=4 mitigations=off nokaslr nowatchdog audit=0 apparmor=0 lsm= random.trust_cpu=on rcupdate.rcu_expedited=1 no_timer_check tsc=reliable clocksource=tsc net.ifnames=1 panic=-1 fw_devlink=off cryptomgr.notests intel_iommu=on';
+export const KERNEL_COMMAND_LINE = 'console=ttyS0 quiet loglevel=4 mitigations=off nokaslr nowatchdog audit=0 apparmor=0 lsm= random.trust_cpu=on rcupdate.rcu_expedited=1 nohz=off highres=off no_timer_check tsc=reliable clocksource=tsc net.ifnames=1 panic=-1 fw_devlink=off cryptomgr.notests intel_iommu=on';
 
 const DOOR_MAC = '52:54:00:00:00:01';
 /** Inside, what is reached outside stands at this address; the lab's own loopback forwards to it. */
