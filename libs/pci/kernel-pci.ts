@@ -44,7 +44,7 @@ export class KernelPci implements PciHost {
 
   async vfSettings(pf: PciAddress): Promise<readonly VfSettings[]> {
     await this.notHeld(pf);
-    return await this.settings(pf, networkOf(await this.present(pf)));
+    return await this.onNetwork(pf, (network) => this.settings(pf, network));
   }
 
   private async setNumVfsNow(pf: PciAddress, count: number, options: { readonly autoprobe: boolean }): Promise<void> {
@@ -99,7 +99,10 @@ export class KernelPci implements PciHost {
 
   private async setVfNow(pf: PciAddress, index: number, settings: Partial<Omit<VfSettings, 'index'>>): Promise<void> {
     await this.notHeld(pf);
-    const network = networkOf(await this.present(pf));
+    await this.onNetwork(pf, (network) => this.setVfBy(network, pf, index, settings));
+  }
+
+  private async setVfBy(network: string, pf: PciAddress, index: number, settings: Partial<Omit<VfSettings, 'index'>>): Promise<void> {
     const before = (await this.settings(pf, network)).find((vf) => vf.index === index);
     if (before === undefined) throw new PciError('invalid', null, `${pf} has no VF ${index}.`);
     const wanted = wholeTag(different(before, settings), before);
@@ -127,10 +130,23 @@ export class KernelPci implements PciHost {
 
   private async linkUpNow(pf: PciAddress): Promise<void> {
     await this.notHeld(pf);
+    await this.onNetwork(pf, async (network) => {
+      if (await this.port.isUp(network)) return;
+      await this.write({ op: 'link', pf, network }, pf);
+      if (!await this.port.isUp(network)) throw new PciError('not-verified', null, `${network} of ${pf} is still down.`);
+    });
+  }
+
+  /** Once more where the interface of `pf` was renamed meanwhile (udev does so to each new one), from the beginning. */
+  private async onNetwork<T>(pf: PciAddress, work: (network: string) => Promise<T>): Promise<T> {
     const network = networkOf(await this.present(pf));
-    if (await this.port.isUp(network)) return;
-    await this.write({ op: 'link', pf, network }, pf);
-    if (!await this.port.isUp(network)) throw new PciError('not-verified', null, `${network} of ${pf} is still down.`);
+    try {
+      return await work(network);
+    } catch (error) {
+      const now = (await this.port.look(pf))?.networks[0]?.name;
+      if (now === undefined || now === network) throw error;
+      return await work(now);
+    }
   }
 
   /** A VF of a PF with autoprobe off is probed with an override only; so for its own driver, autoprobe is on for that moment. */

@@ -22,6 +22,28 @@ describe('the fake kernel', () => {
     expect((await pci.read()).functions.get(PF)?.sriov?.autoprobe).toBe(false);
   });
 
+  it('sets a VF of a port whose interface is renamed between the look and the write', async () => {
+    const kernel = new FakeKernel();
+    const [look, write, vfs] = [kernel.look.bind(kernel), kernel.write.bind(kernel), kernel.vfs.bind(kernel)];
+    let looks = 0;
+    const gone: KernelAnswer & { kind: 'refused' } = { kind: 'refused', errno: 'ENODEV', text: 'Cannot find device "eth0"' };
+    await new FakePci(kernel).setNumVfs(PF, 4, { autoprobe: false });
+    for (const renamedAt of [1, 2]) {
+      looks = 0;
+      const known = (name: string): boolean => name !== 'eth0' || looks < renamedAt;
+      kernel.look = async (address) => {
+        const found = await look(address);
+        looks += 1;
+        return found === null || looks > renamedAt || address !== PF ? found : { ...found, networks: found.networks.map((one) => ({ ...one, name: 'eth0' })) };
+      };
+      kernel.write = async (wanted, lock) => (wanted.op === 'vf' && !known(wanted.network) ? gone : await write(wanted, lock));
+      const named = async (pf: PciAddress, network: string): ReturnType<typeof vfs> => (known(network) ? await vfs(pf) : gone);
+      kernel.vfs = named as typeof vfs;
+      await new FakePci(kernel).setVf(PF, 1, { vlan: 40 + renamedAt });
+      expect(await vfs(PF)).toEqual(expect.arrayContaining([expect.objectContaining({ index: 1, vlan: 40 + renamedAt })]));
+    }
+  });
+
   it('unplugs a VF from a guest that answers, in silence, and says so to the checker only', async () => {
     const pci = new FakePci();
     await pci.setNumVfs(PF, 2, { autoprobe: false });

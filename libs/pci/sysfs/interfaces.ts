@@ -5,6 +5,9 @@ import type { RunChild } from './child.js';
 import { each, functionsOn, names, objectOf, target, text } from './files.js';
 import { PCI_LIMITS } from './limits.js';
 
+interface Listed { readonly places: readonly Place[]; readonly lost: number }
+interface Place { readonly name: string; readonly address: PciAddress; readonly dir: string }
+
 /** Interfaces and block devices by the function that carries them, through whatever stands between (virtio, SCSI, USB). */
 export class Interfaces {
   /** Permanent MACs of interfaces whose MAC has been changed; by the object's number, as names change too. */
@@ -13,26 +16,36 @@ export class Interfaces {
   constructor(private readonly root: string, private readonly run: RunChild) {}
 
   async networks(): Promise<ReadonlyMap<PciAddress, readonly PciNetwork[]>> {
-    const places = await this.places('class/net');
-    return group(await this.describe(places.map(({ name, address }) => ({ name, address, dir: join(this.root, 'class/net', name) }))));
+    return group(await this.described(() => this.places('class/net')));
   }
 
   /** Of one function whose driver makes interfaces itself, without a look at all others. */
   async networksOf(address: PciAddress): Promise<readonly PciNetwork[]> {
     const dir = join(this.root, 'bus/pci/devices', address, 'net');
-    return (await this.describe((await names(dir)).map((name) => ({ name, address, dir: join(dir, name) })))).map(([, network]) => network);
+    return (await this.described(async () => ({ places: (await names(dir)).map((name) => ({ name, address, dir: join(dir, name) })), lost: 0 }))).map(([, network]) => network);
   }
 
   async blocks(): Promise<ReadonlyMap<PciAddress, readonly string[]>> {
-    return group((await this.places('class/block')).map(({ name, address }) => [address, name] as const));
+    return group((await this.places('class/block')).places.map(({ name, address }) => [address, name] as const));
   }
 
-  private async places(of: string): Promise<readonly { readonly name: string; readonly address: PciAddress }[]> {
-    const found = await each(await names(join(this.root, of)), PCI_LIMITS.readsAtOnce, async (name) => ({ name, address: functionsOn(await target(join(this.root, of, name)) ?? '').at(-1) }));
-    return found.flatMap(({ name, address }) => (address === undefined ? [] : [{ name, address }])).sort((a, b) => (a.name < b.name ? -1 : 1));
+  /** @returns `lost`: how many were listed and were gone at the look where they lead */
+  private async places(of: string): Promise<Listed> {
+    const found = await each(await names(join(this.root, of)), PCI_LIMITS.readsAtOnce, async (name) => ({ name, dir: join(this.root, of, name), to: await target(join(this.root, of, name)) }));
+    const places = found.flatMap(({ name, dir, to }) => { const address = functionsOn(to ?? '').at(-1); return address === undefined ? [] : [{ name, address, dir }]; });
+    return { places: places.sort((a, b) => (a.name < b.name ? -1 : 1)), lost: found.filter(({ to }) => to === null).length };
   }
 
-  private async describe(places: readonly { readonly name: string; readonly address: PciAddress; readonly dir: string }[]): Promise<(readonly [PciAddress, PciNetwork])[]> {
+  /** An interface that is renamed between its listing and the look at it (udev does so to each new one) is listed again: without it, its function would go by another name. */
+  private async described(listed: () => Promise<Listed>): Promise<readonly (readonly [PciAddress, PciNetwork])[]> {
+    for (let left: number = PCI_LIMITS.renames; ; left -= 1) {
+      const { places, lost } = await listed();
+      const found = await this.describe(places);
+      if ((lost === 0 && found.length === places.length) || left === 0) return found;
+    }
+  }
+
+  private async describe(places: readonly Place[]): Promise<readonly (readonly [PciAddress, PciNetwork])[]> {
     const seen = await each(places, PCI_LIMITS.readsAtOnce, async ({ name, address, dir }) => {
       const [mac, state, carrier, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'carrier')), await text(join(dir, 'addr_assign_type'))];
       if (mac === null) return null;

@@ -13,6 +13,8 @@ export const PCI_LIMITS = {
   serialMs: 10_000,
   /** Then a card has none. */
   serialAttempts: 3,
+  /** How often a look begins anew because an interface was renamed under it. */
+  renames: 3,
   /** Looks at files at once: the thread pool has four threads, and others need it too. */
   readsAtOnce: 16,
   /** How often the bus is looked at for changes; a look costs some milliseconds. */

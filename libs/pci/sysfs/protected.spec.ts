@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -31,7 +31,7 @@ describe('what the host lives on', () => {
     link(`sys/class/net/${name}`, `../../devices/${place}`);
   };
   const mount = (...lines: string[]): void => { put('proc/self/mountinfo', lines.join('\n')); };
-  const route = (name: string): void => { put('proc/net/route', `Iface\n${name}\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\n`); };
+  const route = (name: string, file = 'proc/net/route'): void => { put(file, `Iface\n${name}\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\n`); };
   const read = async (): Promise<Record<string, string>> => Object.fromEntries(await new ProtectedFunctions(join(dir, 'sys'), join(dir, 'proc')).read());
 
   it('is the disk of / and the ports above it', async () => {
@@ -157,5 +157,32 @@ describe('what the host lives on', () => {
     link('sys/bus/pci/devices/0000:01:00.0', '../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0');
     route('eno1v0');
     expect(Object.keys(await read()).sort()).toEqual(['0000:00:02.0', '0000:01:00.0', '0000:01:10.0']);
+  });
+
+  it('is the port of a bridge, and the way of the default route, also while their interfaces are renamed', async () => {
+    const [port, routed] = ['pci0000:00/0000:00:02.0/0000:04:00.0/net/', 'pci0000:00/0000:00:03.0/0000:05:00.0/net/'];
+    const rename = (place: string, from: string, to: string): void => {
+      link(`sys/class/net/${to}`, `../../devices/${place}${to}`);
+      renameSync(join(dir, 'sys/devices', place + from), join(dir, 'sys/devices', place + to));
+      rmSync(join(dir, 'sys/class/net', from));
+    };
+    let [now, next] = ['eth0', 'ens2'];
+    net(now, port + now);
+    net(`${now}r`, `${routed}${now}r`);
+    link(`sys/devices/${port}${now}/master`, '../../../../virtual/net/br0');
+    route(`${now}r`);
+    const missed: number[] = [];
+    for (let turns = 0; turns < 200; turns += 1) {
+      const reading = read();
+      for (let turn = 0; turn < turns / 8; turn += 1) await new Promise((resolve) => { setImmediate(resolve); });
+      rename(port, now, next);
+      rename(routed, `${now}r`, `${next}r`);
+      route(`${next}r`, 'proc/net/.route');
+      renameSync(join(dir, 'proc/net/.route'), join(dir, 'proc/net/route'));
+      [now, next] = [next, now];
+      const found = await reading;
+      if (found['0000:04:00.0'] === undefined || found['0000:05:00.0'] === undefined) missed.push(turns);
+    }
+    expect(missed).toEqual([]);
   });
 });

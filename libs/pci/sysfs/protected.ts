@@ -2,6 +2,9 @@ import { basename, join } from 'node:path';
 import type { PciAddress } from '../api.js';
 import { asPort, mountedBlocks, routedInterfaces, swapBlocks, type BlockNeed } from '../decide/host-needs.js';
 import { functionsOn, names, target, targetName, text } from './files.js';
+import { PCI_LIMITS } from './limits.js';
+
+type Needs = readonly { readonly path: readonly PciAddress[]; readonly why: string }[];
 
 /**
  * Which functions the host itself lives on. Layers are followed down: partitions, device mapper, md, btrfs, NVMe's multipath; bonds, bridges, VLANs,
@@ -91,28 +94,46 @@ export class ProtectedFunctions {
     return found.filter((each) => each.length > 0);
   }
 
-  private async interfaces(): Promise<{ path: readonly PciAddress[]; why: string }[]> {
-    const { byDefault, any } = routedInterfaces(await text(join(this.procRoot, 'net/route')) ?? '', await text(join(this.procRoot, 'net/ipv6_route')) ?? '');
-    const found: { path: readonly PciAddress[]; why: string }[] = [];
-    for (const name of byDefault) {
-      const paths = await this.below(name, new Set());
-      for (const path of paths) found.push({ path, why: `default-route: ${name}` });
-      if (paths.length > 0) continue;
-      for (const other of any) for (const path of await this.below(other, new Set())) found.push({ path, why: `default-route: ${name}, whose own way may be ${other}` });
-    }
-    return found;
+  private async interfaces(): Promise<Needs> {
+    return await this.settled(async () => {
+      const { byDefault, any } = routedInterfaces(await text(join(this.procRoot, 'net/route')) ?? '', await text(join(this.procRoot, 'net/ipv6_route')) ?? '');
+      const needs: { path: readonly PciAddress[]; why: string }[] = [];
+      for (const name of byDefault) {
+        const paths = await this.below(name, new Set());
+        for (const path of paths) needs.push({ path, why: `default-route: ${name}` });
+        if (paths.length > 0) continue;
+        for (const other of any) for (const path of await this.below(other, new Set())) needs.push({ path, why: `default-route: ${name}, whose own way may be ${other}` });
+      }
+      let lost = false;
+      for (const name of byDefault) lost ||= await target(join(this.root, 'class/net', name)) === null;
+      return { needs, lost };
+    });
   }
 
   /** Of bridges, bonds, switches and the like, whether or not a route leads there: guests and the host's own networks hang on them. */
-  private async ports(): Promise<{ path: readonly PciAddress[]; why: string }[]> {
-    const found: { path: readonly PciAddress[]; why: string }[] = [];
-    for (const name of await names(join(this.root, 'class/net'))) {
-      const master = await targetName(join(this.root, 'class/net', name, 'master'));
-      if (master === null) continue;
-      // The other ports of a switch are asked for themselves.
-      for (const path of await this.below(name, new Set(['ovs-system']))) found.push({ path, why: asPort(master) });
+  private async ports(): Promise<Needs> {
+    return await this.settled(async () => {
+      const needs: { path: readonly PciAddress[]; why: string }[] = [];
+      const listed = await names(join(this.root, 'class/net'));
+      for (const name of listed) {
+        const master = await targetName(join(this.root, 'class/net', name, 'master'));
+        if (master === null) continue;
+        // The other ports of a switch are asked for themselves.
+        for (const path of await this.below(name, new Set(['ovs-system']))) needs.push({ path, why: asPort(master) });
+      }
+      // Such a listing may hold neither the old name nor the new one.
+      return { needs, lost: (await names(join(this.root, 'class/net'))).join() !== listed.join() };
+    });
+  }
+
+  /** An interface that is renamed during a look is needed all the same: the looks are taken together until one of them has lost none. */
+  private async settled(look: () => Promise<{ readonly needs: Needs; readonly lost: boolean }>): Promise<Needs> {
+    const all: Needs[number][] = [];
+    for (let left: number = PCI_LIMITS.renames; ; left -= 1) {
+      const { needs, lost } = await look();
+      all.push(...needs);
+      if (!lost || left === 0) return all;
     }
-    return found;
   }
 
   private async below(name: string, seen: Set<string>): Promise<readonly (readonly PciAddress[])[]> {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { tryPciAddress } from '../address.js';
 import type { HeldFunction, PciAddress, PciFunction, PciNetwork, PciReading } from '../api.js';
+import { PASSING_DRIVERS } from '../kernel-pci.js';
 import type { RunChild } from './child.js';
 import { each, functionsOn, names, objectOf, sizeOf, target, targetName, text } from './files.js';
 import { Interfaces } from './interfaces.js';
@@ -53,6 +54,9 @@ export class SysfsReader {
     const heldPfs = new Set(held.map((one) => one.address));
     const overrides = await this.locked.overrides(plain.filter((one) => !heldPfs.has(one.pf ?? one.address)).map((one) => one.address));
     await this.readSerials(plain, heldPfs);
+    // A listing may pass over what is renamed under it. A network card under its own driver that shows no interface is asked for itself.
+    const silent = plain.filter((one) => one.pciClass.startsWith('02') && one.driver !== null && !PASSING_DRIVERS.has(one.driver) && !networks.has(one.address));
+    const asked = new Map(await each(silent, PCI_LIMITS.readsAtOnce, async ({ address }) => [address, await this.interfaces.networksOf(address)] as const));
     const indices = new Map(plain.flatMap((one) => (one.sriov?.vfs ?? []).map((vf) => [vf.address, vf.index] as const)));
     const functions = new Map<PciAddress, PciFunction>();
     const groups = new Map<number, PciAddress[]>();
@@ -61,7 +65,7 @@ export class SysfsReader {
       // A VF that appeared while the others were looked at belongs to the next look.
       if (one.pf !== null && index === undefined) continue;
       functions.set(one.address, compose(one, {
-        networks: networks.get(one.address) ?? [], blocks: blocks.get(one.address) ?? [], driverOverride: overrides.get(one.address) ?? null,
+        networks: networks.get(one.address) ?? asked.get(one.address) ?? [], blocks: blocks.get(one.address) ?? [], driverOverride: overrides.get(one.address) ?? null,
         physfn: one.pf === null || index === undefined ? null : { address: one.pf, index },
       }));
       if (one.iommuGroup === null) continue;

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -79,6 +79,31 @@ describe('the recorded sysfs', () => {
     expect(await serial()).toBe('00-00-00-00-00-00-47-11');
     rmSync(join(tree.root, 'bus/pci/devices', PF, 'config'));
     expect(await serial()).toBe('00-00-00-00-00-00-47-11');
+  });
+
+  it('sees every interface, also one that is renamed during the look', async () => {
+    const net = join(tree.root, 'class/net');
+    const [own] = readdirSync(join(tree.root, 'bus/pci/devices', PF, 'net'));
+    const at = (name: string): string => join(net, name);
+    const [link, folder] = [readlinkSync(at(own!)), realpathSync(at(own!))];
+    let [name, to] = [own!, 'eth7'];
+    const rename = (): void => {
+      symlinkSync(join(dirname(link), to), at(to));
+      renameSync(join(dirname(folder), name), join(dirname(folder), to));
+      rmSync(at(name));
+      [name, to] = [to, name];
+    };
+    const missed: number[] = [];
+    for (let turns = 0; turns < 240; turns += 1) {
+      const reading = hostAt(tree.root).read();
+      // Each time a little later in the look, up to its end.
+      for (let turn = 0; turn < turns / 4; turn += 1) await new Promise((resolve) => { setImmediate(resolve); });
+      rename();
+      const { functions } = await reading;
+      if (functions.get(PF)?.networks[0]?.mac !== '52:54:00:aa:00:01') missed.push(turns);
+    }
+    if (name !== own) rename();
+    expect(missed).toEqual([]);
   });
 
   it('does not take a card for one without a serial that never had its turn behind one that hangs', async () => {
