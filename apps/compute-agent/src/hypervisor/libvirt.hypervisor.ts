@@ -18,6 +18,7 @@ import { hostDevicesIn, withoutOwnDevices } from '../domain-xml/host-devices.js'
 import { NOTES_PREFIX, NOTES_URI, notesText, readNotes, withNotedDevices, withRebootCount } from '../domain-xml/notes.js';
 import { RENDER_VERSION, renderDomain } from '../domain-xml/render.js';
 import type { DomainSpec } from '../domain-xml/spec.js';
+import { explainVfio } from '../decide/vfio-refusals.js';
 import { StepError } from '../errors.js';
 import { LIMITS } from '../limits.js';
 import { inParallel } from '../parallel.js';
@@ -368,7 +369,10 @@ export class LibvirtHypervisor implements Hypervisor {
       return await work();
     } catch (error) {
       if (error instanceof StepError) throw error;
-      if (error instanceof LibvirtError) throw new StepError(`libvirt-${code}`, error.message, 'counted', { cause: error });
+      if (error instanceof LibvirtError) {
+        const known = explainVfio(error.message);
+        throw new StepError(known?.code ?? `libvirt-${code}`, known?.message ?? error.message, 'counted', { cause: error });
+      }
       // Unreachable or late: nothing is known of the instance, so nothing is held against it.
       const text = error instanceof Error ? error.message : String(error);
       throw new StepError(error instanceof LibvirtTimeout ? 'libvirt-timeout' : 'libvirt-unavailable', text, 'free', { cause: error });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { ClaimedDevice } from '#libs/contracts';
 import { FakeKernel, FakePci, parsePciAddress, type FakeShape, type PciAddress, type VfSettings } from '#libs/pci';
 import type { PlacedDevice } from '../devices/decide/ready.js';
+import { explainVfio } from '../decide/vfio-refusals.js';
 import { StepError } from '../errors.js';
 
 /** A device that a simulated domain is defined with. */
@@ -45,7 +46,9 @@ export class SimulatedPci {
   take(id: string, devices: readonly SimulatedDevice[]): void {
     for (const { address, attach } of devices) {
       const refusal = this.kernel.refusalOfUse(parsePciAddress(address), id, { managed: false, asInterface: attach === 'interface' });
-      if (refusal !== null) throw new StepError('libvirt-start', refusal, 'counted');
+      if (refusal === null) continue;
+      const known = explainVfio(refusal);
+      throw new StepError(known?.code ?? 'libvirt-start', known?.message ?? refusal, 'counted');
     }
     for (const { address, attach, mac, vlan } of devices) {
       const at = parsePciAddress(address);
