@@ -78,7 +78,8 @@ export async function run({ lab, cloud, check, times = usual }) {
       await timed('detach', async () => { await cloud.call('DELETE', `/v1/servers/${server}/devices/${attachment}`); await soon('it is gone', async () => (await it.standing(server)).length === 0); });
       await timed('clean', () => free(2));
     }
-    return told('attach', 'detach', 'clean');
+    said.steps = await stepsOf(lab, server);
+    return `${told('attach', 'detach', 'clean')}; of which in the agent's own steps: ${Object.entries(said.steps).map(([step, { p50 }]) => `${step} ${p50} ms`).join(', ')}`;
   });
   await row(4, async () => {
     for (let n = 0; n < times; n += 1) {
@@ -136,6 +137,17 @@ done`, 'virsh');
     ...said, pool_edit: { vfs: 2 * MOST_VFS, ...beside(of('edit'), of('bare-edit')) }, attach: beside(of('attach'), of('bare-attach')), detach: { ...beside(of('detach'), of('bare-detach')), until_clean: of('clean') },
     start: { server: ours, domain: bare, with_vf_ratio: round(ours.with_vf.p50 / bare.with_vf.p50) }, virsh_itself: of('virsh'),
   })}\n`);
+}
+
+/** What each step of the agent took for a server, from its log. */
+async function stepsOf(lab, server) {
+  const steps = {};
+  for (const line of (await lab.run('cat /var/log/skylite-agent.log')).split('\n')) {
+    if (!line.includes(server) || !line.includes('"done"')) continue;
+    const { step, ms } = JSON.parse(line);
+    if (typeof ms === 'number') (steps[step] ??= []).push(ms);
+  }
+  return Object.fromEntries(Object.entries(steps).map(([step, times]) => [step, figures(times)]));
 }
 
 /** As our agent attaches one, but for the name and the place in the guest. */

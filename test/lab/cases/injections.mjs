@@ -13,6 +13,7 @@ import { Load } from '../support/load.mjs';
 
 export const needsCloud = true;
 export const usual = 200;
+export const perLab = 50;
 export const checks = ['the pool is ready', 'no device has two holders at any instant', 'left alone, what was asked for comes about', 'servers deleted, no device is left over', 'what is offered has nothing of anybody'];
 
 const VFS = 3;

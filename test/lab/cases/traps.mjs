@@ -1,11 +1,11 @@
 /** What the kernel and libvirt let anybody do, and our agent and services refuse, explain or outlive. */
 import { ADDRESSES } from '../machine/topology.mjs';
 import { haltingDisk } from '../support/device-lab.mjs';
-import { FastNet, READY_MS, VLAN } from '../support/fast-net.mjs';
+import { FastNet, GUEST_MS, READY_MS, VLAN } from '../support/fast-net.mjs';
 
 export const needsCloud = true;
 export const checks = [
-  'a host with two VFs', 'a group that its host uses is explained, and given as one or not at all', 'a VF as hostdev: the agent sets its MAC and VLAN, and takes them back',
+  'a host with two VFs', 'a group that its host uses is explained, and given as one or not at all', 'a group with its port: both functions go to one guest, the port stays with its driver', 'a VF as hostdev: the agent sets its MAC and VLAN, and takes them back',
   'a writer that hangs under a guest hangs neither the agent nor anybody else; when that guest has ended, all is free', 'a port with live VFs is not passed as a whole',
 ];
 
@@ -31,6 +31,24 @@ export async function run({ lab, cloud, check }) {
     return `${sentence} / ${problem.sentence}`;
   });
   await row(2, async () => {
+    cloud.skylite('device', 'pool', 'delete', 'alone');
+    cloud.skylite('device', 'class', 'create', 'tester', '--vendor', '1b36', '--product', '0005', '--sanitizer', 'operator-accepts');
+    cloud.skylite('device', 'pool', 'create', 'pair', '--class', 'tester', '--mode', 'functions', '--vendor', '1b36', '--product', '0005');
+    const [main, mate] = ADDRESSES.functions;
+    const claimable = () => cloud.until('it can be claimed', READY_MS, async () => (await at(main)).state === 'available');
+    await claimable();
+    await guests.flavor('lab-tester', { 'pci_passthrough:alias': 'tester:1' });
+    const server = await guests.create({ name: 'tester', flavor: 'lab-tester' });
+    const [line] = await guests.says(server, /lab-guest: pci \S+ 1b36:0005 class \w+/, GUEST_MS);
+    const [second] = await guests.says(server, /lab-guest: pci \S+ 1234:11e8 class \w+/, GUEST_MS);
+    const holders = [await at(main), await at(mate)].map(({ holder }) => holder);
+    const drivers = (await lab.run(`for a in ${main} ${mate} ${ADDRESSES.functionsPort}; do basename "$(readlink /sys/bus/pci/devices/$a/driver)"; done`)).trim().split('\n');
+    if (drivers.join() !== 'vfio-pci,vfio-pci,pcieport' || holders.some((holder) => holder !== server)) throw new Error(`drivers ${drivers.join()}; holders ${holders.join()}`);
+    await guests.remove(server);
+    await claimable();
+    return `${line}; ${second}; ${drivers.join(', ')}`;
+  });
+  await row(3, async () => {
     cloud.skylite('device', 'class', 'set', 'fast-net', '--attach', 'hostdev');
     await guests.flavor('lab-hostdev', { 'device:fast-net': `1,vlan=${VLAN}` });
     const server = await guests.create({ name: 'hostdev', flavor: 'lab-hostdev', imageRef: image });
@@ -48,7 +66,7 @@ export async function run({ lab, cloud, check }) {
     cloud.skylite('device', 'class', 'set', 'fast-net', '--attach', 'auto');
     return `${mac} VLAN ${VLAN}, then ${left.address}`;
   });
-  await row(3, async () => {
+  await row(4, async () => {
     const deaf = await guests.create({ name: 'deaf', imageRef: image });
     await guests.active(deaf);
     await it.attach(deaf);
@@ -67,7 +85,7 @@ export async function run({ lab, cloud, check }) {
     if (await it.numvfs() !== '1\n1\n') throw new Error(`sriov_numvfs: ${await it.numvfs()}`);
     return found.map(({ device: { identity }, generation }) => `${identity} generation ${generation}`).join(', ');
   });
-  await row(4, async () => {
+  await row(5, async () => {
     cloud.skylite('device', 'pool', 'delete', 'net1');
     cloud.skylite('device', 'class', 'create', 'whole', '--vendor', '8086', '--product', '10c9');
     cloud.skylite('device', 'pool', 'create', 'ports', '--class', 'whole', '--mode', 'functions', '--vendor', '8086', '--product', '10c9', '--yes-really');

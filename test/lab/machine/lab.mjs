@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,7 +18,7 @@ import { builtHost } from '../recipe/build.mjs';
 import { order } from './door.mjs';
 import { Monitor } from './qmp.mjs';
 import { abandoned, removeFolder, scratchFolder } from './scratch.mjs';
-import { attachedWords, KERNEL_COMMAND_LINE, machineWords, OUTSIDE, WARM } from './topology.mjs';
+import { attachedWords, kernelCommandLine, machineWords, OUTSIDE, WARM } from './topology.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 /** Under load a boot takes half a minute; nothing good comes after five. */
@@ -62,15 +62,39 @@ export class Lab {
         if (status !== 'running' && DEFINED_STATES.includes(status)) await lab.#monitor.order('cont');
         return status === 'running';
       }, 30);
-      await lab.#untilAnswers(RESTORE_MS);
-      await lab.#weigh();
-      await lab.run(`date -s @${(Date.now() / 1000).toFixed(3)} >/dev/null\nip route replace default via 10.0.2.2\n${outside.map((port) => `socat TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork TCP:${OUTSIDE}:${port} >/dev/null 2>&1 </dev/null &`).join('\n')}`);
+      await lab.#opened(RESTORE_MS, outside);
     } catch (error) {
       await lab.down();
       throw error;
     }
-    lab.restoredInMs = Date.now() - started;
+    lab.readyInMs = Date.now() - started;
     return lab;
+  }
+
+  /**
+   * A running lab with another IOMMU, for which there is no snapshot: booted.
+   * @param {{ iommu: 'none' | 'virtio', outside?: number[] }} options as restored
+   */
+  static async booted({ iommu, outside = [] }) {
+    const started = Date.now();
+    const host = await builtHost();
+    const lab = new Lab(host);
+    try {
+      await lab.#start({ base: host.disk, format: 'raw', outside, iommu, words: kernelWords(host, iommu) });
+      await lab.#opened(BOOT_MS, outside);
+      await lab.run(WARM, { seconds: 240 });
+    } catch (error) {
+      await lab.down();
+      throw error;
+    }
+    lab.readyInMs = Date.now() - started;
+    return lab;
+  }
+
+  async #opened(ms, outside) {
+    await this.#untilAnswers(ms);
+    await this.#weigh();
+    await this.run(`date -s @${(Date.now() / 1000).toFixed(3)} >/dev/null\nip route replace default via 10.0.2.2\n${outside.map((port) => `socat TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork TCP:${OUTSIDE}:${port} >/dev/null 2>&1 </dev/null &`).join('\n')}`);
   }
 
   /** Removes what a run that was killed left behind; its QEMU died with it. */
@@ -86,7 +110,7 @@ export class Lab {
     progress('the lab: first boot');
     const lab = new Lab(host);
     try {
-      await lab.#start({ base: host.disk, format: 'raw', outside: [], words: ['-kernel', host.kernel, '-initrd', host.initrd, '-append', KERNEL_COMMAND_LINE] });
+      await lab.#start({ base: host.disk, format: 'raw', outside: [], words: kernelWords(host) });
       await lab.#untilAnswers(BOOT_MS);
       progress('the lab: warming up');
       await lab.run(WARM, { seconds: 240 });
@@ -126,8 +150,19 @@ export class Lab {
       const why = /^.*(?:detected stalls|soft lockup).*$/m.exec(this.console())?.[0].trim() ?? (await this.#answers() ? undefined : 'it answers nobody any more');
       if (why === undefined) throw error;
       // A CPU that spins, or sleeps for ever, with interrupts lost, mostly in a nested guest: the emulation's fault, and nothing comes after it.
-      throw Object.assign(new Error(`the emulated host has stalled: ${why}`), { final: true, stalled: true });
+      throw Object.assign(new Error(`the emulated host has stalled: ${why}; what was to be seen: ${await this.#keepEvidence()}`), { final: true, stalled: true });
     }
+  }
+
+  /** What its CPUs do, three times, and what it said. @returns the file */
+  async #keepEvidence() {
+    const file = join(tmpdir(), `skylite-lab-stall-${Date.now()}.log`);
+    const seen = [];
+    for (const words of ['info status', ...Array(3).fill(['info registers -a', 'info lapic 0', 'info lapic 1']).flat(), 'info pic']) {
+      seen.push(`== ${words}`, await this.#monitor.order('human-monitor-command', { 'command-line': words }).catch((error) => error.message));
+    }
+    await writeFile(file, `${seen.join('\n')}\n== console\n${this.console()}`);
+    return file;
   }
 
   #answers() { return order(this.#port, 'true', { seconds: ALIVE_SECONDS }).then(() => true, () => false); }
@@ -165,7 +200,7 @@ export class Lab {
 
   console() { try { return readFileSync(join(this.#folder, 'console'), 'utf8'); } catch { return ''; } }
 
-  async #start({ base, format, outside, words }) {
+  async #start({ base, format, outside, iommu, words }) {
     this.#folder = scratchFolder(tmpdir(), SCRATCH);
     this.#port = await freePort();
     const { rootfs } = this.#host;
@@ -180,7 +215,7 @@ export class Lab {
     this.#process = spawn('setpriv', [
       '--pdeathsig', 'KILL', ...loader, join(rootfs, 'usr/bin/qemu-system-x86_64'),
       ...['qemu', 'seabios', 'ipxe/qemu'].flatMap((name) => ['-L', join(rootfs, name === 'ipxe/qemu' ? 'usr/lib' : 'usr/share', name)]),
-      ...machineWords(),
+      ...machineWords(iommu),
       ...attachedWords({ disk, doorPort: this.#port, console: join(this.#folder, 'console'), monitor, forwards }),
       ...words,
     ], { stdio: ['ignore', log, log] });
@@ -225,6 +260,8 @@ export class Lab {
     await rename(work, folder);
   }
 }
+
+const kernelWords = (host, iommu) => ['-kernel', host.kernel, '-initrd', host.initrd, '-append', kernelCommandLine(iommu)];
 
 /** Of a file as tcpdump reads it: a header of 24 bytes, then each frame behind one of 16. */
 function framesOf(bytes) {

@@ -17,6 +17,7 @@ export const ADDRESSES = {
   bridged: ['0000:03:01.0', '0000:03:02.0'],
   /** Two functions in one group with the port above them. */
   functions: ['0000:04:00.0', '0000:04:00.1'],
+  functionsPort: '0000:00:07.0',
   disk: '0000:00:1c.0',
   door: '0000:00:1d.0',
 };
@@ -24,15 +25,22 @@ export const VIRTUAL_FUNCTION = { vendor: '8086', device: '10ca' };
 export const MEMORY_MIB = 2560;
 const CPUS = 2;
 
-/** Words for QEMU: the machine itself, without what differs from start to start. */
-export function machineWords() {
+/** What stands between devices and memory: words for QEMU, and for the kernel. `virtio` remaps no interrupts, so that VFIO refuses. */
+const IOMMUS = {
+  intel: { machine: ['-device', 'intel-iommu,intremap=on,aw-bits=48'], kernel: ' intel_iommu=on' },
+  virtio: { machine: ['-device', 'virtio-iommu-pci,bus=pcie.0,addr=0x1b'], kernel: '' },
+  none: { machine: [], kernel: '' },
+};
+
+/** Words for QEMU: the machine itself, without what differs from start to start. @param {keyof typeof IOMMUS} [iommu] */
+export function machineWords(iommu = 'intel') {
   const half = `${MEMORY_MIB / 2}M`;
   const port = (name, chassis, bus, rest = '') => ['-device', `pcie-root-port,id=${name},chassis=${chassis},slot=${chassis},bus=${bus}${rest}`];
   const nic = (name, bus, mac) => ['-netdev', `hubport,id=wire-${name},hubid=1`, '-device', `igb,id=${name},netdev=wire-${name},bus=${bus},mac=${mac}`];
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35,smm=off,kernel-irqchip=split', '-accel', 'tcg,thread=multi,tb-size=384'],
     ...['-cpu', 'EPYC,+svm,+npt,+x2apic,check=off', '-smp', `${CPUS}`, '-m', `${MEMORY_MIB}`, '-uuid', '1ab1ab1a-0000-4000-8000-000000000001'],
-    ...['-device', 'intel-iommu,intremap=on,aw-bits=48'],
+    ...IOMMUS[iommu].machine,
     ...['-object', `memory-backend-ram,id=ram0,size=${half}`, '-object', `memory-backend-ram,id=ram1,size=${half}`],
     ...['-numa', 'node,nodeid=0,memdev=ram0,cpus=0', '-numa', 'node,nodeid=1,memdev=ram1,cpus=1'],
     ...['-device', 'pxb-pcie,id=near,bus_nr=32,numa_node=0,bus=pcie.0,addr=0x11'],
@@ -47,7 +55,9 @@ export function machineWords() {
   ];
 }
 
-export const KERNEL_COMMAND_LINE = 'console=ttyS0 quiet loglevel=4 mitigations=off nokaslr nowatchdog audit=0 apparmor=0 lsm= random.trust_cpu=on rcupdate.rcu_expedited=1 nohz=off highres=off no_timer_check tsc=reliable clocksource=tsc net.ifnames=1 panic=-1 fw_devlink=off cryptomgr.notests intel_iommu=on';
+// A tick of its own on each CPU: where QEMU (before 10.2) loses an interrupt between two of its threads, the next tick finds it.
+const COMMAND_LINE = 'console=ttyS0 quiet loglevel=4 mitigations=off nokaslr nowatchdog audit=0 apparmor=0 lsm= random.trust_cpu=on rcupdate.rcu_expedited=1 nohz=off highres=off no_timer_check tsc=reliable clocksource=tsc net.ifnames=1 panic=-1 fw_devlink=off cryptomgr.notests';
+export const kernelCommandLine = (iommu = 'intel') => `${COMMAND_LINE}${IOMMUS[iommu].kernel}`;
 
 const DOOR_MAC = '52:54:00:00:00:01';
 /** Inside, what is reached outside stands at this address; the lab's own loopback forwards to it. */

@@ -9,8 +9,8 @@ import { zstdDecompress } from 'node:zlib';
 import { BuildError, run } from '../../../deploy/images/lib/report.mjs';
 
 const ZSTD_MAGIC = 0xfd2fb528;
-/** Before the root disk is there: the disk and its file system. */
-export const EARLY_MODULES = ['crc32c_generic', 'virtio_blk', 'ext4'];
+/** Before the root disk is there: an IOMMU that must be there before any driver is, the disk and its file system. */
+export const EARLY_MODULES = ['virtio_iommu', 'crc32c_generic', 'virtio_blk', 'ext4'];
 export const HOST_MODULES = [
   ...EARLY_MODULES, 'virtio_net', 'virtio_console', 'igb', 'igbvf', 'vfio-pci', 'vfio_iommu_type1', 'pci-pf-stub', 'uio_pci_generic', 'e1000',
   ...['kvm-amd', 'overlay', 'bridge', '8021q', 'veth', 'tun', 'macvtap', 'vhost_net', 'af_packet', 'net_failover', 'loop', 'isofs'],

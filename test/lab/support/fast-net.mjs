@@ -29,11 +29,16 @@ export class FastNet {
     return this.cloud.until('two ports are known', READY_MS, async () => { const found = await this.devices('kind=pf'); return found.length === 2 && found; });
   }
 
-  /** Class and pool are made. @returns the VFs, as soon as they can be claimed */
-  async offered() {
+  /** Class and pool are made. */
+  defined() {
     this.cloud.skylite('device', 'class', 'create', 'fast-net', '--vendor', VIRTUAL_FUNCTION.vendor, '--product', VIRTUAL_FUNCTION.device);
     this.sinceMs = Date.now();
     this.cloud.skylite('device', 'pool', 'create', 'net1', '--class', 'fast-net', '--mode', 'vfs', '--vendor', '8086', '--product', '10c9', '--vfs', '1', '--physical-network', 'lan1', '--vlans', '40-49');
+  }
+
+  /** As defined. @returns the VFs, as soon as they can be claimed */
+  offered() {
+    this.defined();
     return this.free(2);
   }
 

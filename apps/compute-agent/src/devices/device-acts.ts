@@ -10,7 +10,7 @@ import type { Logger } from '#libs/observability';
 import { StepError } from '../errors.js';
 import { learned } from './decide/bookkeeping.js';
 import type { DeviceFacts } from './decide/facts.js';
-import { cleanSettings, freeDriver, isLetGo, leftOver, NO_MAC, type HoldAction } from './decide/holds.js';
+import { cleanSettings, freeDriver, isLetGo, leftOver, NO_MAC, type HoldAction, type Reset } from './decide/holds.js';
 import { differing, isOn, planPools, policyOf, poolOf, type PoolAction, type VfChange } from './decide/pools.js';
 import { readinessOf, type PlacedDevice } from './decide/ready.js';
 import { cleaned, failedToClean, prepared, soiled } from './decide/records.js';
@@ -29,6 +29,9 @@ export interface DeviceActsOptions {
 
 /** What keeps a device from being made clean, and says nothing of it: it is tried again until that has passed. */
 const NOT_ITS_OWN: ReadonlySet<PciError['code']> = new Set(['in-use', 'held', 'busy', 'deadline', 'link-down', 'forbidden']);
+
+/** It lists no reset, or one that does not work where it stands (of a bus on which others stand too). */
+const isUnsupported = (error: unknown): boolean => error instanceof PciError && error.code === 'unsupported';
 
 export class DeviceActs {
   constructor(private readonly options: DeviceActsOptions) {}
@@ -62,13 +65,13 @@ export class DeviceActs {
   }
 
   /** @returns false: somebody has it after all, and nothing was done */
-  async #scrub(identity: string, generation: number, reset: boolean): Promise<boolean> {
+  async #scrub(identity: string, generation: number, reset: Reset): Promise<boolean> {
     const { pci, observer, devices } = this.options;
     let facts = await observer.observe();
     let device = facts.seen.devices.get(identity);
     if (!device || device.held || device.doubt !== null || (device.protectedBy ?? device.portOf) !== null || !isLetGo(device, facts)) return false;
     const before = readable(device, facts);
-    if (reset) await pci.reset(device.fn.address);
+    if (reset !== 'no') await pci.reset(device.fn.address).catch((error: unknown) => { if (reset === 'must' || !isUnsupported(error)) throw error; });
     let mac = NO_MAC;
     if (device.pf && before) {
       const { address: pf, vf: index } = device.pf;

@@ -121,6 +121,19 @@ describe('devices of a host', () => {
     await host.plane.untilSo(() => isFree(vf(0), 1) && state(vf(0))?.dirty === null);
   });
 
+  it('that have a reset which does not work where they stand are dirty, unless it is accepted that there is none', async () => {
+    await hostWithVfs();
+    host.kernel!.failNext('reset', 'ENOTTY');
+    host.plane.wish({ holds: [hold(vf(0), 1, null)] });
+    await host.plane.untilSo(() => state(vf(0))?.dirty?.generation === 1);
+    expect(state(vf(0))).toMatchObject({ dirty: { code: 'unsupported' } });
+    host.kernel!.failNext('reset', 'ENOTTY');
+    host.plane.wish({ holds: [hold(vf(0), 1, null, { releasedAt: 1 }), hold(vf(1), 1, null, { sanitizer: 'operator-accepts' })] });
+    await host.plane.untilSo(() => isFree(vf(0), 1) && isFree(vf(1), 1));
+    expect(state(vf(1))).toMatchObject({ cleanAt: 1, dirty: null });
+    expect(host.kernel!.log.filter(({ write, errno }) => write.op === 'reset' && errno === 'ENOTTY')).toHaveLength(2);
+  });
+
   it('that cannot be reset because sysfs is read-only are not dirty for that, and clean when it is over', async () => {
     await hostWithVfs();
     const tries = 2 * LIMITS.scrubAttempts;

@@ -111,11 +111,11 @@ describe('pools', () => {
 describe('holds', () => {
   const released = (change: Partial<HoldWish> = {}): DeviceFacts['wishes'] => wishes([poolWish(2)], [holdWish(vf(0), 3, null, change)]);
   it('that are over are scrubbed once, at their own generation', () => {
-    expect(planHolds(facts({}, { wishes: released() }))).toEqual([{ identity: vf(0), generation: 3, does: 'scrub', reset: true }]);
+    expect(planHolds(facts({}, { wishes: released() }))).toEqual([{ identity: vf(0), generation: 3, does: 'scrub', reset: 'must' }]);
     expect(planHolds(facts({}, { wishes: released(), records: new Map([[vf(0), record({ cleanAt: 3 })]]) }))).toEqual([]);
     // Of a control plane that was restored: as after the last one who had it.
     const later = new Map([[vf(0), record({ used: 4, holder: B, cleanAt: 3 })]]);
-    expect(planHolds(facts({}, { wishes: released(), records: later }))).toEqual([{ identity: vf(0), generation: 4, does: 'scrub', reset: true }]);
+    expect(planHolds(facts({}, { wishes: released(), records: later }))).toEqual([{ identity: vf(0), generation: 4, does: 'scrub', reset: 'must' }]);
     expect(planHolds(facts({}, { wishes: released(), records: later, claims: new Map([[vf(0), { instanceId: B, generation: 4 }]]) }))).toEqual([]);
     expect([cleanNow(later.get(vf(0))!), cleanNow(record({ cleanAt: 4, used: 4 })), cleanNow(NO_RECORD)]).toEqual([null, 4, null]);
     expect(planHolds(facts({}, { wishes: wishes([], [holdWish(vf(0), 3, A)]) }))).toEqual([]);
@@ -139,13 +139,11 @@ describe('holds', () => {
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine' }), records: new Map([[vf(0), record({ cleanAt: 2, used: 3 })]]) }))).toMatchObject([{ does: 'call-dirty' }]);
     const dirty = new Map([[vf(0), record({ used: 3, dirty: { generation: 3, code: 'quarantine', sentence: '' } })]]);
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine' }), records: dirty }))).toEqual([]);
-    expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine', releasedAt: 3 }), records: dirty }))).toMatchObject([{ does: 'scrub', reset: false }]);
+    expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine', releasedAt: 3 }), records: dirty }))).toMatchObject([{ does: 'scrub', reset: 'no' }]);
   });
   it('of what an operator accepts as it is are reset where there is a reset, and no worse where there is none', () => {
-    const accepted = { wishes: released({ sanitizer: 'operator-accepts' }) };
-    expect(planHolds(facts({}, accepted))).toMatchObject([{ does: 'scrub', reset: true }]);
-    expect(planHolds(facts({ resets: [] }, accepted))).toMatchObject([{ does: 'scrub', reset: false }]);
-    expect(planHolds(facts({ resets: [] }, { wishes: released() }))).toMatchObject([{ does: 'scrub', reset: true }]);
+    expect(planHolds(facts({}, { wishes: released({ sanitizer: 'operator-accepts' }) }))).toMatchObject([{ does: 'scrub', reset: 'may' }]);
+    expect(planHolds(facts({}, { wishes: released() }))).toMatchObject([{ does: 'scrub', reset: 'must' }]);
   });
   it('are given up after some tries, or at once when no try can do better', () => {
     const failed = { generation: 3, code: 'other', sentence: 'no', final: false };

@@ -11,9 +11,12 @@ import { differing, isOn, policyOf, poolOf, type VfChange } from './pools.js';
 import { NO_RECORD, type Dirty } from './records.js';
 import type { SeenDevice } from './seen.js';
 
+/** `may`: where the device offers none that works, it is as it is accepted. */
+export type Reset = 'must' | 'may' | 'no';
+
 export type HoldAction = { readonly identity: string; readonly generation: number } & (
   /** Reset, set back, bind, read back. */
-  | { readonly does: 'scrub'; readonly reset: boolean }
+  | { readonly does: 'scrub'; readonly reset: Reset }
   /** Nothing is left to do but to say so. */
   | { readonly does: 'call-clean' }
   | { readonly does: 'call-dirty'; readonly dirty: Dirty });
@@ -39,14 +42,14 @@ function planHold(hold: HoldWish, facts: DeviceFacts): HoldAction | null {
   if ((record.cleanAt ?? -1) >= generation) return null;
   if (!isLetGo(device, facts)) return null;
   const released = (hold.releasedAt ?? 0) >= generation;
-  if (released) return facts.mayWrite ? { identity, generation, does: 'scrub', reset: false } : { identity, generation, does: 'call-clean' };
+  if (released) return facts.mayWrite ? { identity, generation, does: 'scrub', reset: 'no' } : { identity, generation, does: 'call-clean' };
   if (record.dirty !== null && record.dirty.generation >= generation) return null;
   // Whoever had this generation never got it on this host.
   const untouched = record.cleanAt !== null && record.cleanAt >= generation - 1 && record.used < generation;
   if (hold.sanitizer === 'quarantine') return untouched ? { identity, generation, does: 'call-clean' } : { identity, generation, does: 'call-dirty', dirty: { generation, code: 'quarantine', sentence: QUARANTINE } };
   const needed = device.protectedBy ?? device.portOf;
   if (needed !== null) return { identity, generation, does: 'call-dirty', dirty: { generation, code: 'protected', sentence: `The host itself lives on it now (${needed}): it is not touched.` } };
-  return facts.mayWrite ? { identity, generation, does: 'scrub', reset: hold.sanitizer !== 'operator-accepts' || device.fn.resetMethods.length > 0 } : null;
+  return facts.mayWrite ? { identity, generation, does: 'scrub', reset: hold.sanitizer === 'operator-accepts' ? 'may' : 'must' } : null;
 }
 
 /** Why a device that was given back is not cleaned yet, though nothing fails; null: it is clean, or its turn comes. */
