@@ -18,7 +18,14 @@ describe('why a guest got no device', () => {
     const found = explainVfio(words);
     expect(found?.code).toBe(code);
     expect(found?.message).toMatch(/^[A-Z][^]*\. libvirt said: /);
-    expect(found?.message).toContain(words);
+    expect(found?.message).toContain(words.split('\n')[0]);
+  });
+
+  it('without the warnings that QEMU wrote before it', () => {
+    const warning = '2026-11-22T01:49:44.860481Z qemu-system-x86_64: warning: This feature depends on other features that were not requested: CPUID.8000000AH:EDX.npt [bit 0]';
+    const reason = '-device {"driver":"vfio-pci","host":"0000:21:10.0"}: vfio 0000:21:10.0: failed to setup container for group 14: Failed to set iommu for container: Operation not permitted';
+    const found = explainVfio(`internal error: QEMU unexpectedly closed the monitor (vm='instance-1'): ${warning}\n${warning}\n2026-11-22T01:49:44.990746Z qemu-system-x86_64: ${reason}`);
+    expect(found?.message.endsWith(`firmware (and take intremap=off from the kernel command line). libvirt said: ${reason}`)).toBe(true);
   });
 
   it('says nothing of what is not about devices', () => {

@@ -18,11 +18,17 @@ const ROWS: readonly (readonly [words: RegExp, code: string, sentence: string])[
   [/must be manually detached from the host/i, 'device-not-bound', 'The device is not bound to vfio-pci.'],
 ];
 
+/** Before what QEMU itself says on a line of its own. */
+const STAMP = /^\d{4}-\d\d-\d\dT\S+ qemu\S*: /;
+
 /**
- * @param words what libvirt said
- * @returns code and sentence, with those words; null when they are about something else
+ * @param words what libvirt said, with the warnings that QEMU wrote before it ended
+ * @returns code and sentence, with the line of those words that says so; null when they are about something else
  */
 export function explainVfio(words: string): VfioRefusal | null {
   const found = ROWS.find(([pattern]) => pattern.test(words));
-  return found === undefined ? null : { code: found[1], message: `${found[2]} libvirt said: ${words}` };
+  if (found === undefined) return null;
+  const [pattern, code, sentence] = found;
+  const line = words.split('\n').find((each) => pattern.test(each)) ?? words;
+  return { code, message: `${sentence} libvirt said: ${line.replace(STAMP, '').trim()}` };
 }
