@@ -327,14 +327,16 @@ describe('a state', () => {
       }))), vfPool().id]);
       await base.admin.query(`INSERT INTO scheduler.device_claims (device_id, host_id, instance_id, purpose, generation, class_name) SELECT scheduler.device_id($1, 'case:' || at), $1, holder, 'run', 1, 'fast-net'
         FROM jsonb_to_recordset($2::jsonb) AS c(at integer, holder uuid) WHERE holder IS NOT NULL`, [here.id, JSON.stringify(cases)]);
-      const { rows } = await base.admin.query<Parameters<typeof toStock>[0] & { state: string; hindrance: string | null }>(
-        STOCK.replace('FROM scheduler.devices d', `, ${STATE_SQL} AS state, scheduler.device_hindrance(d) AS hindrance FROM scheduler.devices d`) + " WHERE d.identity LIKE 'case:%'");
+      const shown = STOCK.replace('FROM scheduler.devices d', `, ${STATE_SQL} AS state, scheduler.device_hindrance(d) AS hindrance FROM scheduler.devices d`) + " WHERE d.identity LIKE 'case:%'";
+      const { rows } = await base.admin.query<Parameters<typeof toStock>[0] & { state: string; hindrance: string | null }>(shown);
       expect(rows.length).toBe(cases.length);
       for (const raw of rows) {
         const stock = toStock(raw);
         expect([stock, stateOf(stock)]).toEqual([stock, raw.state]);
         expect([stock, raw.hindrance === null && stock.holder === null]).toEqual([stock, raw.state === 'available']);
       }
+      await base.admin.query('UPDATE scheduler.hosts SET fenced_at = now() WHERE id = $1', [here.id]);
+      for (const raw of (await base.admin.query<typeof rows[number]>(shown)).rows) expect([toStock(raw), stateOf(toStock(raw))]).toEqual([toStock(raw), raw.state]);
     } finally {
       await base.admin.query('ROLLBACK');
     }

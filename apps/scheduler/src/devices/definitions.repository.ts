@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { PoolClient } from '#libs/db';
 import { book, type By } from '../hosts/hosts.repository.js';
 import type { Change } from './decide/plan.js';
+import { FENCED_SQL } from './decide/state.js';
+import { LEFT_BEHIND } from './decide/stock.js';
 import { VERSION } from './devices.repository.js';
 
 /** scheduler.device_classes and device_pools, within the transaction of a change. */
@@ -28,11 +30,11 @@ export class DefinitionsRepository {
     return (await client.query<{ host_id: string }>('SELECT DISTINCT host_id FROM scheduler.devices WHERE pool_id = $1', [poolId])).rows.map(({ host_id: id }) => id);
   }
 
-  /** Does anybody hold one of these, or one of this pool? */
+  /** Does anybody hold one of these, or one of this pool? What an evacuation left behind on a fenced host is given up. */
   async anyHeld(client: PoolClient, deviceIds: readonly string[], poolId: string | null): Promise<boolean> {
     const { rows } = await client.query<{ held: boolean }>(
-      `SELECT EXISTS (SELECT FROM scheduler.device_claims c WHERE c.device_id = ANY ($1::uuid[]))
-        OR EXISTS (SELECT FROM scheduler.device_claims c JOIN scheduler.devices d ON d.id = c.device_id WHERE d.pool_id = $2) AS held`, [deviceIds, poolId]);
+      `SELECT EXISTS (SELECT FROM scheduler.device_claims c JOIN scheduler.devices d ON d.id = c.device_id
+        WHERE (d.id = ANY ($1::uuid[]) OR d.pool_id = $2) AND NOT (starts_with(c.purpose, $3) AND ${FENCED_SQL})) AS held`, [deviceIds, poolId, LEFT_BEHIND]);
     return rows[0]!.held;
   }
 

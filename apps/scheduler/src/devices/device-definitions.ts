@@ -141,8 +141,7 @@ export class DeviceDefinitions {
       const some = hosts.slice(at, at + LIMITS.planHosts);
       const stock = await this.devices.stock(some.map(({ id }) => id));
       for (const host of some) {
-        // What an operator has given up stands in no way. Should it come back, and its class is gone, nothing but his word makes it clean.
-        maker.add(host, stock.get(host.id)!.filter(({ forgotten }) => !forgotten));
+        maker.add(host, stock.get(host.id)!);
         if (turns.over) await turns.next();
       }
     }

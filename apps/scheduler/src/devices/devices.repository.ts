@@ -5,6 +5,7 @@ import type { DeviceClass, DevicePool, HostDevice } from '#libs/contracts';
 import { Aggregates } from '../decide/aggregates.js';
 import type { By } from '../hosts/hosts.repository.js';
 import type { HostFacts } from './decide/match.js';
+import { FENCED_SQL } from './decide/state.js';
 import type { Definitions, StockDevice } from './decide/stock.js';
 
 export interface Told { deviceId?: string; identity: string; kind: string; generation: number; instanceId: string | null; message: string }
@@ -14,14 +15,14 @@ export interface DefinitionsNow extends Definitions { version: number }
 interface RawStock {
   id: string; host_id: string; identity: string; facts: HostDevice | null; native_driver: string | null; pool_id: string | null; class_name: string | null; pool_role: StockDevice['role']; pool_note: string | null;
   unit: string; generation: number; clean_at: number | null; released_at: number | null; vouched: number; forgotten: boolean; quarantine_generation: number | null; quarantine_code: string | null; quarantine_sentence: string | null;
-  missing: boolean; last_holder: string | null; last_class: string | null; holder: string | null; holder_generation: number | null; holder_class: string | null;
+  missing: boolean; fenced: boolean; last_holder: string | null; last_class: string | null; holder: string | null; holder_purpose: string | null; holder_generation: number | null; holder_class: string | null;
 }
 interface RawPool { id: string; name: string; class_name: string; mode: DevicePool['mode']; match: DevicePool['match']; vf_count: number | null; driver: DevicePool['driver']; policy: DevicePool['policy']; physical_network: string | null; group_together: boolean }
 interface RawClass { name: string; description: string; match: DeviceClass['match']; numa_policy: DeviceClass['numaPolicy']; attach: DeviceClass['attach']; sanitizer: DeviceClass['sanitizer'] }
 
 export const STOCK = `SELECT d.id, d.host_id, d.identity, d.facts, d.native_driver, d.pool_id, d.class_name, d.pool_role, d.pool_note, d.unit, d.generation, d.clean_at, d.released_at, d.vouched::float8 AS vouched, d.forgotten_at IS NOT NULL AS forgotten,
-    d.quarantine_generation, d.quarantine_code, d.quarantine_sentence, d.missing_since IS NOT NULL AS missing, d.last_holder, d.last_class,
-    c.instance_id AS holder, c.generation AS holder_generation, c.class_name AS holder_class
+    d.quarantine_generation, d.quarantine_code, d.quarantine_sentence, d.missing_since IS NOT NULL AS missing, ${FENCED_SQL} AS fenced, d.last_holder, d.last_class,
+    c.instance_id AS holder, c.purpose AS holder_purpose, c.generation AS holder_generation, c.class_name AS holder_class
   FROM scheduler.devices d LEFT JOIN scheduler.device_claims c ON c.device_id = d.id`;
 
 export const VERSION = '((SELECT version FROM scheduler.device_changes) + (SELECT version FROM scheduler.aggregate_changes))::float8';
@@ -108,8 +109,8 @@ export const toStock = (row: RawStock): StockDevice => ({
   id: row.id, identity: row.identity, facts: row.facts, nativeDriver: row.native_driver, poolId: row.pool_id, className: row.class_name, role: row.pool_role, note: row.pool_note, unit: row.unit,
   generation: row.generation, cleanAt: row.clean_at, releasedAt: row.released_at, vouched: row.vouched, forgotten: row.forgotten,
   quarantine: row.quarantine_generation === null ? null : { generation: row.quarantine_generation, code: row.quarantine_code!, sentence: row.quarantine_sentence! },
-  missing: row.missing, lastHolder: row.last_holder, lastClass: row.last_class,
-  holder: row.holder === null ? null : { instanceId: row.holder, generation: row.holder_generation!, className: row.holder_class! },
+  missing: row.missing, fenced: row.fenced, lastHolder: row.last_holder, lastClass: row.last_class,
+  holder: row.holder === null ? null : { instanceId: row.holder, generation: row.holder_generation!, className: row.holder_class!, purpose: row.holder_purpose! },
 });
 
 /** The policy in one order, so that the same one reads the same. */

@@ -64,6 +64,7 @@ function whatOf(row: StockDevice): Did {
     if (row.holder !== null && !row.missing && isDoubted(row)) return 'vouched';
     throw conflict(`Device ${row.identity} is with ${holder}: it can be released when that is over.`);
   }
+  if (row.fenced && row.quarantine === null && !row.missing && row.facts !== null) throw conflict(`The host of device ${row.identity} is fenced: when it is back, it says itself how the device is. Until then it stands in the way of no change, and nothing is to be said of it.`);
   if (isForgettable(row)) return 'forgotten';
   if (row.missing || row.facts === null) throw conflict(`Device ${row.identity} is missing, and was clean when it went: nothing is to be said of it. It comes back by itself when its host sees it.`);
   if (row.quarantine === null && !isDoubted(row)) {

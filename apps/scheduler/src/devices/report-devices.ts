@@ -122,4 +122,4 @@ function take(before: readonly StockDevice[], report: Report, reporter: Reporter
   return { rows, told, troubles };
 }
 
-const NEW: Omit<StockDevice, 'identity' | 'unit' | keyof Taken['row']> = { id: '', poolId: null, className: null, role: null, note: null, lastHolder: null, lastClass: null, vouched: 0, holder: null };
+const NEW: Omit<StockDevice, 'identity' | 'unit' | keyof Taken['row']> = { id: '', poolId: null, className: null, role: null, note: null, fenced: false, lastHolder: null, lastClass: null, vouched: 0, holder: null };

@@ -21,8 +21,8 @@ const stock = fc.record({
 }).map((one): StockDevice => ({
   id: 'd', identity: vf(PF0, 0).identity, facts: one.facts && { ...one.facts, protectedBy: one.protectedBy }, nativeDriver: null, poolId: one.role === null ? null : vfPool().id, className: one.role === null ? null : 'fast-net', role: one.role as StockDevice['role'],
   note: null, unit: 'u', generation: one.generation, cleanAt: one.clean === null ? null : Math.min(one.clean, one.generation), releasedAt: one.released === null ? null : Math.min(one.released, one.generation),
-  quarantine: one.quarantined ? { generation: one.generation, code: 'q', sentence: 'Q' } : null, missing: one.missing, vouched: 0, forgotten: false, lastHolder: null, lastClass: null,
-  holder: one.holder === null || one.generation === 0 ? null : { instanceId: one.holder, generation: Math.max(1, Math.min(one.holds, one.generation)), className: 'fast-net' },
+  quarantine: one.quarantined ? { generation: one.generation, code: 'q', sentence: 'Q' } : null, missing: one.missing, fenced: false, vouched: 0, forgotten: false, lastHolder: null, lastClass: null,
+  holder: one.holder === null || one.generation === 0 ? null : { instanceId: one.holder, generation: Math.max(1, Math.min(one.holds, one.generation)), className: 'fast-net', purpose: 'run' },
 }));
 const reporter = fc.record({ informed: fc.boolean(), adopted: fc.boolean() });
 

@@ -8,7 +8,7 @@ import type { Definitions, StockDevice } from './stock.js';
 
 const hosts: HostFacts[] = Array.from({ length: 3 }, (_, at) => ({ id: `h${at}`, name: `host-${at}`, labels: new Map() }));
 const server = '99999999-9999-4999-8999-999999999999';
-const held = { holder: { instanceId: server, generation: 1, className: 'fast-net' }, generation: 1 };
+const held = { holder: { instanceId: server, generation: 1, className: 'fast-net', purpose: 'run' }, generation: 1 };
 
 function plan(change: Change, pools: DevicePool[], rows: (HostDevice | StockDevice)[], classes: DeviceClass[] = [FAST, GPU], many = hosts.slice(0, 1)): DevicePlan & { leaving: string[]; withheld: string[] } {
   const before: Definitions = { classes: new Map(classes.map((one) => [one.name, one])), pools };
@@ -23,6 +23,26 @@ const make = (pool: DevicePool): Change => ({ pool: { before: null, after: pool 
 const codes = ({ refusals, warnings }: DevicePlan): string[][] => [refusals.map(({ code }) => code), warnings.map(({ code }) => code)];
 const inPool = (facts: HostDevice[], change: (at: number) => Partial<StockDevice> = () => ({})): StockDevice[] =>
   facts.map((one, at) => row(one, { poolId: POOL_A, className: 'fast-net', role: at === 0 ? 'keeper' : 'offered', ...change(at) }));
+
+describe('a fenced host', () => {
+  const narrower: Change = { pool: { before: vfPool(), after: vfPool({ match: { kind: ['pf'], vendor: ['8086'], hosts: ['other'] } }) } };
+  const fewer: Change = { pool: { before: vfPool(), after: vfPool({ vfCount: 2 }) } };
+  const ended: Change = { pool: { before: vfPool(), after: null } };
+  const left = { ...held, holder: { ...held.holder, purpose: 'lost:1' } };
+  const on = (change: Partial<StockDevice>, fenced: boolean) => inPool(withVfs(PF0, 4).map((one, at) => (at === 2 && change.holder ? { ...one, usedBy: server as never } : one)), (at) => ({ fenced, ...(at === 2 && change) }));
+  it.each([narrower, fewer, ended])('stands in no way of a change with what an evacuation left behind there: %#', (change) => {
+    expect(codes(plan(change, [vfPool()], on(left, true)))[0]).toEqual([]);
+    expect(codes(plan(change, [vfPool()], on(left, false)))[0]).toHaveLength(1);
+  });
+  it.each([narrower, fewer, ended])('does with servers that are neither evacuated nor deleted, and it is said what is to be done: %#', (change) => {
+    expect(plan(change, [vfPool()], on(held, true)).refusals).toMatchObject([{ code: 'in-use-on-fenced-host', sentence: expect.stringContaining('evacuated nor deleted'), servers: [{ id: server }] }]);
+  });
+  it('keeps no class for what was not clean when it was fenced', () => {
+    const unclean = { generation: 2, cleanAt: 1, lastClass: 'fast-net' };
+    expect(codes(plan({ class: { before: FAST, after: null } }, [], [row(pf(PF0), { ...unclean, fenced: true })]))[0]).toEqual([]);
+    expect(codes(plan({ class: { before: FAST, after: null } }, [], [row(pf(PF0), { ...unclean, ...held, fenced: true })]))[0]).toEqual(['in-use-on-fenced-host']);
+  });
+});
 
 describe('a new pool', () => {
   it('is refused where a function would have two, also a VF that its PF keeps', () => {

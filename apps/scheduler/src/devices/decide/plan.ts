@@ -6,7 +6,7 @@
 import type { DeviceClass, DeviceEffect, DevicePlan, DevicePool, HostId, InstanceId } from '#libs/contracts';
 import { fits, saysNothing, type HostFacts } from './match.js';
 import { gather, matching, resolve, vfNamed, vfsOf, type Here, type Place } from './resolve.js';
-import { DEVICES_PER_HOST, heldBy, isClean, type Definitions, type StockDevice } from './stock.js';
+import { DEVICES_PER_HOST, heldBy, isClean, isGivenUp, type Definitions, type StockDevice } from './stock.js';
 
 /** null: there is none before, or none after. */
 export type Change = { pool: { before: DevicePool | null; after: DevicePool | null } } | { class: { before: DeviceClass | null; after: DeviceClass | null; /** That ask for it; left out: not looked for. */ flavors?: { names: readonly string[]; count: number } } };
@@ -33,7 +33,8 @@ export class PlanMaker {
 
   constructor(private readonly before: Definitions, private readonly after: Definitions, private readonly change: Change) {}
 
-  add(host: HostFacts, rows: readonly Row[]): void {
+  add(host: HostFacts, all: readonly Row[]): void {
+    const rows = all.filter(({ forgotten }) => !forgotten).map((row) => (isGivenUp(row) ? unheld(row) : row));
     const here = gather(rows);
     const was = resolve(host, rows, this.before, false);
     const becomes = resolve(host, rows, this.after, false);
@@ -108,7 +109,7 @@ export class PlanMaker {
     }
     const name = this.change.class.before?.name;
     if (row.holder?.className === name) this.#mayLeave(host, row, 'Its class would be gone');
-    else if (row.lastClass === name && row.generation > 0 && !isClean(row)) this.#refuse('not-clean', `${row.facts?.address ?? row.identity} on ${host.name} is not clean yet after its last server, and class ${name ?? ''} says how it becomes so: wait, or release it.`, []);
+    else if (row.lastClass === name && row.generation > 0 && !isClean(row) && !isGivenUp(row)) this.#refuse('not-clean', `${row.facts?.address ?? row.identity} on ${host.name} is not clean yet after its last server, and class ${name ?? ''} says how it becomes so: wait, or release it.`, []);
   }
 
   /** It is held back only because its PF makes VFs anew, which is judged by itself. */
@@ -154,7 +155,7 @@ export class PlanMaker {
     if (wanted !== live && !kept) {
       this.#effect(host, row, 'make-vfs', `${device.address} on ${host.name} gets ${wanted} VFs${live > 0 ? `; the ${live} that it has end` : ''}.`);
       this.withheld.push(...vfs.filter((vf) => heldBy(vf) === null).map(({ id }) => id));
-      for (const vf of held) if (live > 0 || (vfNamed(vf.identity)?.index ?? -1) >= wanted) this.#refuse('vf-in-use', `${device.address} on ${host.name} would have ${wanted} VFs${live > 0 ? ` instead of ${live}` : ''}, and VFs in use would vanish: stop and delete their servers, or move them away.`, [serverOf(host, vf)]);
+      for (const vf of held) if (!this.#isOnFenced(host, vf) && (live > 0 || (vfNamed(vf.identity)?.index ?? -1) >= wanted)) this.#refuse('vf-in-use', `${device.address} on ${host.name} would have ${wanted} VFs${live > 0 ? ` instead of ${live}` : ''}, and VFs in use would vanish: stop and delete their servers, or move them away.`, [serverOf(host, vf)]);
     } else if (before !== null && before.driver !== pool.driver) {
       for (const vf of held) this.#mayLeave(host, vf, 'Its driver would change');
     }
@@ -178,7 +179,15 @@ export class PlanMaker {
   }
 
   #mayLeave(host: HostFacts, row: Row, what: string): void {
+    if (this.#isOnFenced(host, row)) return;
     if (heldBy(row) !== null) this.#refuse('in-use', `${what}, and a server has it: delete or move the servers first.`, [serverOf(host, row)]);
+  }
+
+  /** A server that has it there still. */
+  #isOnFenced(host: HostFacts, row: Row): boolean {
+    if (!row.fenced || row.holder === null) return false;
+    this.#refuse('in-use-on-fenced-host', `Host ${host.name} is fenced, and servers that have devices there are neither evacuated nor deleted: do one of it first, or take the host back.`, [serverOf(host, row)]);
+    return true;
   }
 
   #effect(host: HostFacts, row: Row, does: DeviceEffect['does'], text: string): void {
@@ -206,6 +215,8 @@ export class PlanMaker {
   }
 }
 
+/** A server that was to have it runs elsewhere. */
+const unheld = (row: Row): Row => ({ ...row, holder: null, facts: row.facts && { ...row.facts, usedBy: null } });
 const nameOf = ({ pools }: Definitions, id: string | null): string => pools.find((pool) => pool.id === id)?.name ?? '';
 const serverOf = (host: HostFacts, row: Row): Server => ({ id: heldBy(row) as InstanceId, hostName: host.name, identity: row.identity });
 const again = (sentence: string, times: number): string => (times === 1 ? sentence : `${sentence} (${times} times in all)`).slice(0, 1_000);

@@ -10,7 +10,7 @@ import { heldBy, type Definitions, type StockDevice } from './stock.js';
 const host: HostFacts = { id: 'h', name: 'one', labels: new Map() };
 const A = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';
 const some = { protectedBy: fc.constantFrom(null, null, null, 'boot-disk'), usedBy: fc.constantFrom(null, null, null, A) };
-const state = fc.record({ poolId: fc.constantFrom(null, POOL_A, POOL_B), holder: fc.constantFrom(null, null, { instanceId: A, generation: 1, className: 'fast-net' }), missing: fc.nat(5).map((n) => n === 0) });
+const state = fc.record({ poolId: fc.constantFrom(null, POOL_A, POOL_B), holder: fc.constantFrom(null, null, { instanceId: A, generation: 1, className: 'fast-net', purpose: 'run' }), missing: fc.nat(5).map((n) => n === 0) });
 const card = (parent: string) => fc.tuple(fc.nat(3), fc.array(fc.tuple(fc.record(some), state), { minLength: 4, maxLength: 4 })).map(([count, each]) => [
   pf(parent, { ...each[0]![0], sriov: { totalVfs: 7, numVfs: count } } as never), ...Array.from({ length: count }, (_, index) => vf(parent, index, each[index + 1]![0] as never)),
 ].map((facts, at): StockDevice => row(facts, { ...each[at]![1], className: each[at]![1].poolId && 'fast-net', role: each[at]![1].poolId && 'offered' })));

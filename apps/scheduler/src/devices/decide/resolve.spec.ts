@@ -10,7 +10,7 @@ const host: HostFacts = { id: 'h', name: 'one', labels: new Map() };
 const defined = (...pools: DevicePool[]): Definitions => ({ classes: new Map([[FAST.name, FAST], [GPU.name, GPU]]), pools });
 const roles = (facts: (HostDevice | StockDevice)[], definitions: Definitions): Record<string, string | null> =>
   Object.fromEntries([...resolve(host, facts.map((one) => ('facts' in one ? one : row(one))), definitions).places].map(([identity, { role, poolId }]) => [identity, poolId === null ? null : role]));
-const held = { holder: { instanceId: '99999999-9999-4999-8999-999999999999', generation: 1, className: 'fast-net' } };
+const held = { holder: { instanceId: '99999999-9999-4999-8999-999999999999', generation: 1, className: 'fast-net', purpose: 'run' } };
 
 describe('a pool of VFs', () => {
   it('keeps PFs and offers their VFs; other PFs stay out', () => {
@@ -93,7 +93,7 @@ describe('what a server has', () => {
     // A function that was switched off for good: its old mates are given out without it.
     const mate = row(withVfs(PF0, 1)[1]!, { poolId: POOL_A, className: 'fast-net', role: 'companion', unit: 'slot:a', missing: true });
     expect(placeRows(host, [mate], defined(vfPool())).rows).toEqual([{ ...mate, unit: mate.identity }]);
-    const held = { ...mate, holder: { instanceId: 'i', generation: 1, className: 'fast-net' } };
+    const held = { ...mate, holder: { instanceId: 'i', generation: 1, className: 'fast-net', purpose: 'run' } };
     expect(placeRows(host, [held], defined(vfPool())).rows).toEqual([held]);
   });
   it('that is not there, and that a server has, keeps the rest of its group from everybody else', () => {

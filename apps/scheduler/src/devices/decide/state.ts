@@ -4,10 +4,12 @@
  * device is not to be had, with the cure. Owns nothing. Pure.
  */
 import type { DeviceState } from '#libs/contracts';
-import { isClean, isDoubted, isForgettable, type StockDevice } from './stock.js';
+import { isClean, isDoubted, isForgettable, isGivenUp, type StockDevice } from './stock.js';
 
 interface Rule { state: DeviceState; holds(device: StockDevice): boolean; /** d: scheduler.devices, c: its claim or nulls. */ sql: string }
 
+/** Of `scheduler.devices d`. */
+export const FENCED_SQL = 'd.host_id IN (SELECT f.id FROM scheduler.hosts f WHERE f.fenced_at IS NOT NULL)';
 const CLEAN = 'greatest(d.clean_at, d.released_at, -1) >= d.generation';
 
 const RULES: readonly Rule[] = [
@@ -16,6 +18,7 @@ const RULES: readonly Rule[] = [
   { state: 'claimed', holds: (d) => d.holder !== null, sql: 'c.device_id IS NOT NULL' },
   { state: 'protected', holds: (d) => (d.facts?.protectedBy ?? null) !== null, sql: 'd.protected_by IS NOT NULL' },
   { state: 'quarantined', holds: (d) => d.quarantine !== null, sql: 'd.quarantine_generation IS NOT NULL' },
+  { state: 'unusable', holds: (d) => d.fenced, sql: FENCED_SQL },
   { state: 'unusable', holds: (d) => (d.facts?.usedBy ?? null) !== null, sql: 'd.used_by IS NOT NULL' },
   { state: 'scrubbing', holds: (d) => d.generation > 0 && !isClean(d), sql: `(d.generation > 0 AND NOT ${CLEAN})` },
   { state: 'unpooled', holds: (d) => d.poolId === null, sql: 'd.pool_id IS NULL' },
@@ -33,7 +36,7 @@ export function reasonOf(device: StockDevice, hostName: string, problem: string 
   const condition = facts?.condition ? `${sentence(facts.condition.sentence)} (${facts.condition.code})${isDoubted(device) ? ' When it is in order: skylite device release.' : ''}` : null;
   switch (stateOf(device)) {
     case 'available': return null;
-    case 'in-use': case 'claimed': return condition;
+    case 'in-use': case 'claimed': return device.fenced ? `Host ${hostName} is fenced. ${isGivenUp(device) ? 'Its server runs elsewhere; until the host is back and has let it go, it stays that server\'s here, and stands in no change\'s way.' : 'Evacuate its server, or take the host back.'}` : condition;
     case 'missing':
       return (facts === null ? `Host ${hostName} has not reported it since its row was made from the claim of a server. It comes back with the host's next report.`
         : `Host ${hostName} does not see it any more (last at ${facts.address}). Look at the card, its slot and the kernel's log${facts.kind === 'vf' ? ', and whether its PF still keeps as many VFs' : ''}; it comes back by itself when the host sees it.`) + unclean(device);
@@ -41,12 +44,13 @@ export function reasonOf(device: StockDevice, hostName: string, problem: string 
     case 'quarantined': return `${sentence(quarantine?.sentence ?? '')} (${quarantine?.code ?? ''}, at generation ${quarantine?.generation ?? 0}) When it is in order: skylite device release.`;
     case 'scrubbing': return condition ?? `Host ${hostName} has not said yet that it is clean after generation ${device.generation}; it is claimable when it has.${problem === null ? '' : ` ${problem}`}`;
     case 'unpooled': return note ?? 'No pool has it. Make one that matches it: skylite device pool create.';
-    case 'unusable': return unusable(device, condition, problem);
+    case 'unusable': return unusable(device, hostName, condition, problem);
   }
 }
 
-function unusable(device: StockDevice, condition: string | null, problem: string | null): string {
+function unusable(device: StockDevice, hostName: string, condition: string | null, problem: string | null): string {
   const { facts, note, role } = device;
+  if (device.fenced) return `Host ${hostName} is fenced: nothing of it is given out until it is back and has told what it has.`;
   if (facts !== null && facts.usedBy !== null) return `Domain ${facts.usedBy} uses it, and no claim says so. Look at it with 'virsh' on the host, or adopt it; after that the device is scrubbed.`;
   if (condition !== null) return condition;
   if (role === 'keeper') return note ?? 'Its VFs are given out, not itself.';

@@ -8,7 +8,7 @@ export interface Quarantine { generation: number; code: string; sentence: string
 /** Devices of a host, those that have gone for good included: 16 cards of 256 VFs. All of them are read for each report of the host; of one with more, reports are refused. */
 export const DEVICES_PER_HOST = 4_096;
 /** The claim on it. */
-export interface Holder { instanceId: string; generation: number; className: string }
+export interface Holder { instanceId: string; generation: number; className: string; /** Of the claim: `run`, `move`, or `lost:…`, which an evacuation left behind. */ purpose: string }
 
 export interface StockDevice {
   id: string;
@@ -25,6 +25,8 @@ export interface StockDevice {
   forgotten: boolean;
   quarantine: Quarantine | null;
   missing: boolean;
+  /** Its host is: it is off, and nobody can say when it comes back. */
+  fenced: boolean;
   lastHolder: string | null; lastClass: string | null;
   holder: Holder | null;
 }
@@ -40,6 +42,15 @@ export const isClean = ({ generation, cleanAt, releasedAt }: Pick<StockDevice, '
 
 /** Its host asks whether it is what it was, or whether it is sound: only an operator can say. */
 export const isDoubted = ({ facts }: Pick<StockDevice, 'facts'>): boolean => facts?.condition?.code === 'changed-identity' || facts?.condition?.code === 'aer-errors';
+
+/**
+ * It stands in the way of no change: an operator has given it up, or its host is fenced and no server is to have it there. Should it come back,
+ * whoever had it lets it go first, and it is made clean as its class says then; if that is gone, by an operator's word alone.
+ */
+export const isGivenUp = ({ forgotten, fenced, holder }: Pick<StockDevice, 'forgotten' | 'fenced' | 'holder'>): boolean => forgotten || (fenced && (holder === null || holder.purpose.startsWith(LEFT_BEHIND)));
+
+/** How purposes of claims begin that an evacuation left on the host it left. */
+export const LEFT_BEHIND = 'lost:';
 
 /** It is not there, nobody has it, and it was not clean when it went: only an operator can say that it will not come back. */
 export const isForgettable = (device: StockDevice): boolean => (device.missing || device.facts === null) && heldBy(device) === null && (device.quarantine !== null || !isClean(device));

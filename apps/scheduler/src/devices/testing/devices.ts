@@ -27,7 +27,7 @@ export const withVfs = (parent: string, count: number): HostDevice[] => [pf(pare
 
 export const row = (facts: HostDevice, change: Partial<StockDevice> = {}): StockDevice => ({
   id: `id of ${facts.identity}`, identity: facts.identity, facts, nativeDriver: facts.driver === 'vfio-pci' ? null : facts.driver, poolId: null, className: null, role: null, note: null, unit: facts.identity,
-  generation: 0, cleanAt: 0, releasedAt: null, vouched: 0, forgotten: false, quarantine: null, missing: false, lastHolder: null, lastClass: null, holder: null, ...change,
+  generation: 0, cleanAt: 0, releasedAt: null, vouched: 0, forgotten: false, quarantine: null, missing: false, fenced: false, lastHolder: null, lastClass: null, holder: null, ...change,
 });
 
 export const FAST: DeviceClass = DeviceClass.parse({ name: 'fast-net', match: { vendor: ['8086'], product: ['10ca'] } });
