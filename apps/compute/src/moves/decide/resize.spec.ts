@@ -55,6 +55,9 @@ describe('whyNotBeside', () => {
     ['as many as a guest has slots', [need(32)], many(2, 16), undefined],
     ['more', [need(32)], [attachment(32), attachment(1)], 'with the 33 devices that were attached to it, it would have 65, and a guest has slots for 64. What to do: detach some first.'],
     ['what leaves stays behind', [need(32)], [attachment(32), attachment(1, { wanted: 'detached' })], undefined],
+    ['other tags', [need(1, 'data'), need(1)], [attachment(1, { tag: 'more' }), attachment(1)], undefined],
+    ['the same tag', [need(1), need(1, 'data')], [attachment(1, { tag: 'data' })], "a device that was attached to it is tagged 'data', and so is one of the flavor. What to do: detach it first."],
+    ['the same tag, of what leaves', [need(1, 'data')], [attachment(1, { tag: 'data', wanted: 'detached' })], undefined],
     ['too many kinds', [need(1), need(1)], many(31), 'with its 31 attachments it would have 33 kinds of devices and attachments, more than the 32 that a server may have. What to do: detach some first.'],
   ])('%s', (_name, flavors, attachments, expected) => expect(whyNotBeside(flavors, attachments)).toBe(expected));
 });

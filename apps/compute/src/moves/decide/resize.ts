@@ -29,7 +29,9 @@ export function whyNotBeside(flavors: readonly DeviceNeed[], attachments: readon
   const attached = needsAttached(attachments);
   const [ofFlavor, ofAttachments] = [flavors, attached].map((needs) => needs.reduce((sum, { count }) => sum + count, 0)) as [number, number];
   if (ofFlavor + ofAttachments > LIMITS.devicesOfServer) return `with the ${ofAttachments} devices that were attached to it, it would have ${ofFlavor + ofAttachments}, and a guest has slots for ${LIMITS.devicesOfServer}. ${cure}`;
-  return undefined;
+  const tags = flavors.map(({ tag }) => tag);
+  const twin = attached.find(({ tag }) => tag !== undefined && tags.includes(tag))?.tag;
+  return twin === undefined ? undefined : `a device that was attached to it is tagged '${twin}', and so is one of the flavor. What to do: detach it first.`;
 }
 
 /** The server as it will be. */
