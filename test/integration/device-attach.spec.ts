@@ -147,7 +147,7 @@ describe('refused', () => {
     await world.fence(home);
     await expect(attach(view)).rejects.toThrow('is fenced');
     const [one] = (await shown(view)).attachments;
-    await expect(detach(view, one!.id)).rejects.toThrow('is fenced');
+    expect(await detach(view, one!.id)).toMatchObject({ attachments: [{ state: 'detaching' }] });
     await world.readmit(home);
   });
 
@@ -217,6 +217,44 @@ describe('moves', () => {
     (home.guests.get(view.id) as { power: string }).power = 'stopped';
     await world.readmit(home);
     await eventually(async () => (await held(view.id)) === 2, () => 'what was left is still held');
+  });
+
+  it('an evacuation that no host has the devices for ends in ERROR, and goes on without those that are detached then; the old claim keeps them until their host is back', async () => {
+    const { view, home, away } = await start();
+    const { attachments: [one] } = await attach(view);
+    await are(view, 'attached');
+    const scarce = await sql<{ id: string }>('SELECT id FROM scheduler.devices WHERE host_id = $1 ORDER BY id LIMIT 2', [away.id]);
+    for (const { id } of scarce) await changeDevice(runner, id, 'missing_since = now()');
+    await world.fence(home);
+    await world.bus.ask(evacuateServer, { ...as(view), host: null });
+    await client().reaches(view.id, 'ERROR');
+    expect((await status(view.id))[2]).toMatchObject({ message: expect.stringContaining('1 of the devices that it needs was attached to it, and can be detached.') });
+    // Asked for when its host was lost: no host was ever told of it.
+    const pending = { id: randomUUID(), className, count: 1, tag: null, vlan: null, numaPolicy: null, wanted: 'attached', attached: false, reason: null, devices: [], createdAt: new Date().toISOString() };
+    await sql('UPDATE compute.instances SET attachments = attachments || $2::jsonb, version = version + 1 WHERE id = $1', [view.id, JSON.stringify([pending])]);
+    await expect(attach(view)).rejects.toThrow('vm_state error');
+    await detach(view, pending.id);
+    await are(view, 'attached');
+    expect(await detach(view, one!.id)).toMatchObject({ attachments: [{ state: 'detaching' }] });
+    expect(await held(view.id)).toBe(2);
+    await world.bus.ask(evacuateServer, { ...as(view), host: null });
+    await client().reaches(view.id, 'ACTIVE');
+    await are(view, '');
+    expect([away.guests.get(view.id)?.devices?.map(({ attachment }) => attachment), await held(view.id)]).toEqual([[undefined], 3]);
+    (home.guests.get(view.id) as { power: string }).power = 'stopped';
+    await world.readmit(home);
+    await eventually(async () => (await held(view.id)) === 1, () => 'what was left is still held');
+  });
+
+  it('detached in ERROR from a server whose host lives: let go and given back as ever', async () => {
+    const { view } = await start();
+    const { attachments: [one] } = await attach(view);
+    await are(view, 'attached');
+    await sql(`UPDATE compute.instances SET step = 'failed', fault = $2, version = version + 1 WHERE id = $1`, [view.id, JSON.stringify({ code: 500, message: 'x', details: '', createdAt: new Date().toISOString() })]);
+    await client().reaches(view.id, 'ERROR');
+    await detach(view, one!.id);
+    await are(view, '');
+    expect(await held(view.id)).toBe(1);
   });
 });
 

@@ -40,6 +40,16 @@ describe('devices of a flavor', () => {
     expect(whyNotFlavor(flavor({ [ALIAS]: 'a:2' }))).toBeUndefined();
   });
 
+  it.each<[string, Specs, string | undefined]>([
+    ['one of several devices', { 'device:a': '2,vlan=4,tag=x' }, "Tag 'x' would be that of 2 devices of a. What to do: ask for one in device:a, and for the others in pci_passthrough:alias."],
+    ['two classes’', { 'device:a': '1,tag=x', 'device:b': '1,tag=x' }, "Two devices of the flavor would be tagged 'x'. What to do: give each a tag of its own."],
+    ['each its own', { 'device:a': '1,tag=x', 'device:b': '1,tag=y', 'device:c': '2', [ALIAS]: 'a:3' }, undefined],
+  ])('a tag tells devices one from another when the flavor is written: %s', (_name, specs, expected) => {
+    expect(whyNotFlavor(flavor(specs))).toBe(expected);
+    // What was written before is what its servers need.
+    expect(readNeeds(flavor(specs), {})).toHaveProperty('needs.devices');
+  });
+
   it('counts by class, whichever way they are named', () => {
     expect(devicesOfFlavor(flavor({ [ALIAS]: 'a:2,b:1', 'device:a': '3,tag=x' }))).toEqual({ a: 5, b: 1 });
     expect(devicesOfFlavor(flavor({ [ALIAS]: 'broken' }))).toEqual({});

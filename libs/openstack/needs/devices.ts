@@ -65,6 +65,21 @@ function wrong(reading: Reading, words: string, cure: string): [] {
   return [];
 }
 
+/**
+ * Why tags would not tell this flavor's devices one from another; undefined: they do. Asked when a flavor is written, not when it is read:
+ * servers of one that was written before keep what they need.
+ */
+export function whyNotTags(flavor: FlavorShape): string | undefined {
+  const seen = new Set<string>();
+  for (const { className, count, tag } of own(new Reading(flavor, {}))) {
+    if (tag === undefined) continue;
+    if (count > 1) return `Tag '${tag}' would be that of ${count} devices of ${className}. What to do: ask for one in ${OWN}${className}, and for the others in ${ALIAS}.`;
+    if (seen.has(tag)) return `Two devices of the flavor would be tagged '${tag}'. What to do: give each a tag of its own.`;
+    seen.add(tag);
+  }
+  return undefined;
+}
+
 /** The flavor's or the image's, which may only agree; null: each class' own. */
 function policyOf(reading: Reading): Policy | null {
   const [flavor, image] = [reading.ofFlavor('pci_numa_affinity_policy'), reading.ofImage('pci_numa_affinity_policy')];

@@ -8,7 +8,7 @@ import { dedicatedMask, realtimeMask } from './cpu-masks.js';
 import { cpuPolicy, emulatorThreads, threadPolicy, type CpuPolicy, type ThreadPolicy } from './cpu-policies.js';
 import { ascending, firstCpus, MOST_CPUS } from './cpu-list.js';
 import { topologyWish } from './cpu-topology.js';
-import { devices } from './devices.js';
+import { devices, whyNotTags } from './devices.js';
 import { cellLists, guestCells, nodeCount } from './guest-cells.js';
 import { aggregateSpecs, architecture, isolatingProperties, placingProperties, resources, traits, type Resources } from './host-demands.js';
 import { pageSize, type PageSize } from './page-size.js';
@@ -39,7 +39,7 @@ export function whyNotFlavor(flavor: FlavorShape): string | undefined {
   }
   const reading = new Reading(flavor, {});
   readAll(reading);
-  return reading.problems.find(({ open }) => !open)?.text;
+  return reading.problems.find(({ open }) => !open)?.text ?? whyNotTags(flavor);
 }
 
 /** Would a server placed for `before` have been placed where it is for `after` as well? Why not, in Nova's words. */

@@ -42,7 +42,7 @@ export class AttachDevices {
       if (row.attachments.some(({ id }) => id === request.attachment)) return row;
       this.gate.demand(row, caller, 'attach-device');
       await this.classes.demandNamed([className], (name) => `There is no device class ${name}.`);
-      await this.gate.demandHost(row);
+      await this.gate.demandHost(row, 'attach-device');
       const problem = whyNotMore(row, needsOf(row.spec)?.devices ?? [], request);
       if (problem !== undefined) throw conflict(`Cannot attach ${className} to instance ${instanceId}: ${problem}.`);
       const limits = await this.limits.of(row.project_id);

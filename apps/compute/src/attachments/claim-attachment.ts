@@ -24,7 +24,7 @@ export class ClaimAttachment {
     @Inject(BUS) private readonly bus: Bus, @Inject(TEMPO) private readonly tempo: Tempo,
   ) {}
 
-  /** The row as it is then. Throws `conflict` when its host does not give them: then the attachment is over. */
+  /** The row as it is then. Throws `conflict` when its host does not give them: then the attachment is over. One that is wanted still is not. */
   async claim(caller: Caller, row: InstanceRow, attachment: Attachment): Promise<InstanceRow> {
     let devices: Devices;
     try {
@@ -40,7 +40,9 @@ export class ClaimAttachment {
       return told;
     }
     const { refused } = devices;
-    await this.#change(row, attachment, (now, one) => ({ ...unwanted(now, one, refused, this.tempo), events: [event('device-refused', one, refused)] }));
+    const then = await this.#change(row, attachment, (now, one) => ({ ...unwanted(now, one, refused, this.tempo), events: [event('device-refused', one, refused)] }));
+    // The refusal was not written, for the loop was faster, and may have got them: what the row says is the answer.
+    if (then.attachments.some(({ id, wanted }) => id === attachment.id && wanted === 'attached')) return then;
     // What may have been claimed by a question whose answer was lost is released by the loop.
     this.bell.ring(row.id);
     throw conflict(`Cannot attach ${named(attachment)} to instance ${row.id}: ${caller.isAdmin ? devices.hosts : refused}`);

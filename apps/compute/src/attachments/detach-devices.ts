@@ -30,7 +30,7 @@ export class DetachDevices {
     const known = find(before, request);
     if (known.wanted === 'detached') return { attachments: [attachmentView(known, before.observed)] };
     this.gate.demand(before, caller, 'detach-device');
-    await this.gate.demandHost(before);
+    await this.gate.demandHost(before, 'detach-device');
     const row = await this.instances.decideAndChange(instanceId, (found) => {
       const current = visible(found, caller, instanceId);
       const attachment = find(current, request);

@@ -6,10 +6,9 @@ import { FlavorsRepository } from '../flavors/flavors.repository.js';
 import { HostDirectory } from '../hosts/host-directory.js';
 import type { Usage } from '../instances/decide/quota.js';
 import type { InstanceRow } from '../instances/instance-row.js';
-import { LIMITS } from '../limits.js';
 import { ProjectLimitsCopy } from '../quota/project-limits.js';
 import { BeginMove, type MovePlan } from './begin-move.js';
-import { overQuotaBy, resized, whyNotResizable } from './decide/resize.js';
+import { overQuotaBy, resized, whyNotBeside, whyNotResizable } from './decide/resize.js';
 import { MOVE_POLICY, type MovePolicy } from './move-policy.js';
 
 /** Another flavor for a server that is there: on its host if that has room and may, else on another one, with its disk. */
@@ -28,8 +27,8 @@ export class ResizeInstance {
       if (problem !== undefined) throw badRequest(problem);
       const read = readNeeds(flavor, row.spec.imageProperties ?? {});
       if ('problem' in read) throw badRequest(read.problem);
-      const kinds = (read.needs?.devices?.length ?? 0) + row.attachments.length;
-      if (kinds > LIMITS.deviceNeeds) throw conflict(`Cannot 'resize' instance ${row.id}: with its ${row.attachments.length} attachments it would have ${kinds} kinds of devices and attachments, more than the ${LIMITS.deviceNeeds} that a server may have. What to do: detach some first.`);
+      const crowded = whyNotBeside(read.needs?.devices ?? [], row.attachments);
+      if (crowded !== undefined) throw conflict(`Cannot 'resize' instance ${row.id}: ${crowded}`);
       const { canStay, canLeave } = await this.#ways(row);
       if (!canStay && !canLeave) throw conflict(`Cannot 'resize' instance ${row.id}: the agent of its host is older and cannot do it; update the agent.`);
       const limits = await this.limits.of(row.project_id);

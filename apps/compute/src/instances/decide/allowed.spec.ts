@@ -36,7 +36,7 @@ const EXPECTED: Readonly<Record<Operation, readonly string[]>> = {
   'update-tags': atRest,
   'delete-tags': atRest,
   'attach-device': ['active/-', 'stopped/-'],
-  'detach-device': ['active/-', 'stopped/-'],
+  'detach-device': ['active/-', 'stopped/-', 'error/-'],
   lock: everywhere,
   unlock: everywhere,
   'reset-state': everywhere,

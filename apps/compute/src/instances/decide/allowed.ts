@@ -49,7 +49,8 @@ export const ALLOWED: Readonly<Record<Operation, Allowed>> = {
   'update-tags': { action: 'update tags', vmStates: AT_REST, taskStates: 'any', evenLocked: true },
   'delete-tags': { action: 'delete tags', vmStates: AT_REST, taskStates: 'any', evenLocked: true },
   'attach-device': { action: 'attach device', vmStates: ['active', 'stopped'], taskStates: [null], launched: true },
-  'detach-device': { action: 'detach device', vmStates: ['active', 'stopped'], taskStates: [null], launched: true },
+  // Also in ERROR: a device that no host has may be what it comes from, and what an evacuation fails for.
+  'detach-device': { action: 'detach device', vmStates: ['active', 'stopped', 'error'], taskStates: [null], launched: true },
   lock: { action: 'lock', vmStates: 'any', taskStates: 'any', evenLocked: true },
   unlock: { action: 'unlock', vmStates: 'any', taskStates: 'any', evenLocked: true },
   'reset-state': { action: 'os-resetState', vmStates: 'any', taskStates: 'any', evenLocked: true },

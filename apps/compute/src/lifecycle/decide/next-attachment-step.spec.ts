@@ -39,6 +39,8 @@ describe('an attachment', () => {
     ['that will never be there is taken back', 'take-back', [attachment(), [seen('failed', { message: 'no' })]]],
     ['that was there once waits to be there again', undefined, [attachment({ attached: true }), [seen('failed')]]],
     ['leaving, told to nobody', 'release-devices', [attachment({ wanted: 'detached', devices: [] }), undefined, older]],
+    ['leaving, told to nobody, from a server in ERROR', 'release-devices', [attachment({ wanted: 'detached', devices: [] }), undefined, { ...older, step: 'failed' }]],
+    ['leaving a server in ERROR whose host has not answered: no proof', undefined, [leaving, [], { ...older, step: 'failed' }]],
     ['leaving, in the domain still', undefined, [leaving, [seen('detaching')]]],
     ['leaving, and its guest is deaf', undefined, [leaving, [seen('needs-guest-stop')]]],
     ['leaving, by an identity alone', undefined, [leaving, [seen('detaching', { deviceId: undefined })]]],

@@ -157,7 +157,7 @@ const noAnswer = (facts: InstanceFacts): ExplainedFault =>
 function refused({ attachments }: InstanceFacts, explanation: PlacementExplanation): ExplainedFault {
   const fault = refusedFault(explanation);
   const attached = attachments.filter(({ wanted }) => wanted === 'attached').reduce((sum, { count }) => sum + count, 0);
-  return attached === 0 ? fault : { ...fault, message: `${fault.message} ${attached} of the devices that it needs ${attached === 1 ? 'was' : 'were'} attached to it.` };
+  return attached === 0 ? fault : { ...fault, message: `${fault.message} ${attached} of the devices that it needs ${attached === 1 ? 'was' : 'were'} attached to it, and can be detached.` };
 }
 const incapable = (why: string): ExplainedFault => ({ code: 500, message: 'The host that was found for the server cannot take it now.', details: why });
 const fenced = (host: string): ExplainedFault => ({

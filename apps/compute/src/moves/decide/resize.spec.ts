@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Flavor } from '#libs/contracts';
+import type { DeviceNeed, Flavor } from '#libs/contracts';
+import type { Attachment } from '../../attachments/decide/attachment.js';
 import type { InstanceSpec } from '../../instances/instance-row.js';
-import { overQuotaBy, resized, whyNotResizable } from './resize.js';
+import { overQuotaBy, resized, whyNotBeside, whyNotResizable } from './resize.js';
 
 const GIB = 1024 ** 3;
 const flavor = (id: string, change: Partial<Flavor> = {}): Flavor => ({ id, name: id, vcpus: 1, ramMib: 512, diskGib: 5, ephemeralGib: 0, swapMib: 0, rxtxFactor: 1, isPublic: true, disabled: false, description: null, extraSpecs: {}, ...change });
@@ -42,4 +43,21 @@ describe('overQuotaBy', () => {
     expect(overQuotaBy({ instances: 1, cores: 1, ramMib: 1 }, used, large, small)).toBeUndefined();
     expect(overQuotaBy({ instances: -1, cores: -1, ramMib: -1 }, used, small, large)).toBeUndefined();
   });
+});
+
+describe('whyNotBeside', () => {
+  const need = (count: number, tag?: string): DeviceNeed => ({ className: 'net', count, vlan: null, numaPolicy: null, ...(tag !== undefined && { tag }) });
+  const attachment = (count: number, change: Partial<Attachment> = {}): Attachment =>
+    ({ id: 'a', className: 'net', count, tag: null, vlan: null, numaPolicy: null, wanted: 'attached', attached: true, reason: null, devices: [], createdAt: '', ...change });
+  const many = (count: number, of = 1): Attachment[] => Array.from({ length: count }, () => attachment(of));
+  it.each<[string, DeviceNeed[], Attachment[], string | undefined]>([
+    ['none', [], [], undefined],
+    ['as many as a guest has slots', [need(32)], many(2, 16), undefined],
+    ['more', [need(32)], [attachment(32), attachment(1)], 'with the 33 devices that were attached to it, it would have 65, and a guest has slots for 64. What to do: detach some first.'],
+    ['what leaves stays behind', [need(32)], [attachment(32), attachment(1, { wanted: 'detached' })], undefined],
+    ['other tags', [need(1, 'data'), need(1)], [attachment(1, { tag: 'more' }), attachment(1)], undefined],
+    ['the same tag', [need(1), need(1, 'data')], [attachment(1, { tag: 'data' })], "a device that was attached to it is tagged 'data', and so is one of the flavor. What to do: detach it first."],
+    ['the same tag, of what leaves', [need(1, 'data')], [attachment(1, { tag: 'data', wanted: 'detached' })], undefined],
+    ['too many kinds', [need(1), need(1)], many(31), 'with its 31 attachments it would have 33 kinds of devices and attachments, more than the 32 that a server may have. What to do: detach some first.'],
+  ])('%s', (_name, flavors, attachments, expected) => expect(whyNotBeside(flavors, attachments)).toBe(expected));
 });

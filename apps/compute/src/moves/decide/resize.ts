@@ -1,9 +1,11 @@
 /** May a server become one of another flavor? Nova's checks in Nova's words. Pure. */
-import type { Flavor } from '#libs/contracts';
+import type { DeviceNeed, Flavor } from '#libs/contracts';
 import { devicesOfFlavor } from '#libs/openstack';
+import { needsAttached, type Attachment } from '../../attachments/decide/attachment.js';
 import type { InstanceSpec } from '../../instances/instance-row.js';
 import { claimedDiskGib } from '../../instances/decide/fits.js';
 import type { Limits, Usage } from '../../instances/decide/quota.js';
+import { LIMITS } from '../../limits.js';
 
 const GIB = 1024 ** 3;
 
@@ -17,6 +19,19 @@ export function whyNotResizable({ flavor: old, image, diskGib }: InstanceSpec, f
   if (imageBytes > bytes) return `Flavor's disk is too small for requested image. Flavor disk is ${bytes} bytes, image is ${imageBytes} bytes.`;
   if (flavor.diskGib < diskGib) return `Server disk was unable to be resized because: Flavor's disk is too small: it has ${flavor.diskGib} GiB, the server's disk has ${diskGib} GiB.`;
   return undefined;
+}
+
+/** Why a flavor's devices can't be beside those that were attached, which come along; or undefined. What is wanted no more stays behind. */
+export function whyNotBeside(flavors: readonly DeviceNeed[], attachments: readonly Attachment[]): string | undefined {
+  const cure = 'What to do: detach some first.';
+  const kinds = flavors.length + attachments.length;
+  if (kinds > LIMITS.deviceNeeds) return `with its ${attachments.length} attachments it would have ${kinds} kinds of devices and attachments, more than the ${LIMITS.deviceNeeds} that a server may have. ${cure}`;
+  const attached = needsAttached(attachments);
+  const [ofFlavor, ofAttachments] = [flavors, attached].map((needs) => needs.reduce((sum, { count }) => sum + count, 0)) as [number, number];
+  if (ofFlavor + ofAttachments > LIMITS.devicesOfServer) return `with the ${ofAttachments} devices that were attached to it, it would have ${ofFlavor + ofAttachments}, and a guest has slots for ${LIMITS.devicesOfServer}. ${cure}`;
+  const tags = flavors.map(({ tag }) => tag);
+  const twin = attached.find(({ tag }) => tag !== undefined && tags.includes(tag))?.tag;
+  return twin === undefined ? undefined : `a device that was attached to it is tagged '${twin}', and so is one of the flavor. What to do: detach it first.`;
 }
 
 /** The server as it will be. */

@@ -51,6 +51,23 @@ describe('which devices', () => {
     expect(no(fleet, ask({ className: 'gone' })).filters[0]?.reason).toBe("No device class is named 'gone' any more.");
   });
 
+  it('are never more than a guest has slots for, with those of their groups that come along', () => {
+    const groups = (count: number, of: number): DeviceRow[] => Array.from({ length: count * of }, (_, at) => row(`f${String(at).padStart(3, '0')}`, { unit: `g${Math.floor(at / of)}`, kind: 'function', network: false, pf: null }));
+    const [crowded, roomy] = [groups(9, 8), [...groups(1, 8), ...vfs('p0', 9)]];
+    expect(chosen(hostsWith({ a: crowded }), ask({ count: 8 }))).toHaveLength(64);
+    const pinned = { cpuPolicy: 'dedicated', pinned: [0] };
+    for (const needs of [{}, pinned]) {
+      expect(no(hostsWith({ a: crowded }), ask({ count: 9 }, needs))).toMatchObject({
+        filters: [{
+          name: 'device-slots', refused: 1, hosts: [{ name: 'a', needed: 'slots for 72 devices (9 asked for, and what goes along in their IOMMU groups)', free: 64 }],
+          reason: '1 host has the devices, but a guest has not the slots for all that it would get: slots for 72 devices (9 asked for, and what goes along in their IOMMU groups) needed, 64 there.',
+        }],
+      });
+      // Elsewhere there is room, wherever else a wide group is.
+      expect(takers(hostsWith({ a: crowded, b: roomy }), ask({ count: 9 }, needs))).toEqual(['b']);
+    }
+  });
+
   it('are kept free for those who need them', () => {
     const fleet = hostsWith({ a: vfs('p0', 2), b: [] });
     expect([takers(fleet, request(null))[0], takers(fleet, ask())]).toEqual(['b', ['a']]);

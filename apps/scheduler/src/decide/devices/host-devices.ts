@@ -27,9 +27,11 @@ export interface Stock {
   readonly tally: ReadonlyMap<Pool, Readonly<Partial<Record<Standing, number>>>>;
   /** Classes of which any unit is free. */
   readonly freeClasses: number;
+  /** Functions of the free unit that has most of them. */
+  readonly widest: number;
 }
 
-const NONE: Stock = { bins: [], tally: new Map(), freeClasses: 0 };
+const NONE: Stock = { bins: [], tally: new Map(), freeClasses: 0, widest: 0 };
 
 export class HostDevices {
   readonly #rows = new Map<string, DeviceRow>();
@@ -109,6 +111,7 @@ export class HostDevices {
     }
     const bins = new Map<string, Bin>();
     const tally = new Map<Pool, Partial<Record<Standing, number>>>();
+    let widest = 0;
     for (const [, all] of [...units].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const devices = all.length === 1 ? all : all.sort((a, b) => Number(b.offered) - Number(a.offered) || (a.identity < b.identity ? -1 : 1));
       const [first] = devices as [DeviceRow];
@@ -119,9 +122,11 @@ export class HostDevices {
       const counts = tally.get(pool) ?? {};
       counts[standing] = (counts[standing] ?? 0) + 1;
       tally.set(pool, counts);
-      if (standing === 'free') add(bins, pool, first, { devices });
+      if (standing !== 'free') continue;
+      add(bins, pool, first, { devices });
+      widest = Math.max(widest, devices.length);
     }
-    return { bins: [...bins.values()], tally, freeClasses: new Set([...bins.values()].map(({ pool }) => pool.className)).size };
+    return { bins: [...bins.values()], tally, freeClasses: new Set([...bins.values()].map(({ pool }) => pool.className)).size, widest };
   }
 
   #standingOf(row: DeviceRow, busyPfs: ReadonlySet<string>, withVfs: ReadonlySet<string>): Standing {

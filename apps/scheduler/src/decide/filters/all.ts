@@ -13,6 +13,7 @@ import { architectureFilter } from './architecture.filter.js';
 import { availabilityZoneFilter } from './availability-zone.filter.js';
 import { dedicatedCpusFilter } from './dedicated-cpus.filter.js';
 import { deviceNumaFilter } from './device-numa.filter.js';
+import { deviceSlotsFilter } from './device-slots.filter.js';
 import { devicesFilter } from './devices.filter.js';
 import { differentHostFilter } from './different-host.filter.js';
 import { diskFilter } from './disk.filter.js';
@@ -35,5 +36,5 @@ export const FILTERS: readonly Filter[] = [
   requestedHostFilter, notHostsFilter, sameHostFilter, differentHostFilter, affinityFilter, antiAffinityFilter, availabilityZoneFilter,
   enabledFilter, aliveFilter, quarantineFilter,
   tenantFilter, aggregateSpecsFilter, imagePropertiesFilter, architectureFilter, traitsFilter, agentFilter,
-  vcpusFilter, memoryFilter, diskFilter, resourcesFilter, devicesFilter, dedicatedCpusFilter, threadPolicyFilter, hugePagesFilter, numaFilter, deviceNumaFilter,
+  vcpusFilter, memoryFilter, diskFilter, resourcesFilter, devicesFilter, dedicatedCpusFilter, threadPolicyFilter, hugePagesFilter, numaFilter, deviceNumaFilter, deviceSlotsFilter,
 ];

@@ -1,6 +1,6 @@
 /**
- * Keeps hosts whose devices lie where the guest's cells can be, as far as the NUMA affinity policy wants that. The very last filter,
- * of guests with cells alone. Exact: what passes has cells and devices. Pure.
+ * Keeps hosts whose devices lie where the guest's cells can be, as far as the NUMA affinity policy wants that. For
+ * guests with cells alone. Exact: what passes has cells and devices. Pure.
  */
 import { fitsNearDevices, isStrict, mostNear, nearAnyCells } from '../devices/device-cells.js';
 import { demandsOf, serves, suffices, wantsDevices, type Demand } from '../devices/demands.js';
