@@ -14,8 +14,7 @@ import { sift } from './sift.js';
 const askedFor = (fleet: Fleet, ask: Ask): number => demandsOf(fleet, ask).reduce((sum, { count }) => sum + count, 0);
 
 /** What it would get here, if that may be more than there are slots; else what it asks for. */
-function wouldGet(fleet: Fleet, ask: Ask, host: number): number {
-  const asked = askedFor(fleet, ask);
+function wouldGet(fleet: Fleet, ask: Ask, asked: number, host: number): number {
   if (asked * Math.max(1, stockOf(fleet, host)?.widest ?? 0) <= LIMITS.devicesOfServer) return asked;
   // Where other filters refuse there is no choice to count.
   return layoutOn(fleet, ask, host)?.layout?.devices?.length ?? 0;
@@ -23,12 +22,17 @@ function wouldGet(fleet: Fleet, ask: Ask, host: number): number {
 
 export const deviceSlotsFilter: Filter = {
   name: 'device-slots',
-  sieve: (fleet, ask, hosts, count) => (wantsDevices(ask) ? sift(hosts, count, (host) => wouldGet(fleet, ask, host) <= LIMITS.devicesOfServer) : count),
+  sieve(fleet, ask, hosts, count) {
+    if (!wantsDevices(ask)) return count;
+    const asked = askedFor(fleet, ask);
+    return sift(hosts, count, (host) => wouldGet(fleet, ask, asked, host) <= LIMITS.devicesOfServer);
+  },
   measure(fleet, ask, host) {
     if (!wantsDevices(ask)) return null;
-    const devices = wouldGet(fleet, ask, host);
+    const asked = askedFor(fleet, ask);
+    const devices = wouldGet(fleet, ask, asked, host);
     if (devices <= LIMITS.devicesOfServer) return null;
-    return { filter: 'device-slots', needed: `slots for ${devices} devices (${askedFor(fleet, ask)} asked for, and what goes along in their IOMMU groups)`, free: LIMITS.devicesOfServer, distance: devices / LIMITS.devicesOfServer - 1 };
+    return { filter: 'device-slots', needed: `slots for ${devices} devices (${asked} asked for, and what goes along in their IOMMU groups)`, free: LIMITS.devicesOfServer, distance: devices / LIMITS.devicesOfServer - 1 };
   },
   sentence: (refused, nearest) => `${hostsHave(refused)} the devices, but a guest has not the slots for all that it would get: ${nearest.needed} needed, ${nearest.free} there.`,
 };
