@@ -5,8 +5,9 @@ export type PciAddress = string & { readonly __pciAddress: true };
 
 export interface PciNetwork {
   readonly name: string;
+  /** Of six bytes; null: it has none such (InfiniBand's are of 20, CAN and WWAN have none), or it is not known. */
   readonly permanentMac: string | null;
-  readonly mac: string;
+  readonly mac: string | null;
   readonly link: 'up' | 'down' | 'unknown';
 }
 

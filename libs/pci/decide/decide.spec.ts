@@ -54,6 +54,7 @@ describe('what ip says and hears', () => {
     expect(vfsOf(json, 'enp2s0')).toBeNull();
     expect(vfsOf('{', 'enp1s0')).toBeNull();
     expect(permanentMacs(JSON.stringify([{ ifname: 'a', address: 'AA:00:00:00:00:01', permaddr: 'BB:00:00:00:00:01' }])).get('a')).toBe('bb:00:00:00:00:01');
+    expect([...permanentMacs(JSON.stringify([{ ifname: 'ib0', address: '80:00:02:08:fe:80:00:00:00:00:00:00:00:02:c9:03:00:0a:0b:0c' }, { ifname: 'can0', address: '' }]))]).toEqual([['ib0', null], ['can0', null]]);
   });
 
   it('is told with VLAN and priority together', () => {

@@ -16,11 +16,17 @@ export function vfsOf(json: string, network: string): readonly VfSettings[] | nu
   }).sort((a, b) => a.index - b.index);
 }
 
-/** The MAC that an interface has had from the factory, by its name. */
-export function permanentMacs(json: string): ReadonlyMap<string, string> {
+/** What the kernel calls an interface's address is as long as its kind of network has it. @returns null when it is no MAC of six bytes */
+export function tryMac(text: string): string | null {
+  const mac = text.trim().toLowerCase();
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) ? mac : null;
+}
+
+/** The MAC that an interface has had from the factory, by its name; null: it has none. */
+export function permanentMacs(json: string): ReadonlyMap<string, string | null> {
   return new Map((linksOf(json) ?? []).flatMap((link) => {
     const mac = link.permaddr ?? link.address;
-    return typeof link.ifname === 'string' && typeof mac === 'string' ? [[link.ifname, mac.toLowerCase()] as const] : [];
+    return typeof link.ifname === 'string' && typeof mac === 'string' ? [[link.ifname, tryMac(mac)] as const] : [];
   }));
 }
 

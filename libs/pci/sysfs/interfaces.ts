@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { permanentMacs } from '../decide/ip-link.js';
+import { permanentMacs, tryMac } from '../decide/ip-link.js';
 import type { PciAddress, PciNetwork } from '../api.js';
 import type { RunChild } from './child.js';
 import { each, functionsOn, names, objectOf, target, text } from './files.js';
@@ -48,17 +48,17 @@ export class Interfaces {
   private async describe(places: readonly Place[]): Promise<readonly (readonly [PciAddress, PciNetwork])[]> {
     const seen = await each(places, PCI_LIMITS.readsAtOnce, async ({ name, address, dir }) => {
       const [mac, state, carrier, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'carrier')), await text(join(dir, 'addr_assign_type'))];
-      if (mac === null) return null;
+      if (mac === null) return null; // it is gone: without an address, the property is empty
       // The state follows the carrier up to a second late. An interface that is not set up has none to read.
       const link: PciNetwork['link'] = carrier === '0' ? 'down' : state === 'up' || state === 'down' ? state : 'unknown';
       // 0: as the factory gave it. Of any other the factory's is asked for once.
       const changed = assigned !== null && assigned !== '0';
-      return { name, address, mac: mac.toLowerCase(), link, object: changed ? `${name}:${await objectOf(join(dir, '.')) ?? 0}` : null };
+      return { name, address, mac: tryMac(mac), link, object: changed ? `${name}:${await objectOf(join(dir, '.')) ?? 0}` : null };
     });
     const present = seen.filter((one) => one !== null);
     if (present.some((one) => one.object !== null && !this.permanent.has(one.object))) {
       const answer = await this.run({ argv: ['ip', '-j', 'link', 'show'], deadlineMs: PCI_LIMITS.ipMs });
-      const macs = answer.kind === 'exit' && answer.code === 0 ? permanentMacs(answer.stdout.toString('utf8')) : new Map<string, string>();
+      const macs = answer.kind === 'exit' && answer.code === 0 ? permanentMacs(answer.stdout.toString('utf8')) : new Map<string, string | null>();
       for (const { name, object } of present) if (object !== null && macs.size > 0) this.permanent.set(object, macs.get(name) ?? null);
     }
     return present.map(({ name, address, mac, link, object }) =>

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -104,6 +104,21 @@ describe('the recorded sysfs', () => {
     }
     if (name !== own) rename();
     expect(missed).toEqual([]);
+  });
+
+  it('has no MAC of interfaces whose addresses are none (InfiniBand, CAN), which are seen and protected like others', async () => {
+    const file = join(tree.root, 'bus/pci/devices', PF, 'net/enp1s0/address');
+    const own = readFileSync(file, 'latin1');
+    put('proc/net/route', 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nenp1s0\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\n');
+    for (const address of ['80:00:02:08:fe:80:00:00:00:00:00:00:00:02:c9:03:00:0a:0b:0c\n', '\n']) {
+      writeFileSync(file, address);
+      const host = hostAt(tree.root);
+      const { functions } = await host.read();
+      expect(functions.get(PF)?.networks).toMatchObject([{ name: 'enp1s0', mac: null, permanentMac: null, link: 'up' }]);
+      expect(identify(functions, 'b-1', null).devices.get(PF)?.identity).toMatch(/^slot:/);
+      expect((await host.protectedFunctions()).get(PF)).toBe('default-route: enp1s0');
+    }
+    writeFileSync(file, own);
   });
 
   it('does not take a card for one without a serial that never had its turn behind one that hangs', async () => {

@@ -141,6 +141,11 @@ describe('holds', () => {
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine' }), records: dirty }))).toEqual([]);
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine', releasedAt: 3 }), records: dirty }))).toMatchObject([{ does: 'scrub', reset: 'no' }]);
   });
+  it('of what the host lives on now are dirty, in no more words than a report takes', () => {
+    const [action] = planHolds(facts({ protects: [vfAt(0)], needed: `in-use: sda is part of ${'dm-7, '.repeat(200)}` }, { wishes: released() }));
+    expect(action).toMatchObject({ does: 'call-dirty', dirty: { code: 'protected' } });
+    expect(HostDevice.shape.dirty.safeParse(action?.does === 'call-dirty' ? action.dirty : null).success).toBe(true);
+  });
   it('of what an operator accepts as it is are reset where there is a reset, and no worse where there is none', () => {
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'operator-accepts' }) }))).toMatchObject([{ does: 'scrub', reset: 'may' }]);
     expect(planHolds(facts({}, { wishes: released() }))).toMatchObject([{ does: 'scrub', reset: 'must' }]);
