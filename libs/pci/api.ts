@@ -8,6 +8,9 @@ export interface PciNetwork {
   /** Of six bytes; null: it has none such (InfiniBand's are of 20, CAN and WWAN have none), or it is not known. */
   readonly permanentMac: string | null;
   readonly mac: string | null;
+  /** It is set up; its cable may still be out. */
+  readonly isUp: boolean;
+  /** May follow the cable up to a second late. */
   readonly link: 'up' | 'down' | 'unknown';
 }
 

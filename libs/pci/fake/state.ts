@@ -153,7 +153,7 @@ export class FakeState {
       numaNode: of.shape.numaNode ?? null, iommuGroup: of.group, isBridge: of.shape.bridge === true, resetMethods: this.resetMethods(of),
       serial: of.shape.serial ?? null,
       networks: own && of.shape.network !== undefined && address !== null
-        ? [{ name: of.shape.network, permanentMac: mac, mac, link: (of.vf?.pf ?? of).up && of.carrier ? 'up' : 'down' }] : [],
+        ? [{ name: of.shape.network, permanentMac: mac, mac, isUp: (of.vf?.pf ?? of).up, link: (of.vf?.pf ?? of).up && of.carrier ? 'up' : 'down' }] : [],
       blocks: own ? of.shape.blocks ?? [] : [], mdevTypes: own ? of.shape.mdevTypes ?? [] : [], aer: of.vf === null ? { ...of.aer } : null,
       sriov: sriov === undefined ? null : { totalVfs: sriov.totalVfs, numVfs: of.vfs.length, autoprobe: of.autoprobe, vfs: of.vfs.map((vf) => ({ index: vf.vf!.index, address: vf.address })) },
       physfn: of.vf === null ? null : { address: of.vf.pf.address, index: of.vf.index },

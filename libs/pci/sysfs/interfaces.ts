@@ -47,13 +47,13 @@ export class Interfaces {
 
   private async describe(places: readonly Place[]): Promise<readonly (readonly [PciAddress, PciNetwork])[]> {
     const seen = await each(places, PCI_LIMITS.readsAtOnce, async ({ name, address, dir }) => {
-      const [mac, state, carrier, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'carrier')), await text(join(dir, 'addr_assign_type'))];
+      const [mac, state, flags, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'flags')), await text(join(dir, 'addr_assign_type'))];
       if (mac === null) return null; // it is gone: without an address, the property is empty
-      // The state follows the carrier up to a second late. An interface that is not set up has none to read.
-      const link: PciNetwork['link'] = carrier === '0' ? 'down' : state === 'up' || state === 'down' ? state : 'unknown';
+      // Not the carrier, which is exact: its reader waits for whoever has the network's lock, and four of them are all threads for files that there are.
+      const link: PciNetwork['link'] = state === 'up' || state === 'down' ? state : 'unknown';
       // 0: as the factory gave it. Of any other the factory's is asked for once.
       const changed = assigned !== null && assigned !== '0';
-      return { name, address, mac: tryMac(mac), link, object: changed ? `${name}:${await objectOf(join(dir, '.')) ?? 0}` : null };
+      return { name, address, mac: tryMac(mac), isUp: isUp(flags), link, object: changed ? `${name}:${await objectOf(join(dir, '.')) ?? 0}` : null };
     });
     const present = seen.filter((one) => one !== null);
     if (present.some((one) => one.object !== null && !this.permanent.has(one.object))) {
@@ -61,10 +61,14 @@ export class Interfaces {
       const macs = answer.kind === 'exit' && answer.code === 0 ? permanentMacs(answer.stdout.toString('utf8')) : new Map<string, string | null>();
       for (const { name, object } of present) if (object !== null && macs.size > 0) this.permanent.set(object, macs.get(name) ?? null);
     }
-    return present.map(({ name, address, mac, link, object }) =>
-      [address, { name, mac, link, permanentMac: object === null ? mac : this.permanent.get(object) ?? null }] as const);
+    return present.map(({ name, address, mac, isUp, link, object }) =>
+      [address, { name, mac, isUp, link, permanentMac: object === null ? mac : this.permanent.get(object) ?? null }] as const);
   }
 }
+
+const IFF_UP = 1;
+/** @param flags as sysfs has them */
+export const isUp = (flags: string | null): boolean => (Number(flags ?? '0') & IFF_UP) !== 0;
 
 function group<T>(pairs: readonly (readonly [PciAddress, T])[]): ReadonlyMap<PciAddress, readonly T[]> {
   const found = new Map<PciAddress, T[]>();

@@ -7,6 +7,7 @@ import type { KernelAnswer, KernelPort, KernelWrite } from '../kernel-port.js';
 import { errnoOf, runChild, type RunChild } from './child.js';
 import { targetName, text } from './files.js';
 import { PCI_LIMITS } from './limits.js';
+import { isUp } from './interfaces.js';
 import { openedFunctions } from './opened.js';
 import { LockBook } from './lock-book.js';
 import { ProtectedFunctions } from './protected.js';
@@ -96,7 +97,7 @@ export class SysfsKernel implements KernelPort {
   }
 
   async isUp(network: string): Promise<boolean> {
-    return (Number(await text(join(this.root, 'class/net', network, 'flags')) ?? '0') & 1) === 1;
+    return isUp(await text(join(this.root, 'class/net', network, 'flags')));
   }
 
   onChange(listener: () => void): () => void {

@@ -39,7 +39,7 @@ describe('the recorded sysfs', () => {
     const { functions, groups, held } = await hostAt(tree.root).read();
     expect(functions.get(PF)).toMatchObject({
       vendor: '8086', product: '10c9', pciClass: '020000', driver: 'igb', driverOverride: null, numaNode: null, isBridge: false, resetMethods: expect.arrayContaining(['flr']),
-      sriov: { totalVfs: 7, numVfs: 4, autoprobe: true }, networks: [{ name: 'enp1s0', mac: '52:54:00:aa:00:01', permanentMac: '52:54:00:aa:00:01', link: 'up' }],
+      sriov: { totalVfs: 7, numVfs: 4, autoprobe: true }, networks: [{ name: 'enp1s0', mac: '52:54:00:aa:00:01', permanentMac: '52:54:00:aa:00:01', isUp: false, link: 'up' }],
     });
     expect(functions.get(VF1)).toMatchObject({ product: '10ca', physfn: { address: PF, index: 1 } });
     expect(functions.get(parsePciAddress('0000:41:00.0'))).toMatchObject({ numaNode: 1, path: ['0000:40:00.0'] });

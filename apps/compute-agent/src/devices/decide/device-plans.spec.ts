@@ -22,12 +22,12 @@ const fn = (address: string, change: Partial<PciFunction> = {}): PciFunction => 
   iommuGroup: Number(address.slice(-1)) + 20, isBridge: false, resetMethods: ['flr'], serial: null, networks: [], blocks: [], mdevTypes: [], aer: null, sriov: null, physfn: null, ...change,
 });
 
-interface Host { doubt?: string; vfs?: number; drivers?: (string | null)[]; uses?: DeviceUse[]; protects?: string[]; needed?: string; resets?: string[]; held?: boolean; pfDriver?: string | null; total?: number; settings?: { trust?: boolean; vlan?: number }[] }
+interface Host { doubt?: string; vfs?: number; drivers?: (string | null)[]; uses?: DeviceUse[]; protects?: string[]; needed?: string; resets?: string[]; held?: boolean; isUp?: boolean; link?: 'up' | 'down'; pfDriver?: string | null; total?: number; settings?: { trust?: boolean; vlan?: number }[] }
 
 function facts(host: Host = {}, change: Partial<DeviceFacts> = {}): DeviceFacts {
-  const { doubt = null, vfs = 2, drivers = [], uses = [], protects = [], needed = 'default-route', resets = ['flr'], held = false, pfDriver = 'igb', total = 7 } = host;
+  const { doubt = null, vfs = 2, drivers = [], uses = [], protects = [], needed = 'default-route', resets = ['flr'], held = false, isUp = true, link = 'up', pfDriver = 'igb', total = 7 } = host;
   const numbers = Array.from({ length: vfs }, (_, index) => index);
-  const pf = fn(PF_AT, { product: '10c9', driver: pfDriver, iommuGroup: 14, networks: [{ name: 'enp1s0', permanentMac: '52:54:00:aa:00:01', mac: '52:54:00:aa:00:01', link: 'up' }],
+  const pf = fn(PF_AT, { product: '10c9', driver: pfDriver, iommuGroup: 14, networks: [{ name: 'enp1s0', permanentMac: '52:54:00:aa:00:01', mac: '52:54:00:aa:00:01', isUp, link }],
     sriov: { totalVfs: total, numVfs: vfs, autoprobe: false, vfs: numbers.map((index) => ({ index, address: vfAt(index) as PciFunction['address'] })) } });
   const all = [pf, ...numbers.map((index) => fn(vfAt(index), { driver: drivers[index] === undefined ? 'vfio-pci' : drivers[index], resetMethods: resets, physfn: { address: PF_AT as PciFunction['address'], index } }))];
   const seen = seenOf({
@@ -60,6 +60,11 @@ describe('pools', () => {
     for (const taken of [facts({ vfs: 4, uses: [use(3, A)] }), facts({ vfs: 4 }, { claims: new Map([[vf(2), { instanceId: A, generation: 1 }]]) }), facts({ vfs: 4 }, { wishes: wishes([poolWish(2)], [holdWish(vf(1), 1, A)]) })]) {
       expect(planPools(taken)).toMatchObject({ actions: [], problems: [{ poolId: POOL_ID, identity: PF, code: 'vfs-in-use' }] });
     }
+  });
+  it('bring a port up that is not, and wait for the link of one that is', () => {
+    expect(planPools(facts({ isUp: false, link: 'down' }))).toMatchObject({ actions: [{ does: 'link-up', pf: PF_AT }], problems: [] });
+    expect(planPools(facts({ link: 'down' }))).toMatchObject({ actions: [], problems: [{ identity: PF, code: 'link-down', sentence: expect.stringContaining('is the cable in?') }] });
+    expect(planPools(facts({ link: 'down', protects: [PF_AT] }))).toMatchObject({ actions: [], problems: [] });
   });
   it('say what they cannot have', () => {
     const codeOf = (given: DeviceFacts): string[] => planPools(given).problems.map(({ code }) => code);
