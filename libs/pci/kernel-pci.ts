@@ -123,7 +123,7 @@ export class KernelPci implements PciHost {
     try {
       await this.write({ op: 'vf', pf, network, index, settings }, pf);
     } catch (error) {
-      if (!(error instanceof PciError) || error.code !== 'invalid' || (await this.present(pf)).networks[0]?.link !== 'down') throw error;
+      if (!(error instanceof PciError) || error.code !== 'invalid' || await this.port.hasCarrier(network) !== false) throw error;
       throw new PciError('link-down', error.errno, `The rate of VF ${index} of ${pf} is set when the link of ${network} is up, which is down now. Is the cable in?`);
     }
   }

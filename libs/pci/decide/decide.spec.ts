@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { parsePciAddress, pciAddressOf, pciParts, tryPciAddress, vfAddress } from '../address.js';
 import { ERRNO_TABLE, explainErrno } from '../errno.js';
 import { mountedBlocks, routedInterfaces, swapBlocks } from './host-needs.js';
-import { permanentMacs, setVfArguments, vfsOf } from './ip-link.js';
+import { carrierOf, permanentMacs, setVfArguments, vfsOf } from './ip-link.js';
 import { deviceSerialNumber, vpdSerial } from './serial.js';
 import { topologyOf } from './topology.js';
 
@@ -55,6 +55,12 @@ describe('what ip says and hears', () => {
     expect(vfsOf('{', 'enp1s0')).toBeNull();
     expect(permanentMacs(JSON.stringify([{ ifname: 'a', address: 'AA:00:00:00:00:01', permaddr: 'BB:00:00:00:00:01' }])).get('a')).toBe('bb:00:00:00:00:01');
     expect([...permanentMacs(JSON.stringify([{ ifname: 'ib0', address: '80:00:02:08:fe:80:00:00:00:00:00:00:00:02:c9:03:00:0a:0b:0c' }, { ifname: 'can0', address: '' }]))]).toEqual([['ib0', null], ['can0', null]]);
+  });
+
+  it('is whether the cable is in, at this moment', () => {
+    const json = (...flags: string[]): string => JSON.stringify([{ ifname: 'e', flags: ['BROADCAST', ...flags], operstate: 'UP' }]);
+    expect([carrierOf(json('UP', 'LOWER_UP'), 'e'), carrierOf(json('UP'), 'e'), carrierOf(json('NO-CARRIER', 'UP'), 'e'), carrierOf(json('UP', 'LOWER_UP'), 'f'), carrierOf('', 'e'), carrierOf('[{"ifname":"e"}]', 'e')])
+      .toEqual([true, false, false, null, null, null]);
   });
 
   it('is told with VLAN and priority together', () => {

@@ -44,6 +44,23 @@ describe('the fake kernel', () => {
     }
   });
 
+  it('says of a rate why it is refused by what the cable is at that moment, whatever its state still says', async () => {
+    const kernel = new FakeKernel();
+    const pci = new FakePci(kernel);
+    await pci.setNumVfs(PF, 2, { autoprobe: false });
+    await pci.linkUp(PF);
+    await expect(pci.setVf(PF, 1, { maxTxMbps: 100_000 })).rejects.toMatchObject({ code: 'invalid' });
+    kernel.link(PF, false);
+    const look = kernel.look.bind(kernel);
+    kernel.look = async (address) => {
+      const found = await look(address);
+      return found && { ...found, networks: found.networks.map((one) => ({ ...one, link: 'up' })) };
+    };
+    await expect(pci.setVf(PF, 1, { maxTxMbps: 100 })).rejects.toMatchObject({ code: 'link-down' });
+    kernel.link(PF, true);
+    await pci.setVf(PF, 1, { maxTxMbps: 100 });
+  });
+
   it('unplugs a VF from a guest that answers, in silence, and says so to the checker only', async () => {
     const pci = new FakePci();
     await pci.setNumVfs(PF, 2, { autoprobe: false });

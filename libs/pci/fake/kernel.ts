@@ -90,6 +90,11 @@ export class FakeKernel implements KernelPort {
     return await Promise.resolve([...this.state.functions.values()].some((one) => one.shape.network === network && one.up));
   }
 
+  async hasCarrier(network: string): Promise<boolean | null> {
+    const found = [...this.state.functions.values()].find((one) => one.present && one.shape.network === network);
+    return await Promise.resolve(found === undefined ? null : found.up && found.carrier);
+  }
+
   async protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>> {
     const found = new Map<PciAddress, string>();
     for (const one of this.state.functions.values()) {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { permanentMacs, tryMac } from '../decide/ip-link.js';
 import type { PciAddress, PciNetwork } from '../api.js';
-import type { RunChild } from './child.js';
 import { each, functionsOn, names, objectOf, target, text } from './files.js';
 import { PCI_LIMITS } from './limits.js';
+import type { LinkReads } from './link-reads.js';
 
 interface Listed { readonly places: readonly Place[]; readonly lost: number }
 interface Place { readonly name: string; readonly address: PciAddress; readonly dir: string }
@@ -13,7 +13,7 @@ export class Interfaces {
   /** Permanent MACs of interfaces whose MAC has been changed; by the object's number, as names change too. */
   private readonly permanent = new Map<string, string | null>();
 
-  constructor(private readonly root: string, private readonly run: RunChild) {}
+  constructor(private readonly root: string, private readonly links: LinkReads) {}
 
   async networks(): Promise<ReadonlyMap<PciAddress, readonly PciNetwork[]>> {
     return group(await this.described(() => this.places('class/net')));
@@ -57,8 +57,8 @@ export class Interfaces {
     });
     const present = seen.filter((one) => one !== null);
     if (present.some((one) => one.object !== null && !this.permanent.has(one.object))) {
-      const answer = await this.run({ argv: ['ip', '-j', 'link', 'show'], deadlineMs: PCI_LIMITS.ipMs });
-      const macs = answer.kind === 'exit' && answer.code === 0 ? permanentMacs(answer.stdout.toString('utf8')) : new Map<string, string | null>();
+      const said = await this.links.show(null);
+      const macs = said.kind === 'said' ? permanentMacs(said.json) : new Map<string, string | null>();
       for (const { name, object } of present) if (object !== null && macs.size > 0) this.permanent.set(object, macs.get(name) ?? null);
     }
     return present.map(({ name, address, mac, isUp, link, object }) =>

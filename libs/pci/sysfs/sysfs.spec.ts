@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -104,6 +105,26 @@ describe('the recorded sysfs', () => {
     }
     if (name !== own) rename();
     expect(missed).toEqual([]);
+  });
+
+  it('reads no carrier, for which a thread would wait as long as anybody has the network\'s lock', async () => {
+    const carriers = [['0000:01:00.0', 'enp1s0'], ['0000:41:00.0', 'enp65s0']].map(([address = '', name = '']) => join(tree.root, 'bus/pci/devices', address, 'net', name, 'carrier'));
+    for (const file of carriers) {
+      rmSync(file);
+      execFileSync('mkfifo', [file]);
+    }
+    const reading = hostAt(tree.root).read();
+    const late = new Promise<null>((resolve) => { setTimeout(() => { resolve(null); }, 5_000).unref(); });
+    const first = await Promise.race([reading, late]);
+    for (const file of carriers) {
+      const freed = openSync(file, 'r+');
+      writeSync(freed, '1\n');
+      await new Promise((resolve) => { setTimeout(resolve, first === null ? 200 : 0); });
+      closeSync(freed);
+      rmSync(file);
+      writeFileSync(file, '1\n');
+    }
+    expect(first?.functions.get(PF)?.networks[0]?.link).toBe('up');
   });
 
   it('has no MAC of interfaces whose addresses are none (InfiniBand, CAN), which are seen and protected like others', async () => {
