@@ -85,8 +85,11 @@ export interface PciHost {
   read(): Promise<PciReading>;
   /** Addresses that the host itself lives on, and why: its disks, swap, the default route's interface, ports of bridges and the like (mayKeepVfs), and all above them on the bus. */
   protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>>;
-  /** Functions that a process has open for a guest, whoever knows of it: a process with that word (a guest's id) in its command line. */
-  opened(word: string): Promise<readonly PciAddress[]>;
+  /**
+   * What a process has open for a guest, whoever knows of it: a process with that word (a guest's id) in its command line. It is told by IOMMU groups, each
+   * by its endpoints: which of them the guest has been given, the kernel does not say.
+   */
+  opened(word: string): Promise<readonly (readonly PciAddress[])[]>;
   /** From 0 to `count`, or from any to 0. With autoprobe off, VFs come without a driver. */
   setNumVfs(pf: PciAddress, count: number, options: { readonly autoprobe: boolean }): Promise<void>;
   /** By driver_override; null: unbound, no override. `kernel`: its own driver, by probing without override. */

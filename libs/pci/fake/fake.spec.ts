@@ -146,6 +146,14 @@ describe('the fake kernel', () => {
     expect(pci.kernel.refusalOfUse(edu, 'a')).toBeNull();
   });
 
+  it('tells what a guest has open by groups, as the kernel does, whose bridges are in no guest', async () => {
+    const pci = new FakePci();
+    await pci.bind(parsePciAddress('0000:05:02.0'), null);
+    pci.kernel.useBy(parsePciAddress('0000:05:01.0'), 'a');
+    expect(await pci.kernel.opened('a')).toEqual([['0000:04:00.0', '0000:05:01.0', '0000:05:02.0']]);
+    expect([await pci.opened('a'), await pci.opened('b')]).toEqual([[['0000:05:01.0', '0000:05:02.0']], []]);
+  });
+
   it('resets no bus for one function of several on it', async () => {
     const pci = new FakePci(new FakeKernel(fleetShape({ pfs: 0, gpus: 1 })));
     const [display, sound] = [...(await pci.read()).functions.values()].filter(({ vendor }) => vendor === '10de');

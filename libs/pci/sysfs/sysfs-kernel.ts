@@ -9,7 +9,7 @@ import { targetName, text } from './files.js';
 import { isUp } from './interfaces.js';
 import { PCI_LIMITS } from './limits.js';
 import { LinkReads } from './link-reads.js';
-import { openedFunctions } from './opened.js';
+import { openedGroups } from './opened.js';
 import { LockBook } from './lock-book.js';
 import { ProtectedFunctions } from './protected.js';
 import { SysfsReader } from './reader.js';
@@ -61,7 +61,7 @@ export class SysfsKernel implements KernelPort {
   async read(): Promise<PciReading> { return await this.reader.read(this.book.held()); }
   async look(address: PciAddress, options?: { readonly override: boolean }): Promise<PciFunction | null> { return await this.reader.look(address, options?.override === true ? this.book.held() : null); }
   async held(): Promise<readonly HeldFunction[]> { return await Promise.resolve(this.book.held()); }
-  async opened(word: string): Promise<readonly PciAddress[]> { return await openedFunctions(this.root, this.procRoot, word); }
+  async opened(word: string): Promise<readonly (readonly PciAddress[])[]> { return await openedGroups(this.root, this.procRoot, word); }
   async protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>> { return await this.protectedBy.read(); }
 
   async write(write: KernelWrite, lock: PciAddress): Promise<KernelAnswer> {
