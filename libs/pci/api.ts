@@ -83,7 +83,7 @@ export class PciError extends Error {
 export interface PciHost {
   readonly bootId: string;
   read(): Promise<PciReading>;
-  /** Addresses that the host itself lives on, and why: its disks, swap, the default route's interface, ports of bridges and the like (mayKeepVfs), and all above them on the bus. */
+  /** Addresses that the host itself lives on, and why: its disks, swap, the default route's interface, ports of bridges and the like and interfaces of other routes (mayKeepVfs), and all above them on the bus. */
   protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>>;
   /**
    * What a process has open for a guest, whoever knows of it: a process with that word (a guest's id) in its command line. It is told by IOMMU groups, each

@@ -112,8 +112,17 @@ describe('what the host stands on', () => {
     const four = 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nbr0\t00000000\t01\t3\t0\t0\t0\t00000000\neth1\t0000000A\t0\t1\t0\t0\t0\t000000FF\nwg0\t00000000\t0\t1\t0\t0\t0\t00000080\n';
     const zero = '0'.repeat(32);
     const six = `${zero} 00 ${zero} 00 fe80 400 1 0 00000003 eth2\n${zero} 00 ${zero} 00 0 ffffffff 1 0 00200200 lo\nfe80${'0'.repeat(28)} 40 ${zero} 00 0 100 1 0 00000001 eth1\n${zero} 00 ${zero} 00 0 ffff 1 0 00000200 eth3\n`;
-    expect(routedInterfaces(four, six)).toEqual({ byDefault: ['br0', 'eth2', 'wg0'], any: ['br0', 'eth1', 'eth2', 'wg0'] });
+    expect(routedInterfaces(four, six)).toEqual({ byDefault: ['br0', 'eth2', 'wg0'], reaching: ['br0', 'eth1', 'eth2', 'wg0'], any: ['br0', 'eth1', 'eth2', 'wg0'] });
   });
+});
+
+it('the host reaches others by whatever has a route that is not its own, link-local or multicast', () => {
+  const zero = '0'.repeat(32);
+  const four = (name: string, destination: string, mask: string, flags = '0001'): string => `${name}\t${destination}\t00000000\t${flags}\t0\t0\t0\t${mask}\t0\t0\t0`;
+  const six = (name: string, destination: string, length: string, flags = '00000001'): string => `${destination.padEnd(32, '0')} ${length} ${zero} 00 ${zero} 00000100 00000001 00000000 ${flags} ${name}`;
+  expect(routedInterfaces(['Iface', four('own', '0000FEA9', '0000FFFF'), four('own', 'FEA9FEA9', 'FFFFFFFF'), four('own', '000000E0', '000000F0'), four('*', '0000000A', '000000FF', '0200'), four('no', '0001A8C0', '00FFFFFF', '0201'), four('net', '0001A8C0', '00FFFFFF'), four('host', '0100FE0A', 'FFFFFFFF', '0005')].join('\n'), [
+    six('own6', 'fe80', '40'), six('own6', 'ff00', '08'), six('own6', 'fd000000', '80', '00100001'), six('own6', 'fd00000000000000000000000000000a', '80', '80200001'), six('net6', 'fd00', '40'),
+  ].join('\n'))).toEqual({ byDefault: [], reaching: ['host', 'net', 'net6'], any: ['host', 'net', 'net6', 'no', 'own', 'own6'] });
 });
 
 it('an empty bus has a name of its own', () => {

@@ -77,13 +77,13 @@ describe('pools', () => {
     expect(codeOf(facts({ vfs: 0 }, { mayWrite: false }))).toEqual(['writers-off']);
     expect(codeOf(facts({}, { wishes: wishes([poolWish(2, { mode: 'functions', vfs: null })]) }))).toEqual(['pf-has-vfs']);
   });
-  it('keep VFs on a card that is a port of the host\'s, and give away neither it nor a VF that is one', () => {
-    const port = { needed: 'in-use: port of br0', protects: [PF_AT] };
+  it.each(['in-use: port of br0', 'in-use: routes over enp1s0'])('keep VFs on a card of the host\'s (%s), and give away neither it nor a VF that is one', (needed) => {
+    const port = { needed, protects: [PF_AT] };
     expect(planPools(facts({ ...port, vfs: 0 }))).toMatchObject({ actions: [{ does: 'set-vfs', count: 2 }], problems: [] });
     expect(planPools(facts({ ...port, drivers: ['igbvf'] }))).toMatchObject({ actions: [{ does: 'bind', address: vfAt(0) }], problems: [] });
     expect(planPools(facts({ ...port, protects: [PF_AT, vfAt(1)], vfs: 4, drivers: ['igbvf', 'igbvf'] }))).toMatchObject({ actions: [{ does: 'bind', address: vfAt(0) }], problems: [{ code: 'protected' }] });
     const whole = facts({ ...port, vfs: 0 }, { wishes: wishes([poolWish(2, { mode: 'functions', vfs: null })], [holdWish(PF, 1, null)]) });
-    expect(planPools(whole)).toMatchObject({ actions: [], problems: [{ code: 'protected', sentence: 'The host itself lives on it (in-use: port of br0).' }] });
+    expect(planPools(whole)).toMatchObject({ actions: [], problems: [{ code: 'protected', sentence: `The host itself lives on it (${needed}).` }] });
     expect(planHolds(whole)).toMatchObject([{ does: 'call-dirty', dirty: { code: 'protected' } }]);
     expect(readinessOf(desired({ layout: layout({ devices: [claimedDevice(PF, 3)] }) }), facts({ ...port, vfs: 0 }))).toMatchObject({ code: 'device-protected' });
     const told = (given: DeviceFacts): string | undefined => portTrouble(given.seen.devices.get(PF)!, given)?.code;
