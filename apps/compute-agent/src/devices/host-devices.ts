@@ -18,7 +18,7 @@ import { learned } from './decide/bookkeeping.js';
 import type { DeviceFacts, PoolProblem } from './decide/facts.js';
 import { planHolds, waitsFor, type HoldAction } from './decide/holds.js';
 import { LINK_DOWN, planPools, portTrouble, type PoolAction, type PoolPlan } from './decide/pools.js';
-import { readinessOf, type PlacedDevice, type Readiness } from './decide/ready.js';
+import { isOf, readinessOf, type PlacedDevice, type Readiness } from './decide/ready.js';
 import { cleanNow, NO_RECORD } from './decide/records.js';
 import { conditionOf, lastSeenOf, unreadable } from './decide/seen.js';
 import { placedOf, type DeviceActs } from './device-acts.js';
@@ -131,7 +131,7 @@ export class HostDevices implements InstanceDevices {
     const found = readinessOf(desired, this.#facts);
     if (found.kind === 'wait' && this.#unseen.count >= SAID_AFTER) return { kind: 'refused', code: 'devices-unseen', message: `The devices of its host can't be looked at: ${this.#unseen.why}` };
     // What would come by itself does not come: then it is said why, and still tried.
-    const failing = found.kind === 'wait' ? [...this.#failed.values()].find(({ count, problem }) => problem !== null && count >= SAID_AFTER) : undefined;
+    const failing = found.kind === 'wait' ? [...this.#failed.values()].find(({ count, problem }) => problem !== null && isOf(problem.identity, desired) && count >= SAID_AFTER) : undefined;
     return failing && found.kind === 'wait' ? { kind: 'refused', code: 'device-missing', message: `${found.why} ${failing.sentence}` } : found;
   }
 

@@ -1,7 +1,8 @@
 // What does not become as it is wanted by being done again, through an agent over the fake kernel: it is said, looked at ever more seldom, and noticed when it is over.
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { labShape, type PciReading } from '#libs/pci';
-import { PF, poolWish as pool, vf } from '../testing/device-builders.js';
+import { labShape, type PciAddress, type PciReading } from '#libs/pci';
+import { desired, instanceId, layout } from '../testing/builders.js';
+import { claimedDevice, holdWish, PF, poolWish as pool, vf } from '../testing/device-builders.js';
 import { TestHost, type TestHostOptions } from '../testing/test-host.js';
 
 jest.setTimeout(30_000); // a busy machine is no reason
@@ -69,5 +70,21 @@ describe('a change that is done, and looks as if it had not been', () => {
     await host.plane.untilSo(() => host.plane.deviceProblems.some(({ sentence }) => sentence.includes('as if it had not been')));
     const { looks, reports } = await counted();
     expect([looks <= 30, reports <= 4]).toEqual([true, true]);
+  });
+});
+
+describe('a server whose VFs can not be made', () => {
+  it('is told why, of its own card', async () => {
+    host = new TestHost({ pci: labShape() });
+    const [own, other] = ['0000:01:00.0', '0000:41:00.0'] as PciAddress[];
+    for (let at = 0; at < 200; at += 1) {
+      host.kernel!.failNext('numvfs', 'EIO', other);
+      host.kernel!.failNext('numvfs', 'ENOSPC', own);
+    }
+    await host.start();
+    host.plane.wish({ pools: [pool(2, { identity: 'mac:52:54:00:aa:00:02' }), pool()], holds: [holdWish(vf(0), 1, instanceId())] });
+    await host.plane.untilSo(() => host.plane.deviceProblems.length === 2 && host.kernel!.log.filter(({ errno }) => errno === 'EIO').length > 4);
+    host.plane.want(desired({ layout: layout({ devices: [claimedDevice(vf(0), 1)] }) }));
+    expect((await host.plane.until(instanceId(), (seen) => seen.error?.code === 'device-missing')).error?.message).toMatch(/still to be made\. .*0000:01:00\.0 .*no room/);
   });
 });
