@@ -5,8 +5,12 @@ export type PciAddress = string & { readonly __pciAddress: true };
 
 export interface PciNetwork {
   readonly name: string;
+  /** Of six bytes; null: it has none such (InfiniBand's are of 20, CAN and WWAN have none), or it is not known. */
   readonly permanentMac: string | null;
-  readonly mac: string;
+  readonly mac: string | null;
+  /** It is set up; its cable may still be out. */
+  readonly isUp: boolean;
+  /** May follow the cable up to a second late. */
   readonly link: 'up' | 'down' | 'unknown';
 }
 
@@ -79,10 +83,13 @@ export class PciError extends Error {
 export interface PciHost {
   readonly bootId: string;
   read(): Promise<PciReading>;
-  /** Addresses that the host itself lives on, and why: its disks, swap, the default route's interface, ports of bridges and the like (mayKeepVfs), and all above them on the bus. */
+  /** Addresses that the host itself lives on, and why: its disks, swap, the default route's interface, ports of bridges and the like and interfaces of other routes (mayKeepVfs), and all above them on the bus. */
   protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>>;
-  /** Functions that a process has open for a guest, whoever knows of it: a process with that word (a guest's id) in its command line. */
-  opened(word: string): Promise<readonly PciAddress[]>;
+  /**
+   * What a process has open for a guest, whoever knows of it: a process with that word (a guest's id) in its command line. It is told by IOMMU groups, each
+   * by its endpoints: which of them the guest has been given, the kernel does not say.
+   */
+  opened(word: string): Promise<readonly (readonly PciAddress[])[]>;
   /** From 0 to `count`, or from any to 0. With autoprobe off, VFs come without a driver. */
   setNumVfs(pf: PciAddress, count: number, options: { readonly autoprobe: boolean }): Promise<void>;
   /** By driver_override; null: unbound, no override. `kernel`: its own driver, by probing without override. */

@@ -19,8 +19,12 @@ export class KernelPci implements PciHost {
   get bootId(): string { return this.port.bootId; }
   read(): Promise<PciReading> { return this.port.read(); }
   protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>> { return this.port.protectedFunctions(); }
-  opened(word: string): Promise<readonly PciAddress[]> { return this.port.opened(word); }
   onChange(listener: () => void): () => void { return this.port.onChange(listener); }
+
+  async opened(word: string): Promise<readonly (readonly PciAddress[])[]> {
+    const groups = await this.port.opened(word);
+    return await Promise.all(groups.map((group) => (group.length > 1 ? this.endpoints(group) : group)));
+  }
 
   async setNumVfs(pf: PciAddress, count: number, options: { readonly autoprobe: boolean }): Promise<void> {
     await this.inTurn(pf, () => this.setNumVfsNow(pf, count, options));
@@ -45,6 +49,13 @@ export class KernelPci implements PciHost {
   async vfSettings(pf: PciAddress): Promise<readonly VfSettings[]> {
     await this.notHeld(pf);
     return await this.onNetwork(pf, (network) => this.settings(pf, network));
+  }
+
+  /** A port above a device may be in its group, and is in no guest. */
+  private async endpoints(group: readonly PciAddress[]): Promise<readonly PciAddress[]> {
+    const found: PciAddress[] = [];
+    for (const address of group) if ((await this.port.look(address))?.isBridge !== true) found.push(address);
+    return found;
   }
 
   private async setNumVfsNow(pf: PciAddress, count: number, options: { readonly autoprobe: boolean }): Promise<void> {
@@ -123,7 +134,7 @@ export class KernelPci implements PciHost {
     try {
       await this.write({ op: 'vf', pf, network, index, settings }, pf);
     } catch (error) {
-      if (!(error instanceof PciError) || error.code !== 'invalid' || (await this.present(pf)).networks[0]?.link !== 'down') throw error;
+      if (!(error instanceof PciError) || error.code !== 'invalid' || await this.port.hasCarrier(network) !== false) throw error;
       throw new PciError('link-down', error.errno, `The rate of VF ${index} of ${pf} is set when the link of ${network} is up, which is down now. Is the cable in?`);
     }
   }

@@ -35,8 +35,10 @@ export interface KernelPort {
   vfs(pf: PciAddress, network: string): Promise<readonly VfSettings[] | Extract<KernelAnswer, { kind: 'refused' }>>;
   /** The interface is set up (its cable may still be out). */
   isUp(network: string): Promise<boolean>;
+  /** Its cable is in and it is set up, to the moment; null: that can not be told. */
+  hasCarrier(network: string): Promise<boolean | null>;
   protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>>;
-  /** Functions that a process has open for a guest: one with that word in its command line. */
-  opened(word: string): Promise<readonly PciAddress[]>;
+  /** IOMMU groups that a process has open for a guest, one with that word in its command line: each with all that is in it, bridges too. */
+  opened(word: string): Promise<readonly (readonly PciAddress[])[]>;
   onChange(listener: () => void): () => void;
 }

@@ -52,7 +52,11 @@ async function until(host: PciContractHost, is: () => Promise<boolean>, what: st
 }
 
 /** A number of VFs resets the port: its link is gone for some seconds. */
-const linked = (host: PciContractHost): Promise<void> => until(host, async () => (await host.pci.read()).functions.get(host.pf)?.networks[0]?.link === 'up', 'the link is up');
+const linked = (host: PciContractHost): Promise<void> => until(host, async () => {
+  const network = (await host.port.look(host.pf))?.networks[0];
+  // The one may still be up from before, the other not be known yet.
+  return network?.link === 'up' && await host.port.hasCarrier(network.name) === true;
+}, 'the link is up');
 
 const NOWHERE = parsePciAddress('0000:00:19.7');
 const off = { autoprobe: false } as const;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { parsePciAddress, pciAddressOf, pciParts, tryPciAddress, vfAddress } from '../address.js';
 import { ERRNO_TABLE, explainErrno } from '../errno.js';
 import { mountedBlocks, routedInterfaces, swapBlocks } from './host-needs.js';
-import { permanentMacs, setVfArguments, vfsOf } from './ip-link.js';
+import { carrierOf, permanentMacs, setVfArguments, vfsOf } from './ip-link.js';
 import { deviceSerialNumber, vpdSerial } from './serial.js';
 import { topologyOf } from './topology.js';
 
@@ -54,6 +54,13 @@ describe('what ip says and hears', () => {
     expect(vfsOf(json, 'enp2s0')).toBeNull();
     expect(vfsOf('{', 'enp1s0')).toBeNull();
     expect(permanentMacs(JSON.stringify([{ ifname: 'a', address: 'AA:00:00:00:00:01', permaddr: 'BB:00:00:00:00:01' }])).get('a')).toBe('bb:00:00:00:00:01');
+    expect([...permanentMacs(JSON.stringify([{ ifname: 'ib0', address: '80:00:02:08:fe:80:00:00:00:00:00:00:00:02:c9:03:00:0a:0b:0c' }, { ifname: 'can0', address: '' }]))]).toEqual([['ib0', null], ['can0', null]]);
+  });
+
+  it('is whether the cable is in, at this moment', () => {
+    const json = (...flags: string[]): string => JSON.stringify([{ ifname: 'e', flags: ['BROADCAST', ...flags], operstate: 'UP' }]);
+    expect([carrierOf(json('UP', 'LOWER_UP'), 'e'), carrierOf(json('UP'), 'e'), carrierOf(json('NO-CARRIER', 'UP'), 'e'), carrierOf(json('UP', 'LOWER_UP'), 'f'), carrierOf('', 'e'), carrierOf('[{"ifname":"e"}]', 'e')])
+      .toEqual([true, false, false, null, null, null]);
   });
 
   it('is told with VLAN and priority together', () => {
@@ -105,8 +112,17 @@ describe('what the host stands on', () => {
     const four = 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nbr0\t00000000\t01\t3\t0\t0\t0\t00000000\neth1\t0000000A\t0\t1\t0\t0\t0\t000000FF\nwg0\t00000000\t0\t1\t0\t0\t0\t00000080\n';
     const zero = '0'.repeat(32);
     const six = `${zero} 00 ${zero} 00 fe80 400 1 0 00000003 eth2\n${zero} 00 ${zero} 00 0 ffffffff 1 0 00200200 lo\nfe80${'0'.repeat(28)} 40 ${zero} 00 0 100 1 0 00000001 eth1\n${zero} 00 ${zero} 00 0 ffff 1 0 00000200 eth3\n`;
-    expect(routedInterfaces(four, six)).toEqual({ byDefault: ['br0', 'eth2', 'wg0'], any: ['br0', 'eth1', 'eth2', 'wg0'] });
+    expect(routedInterfaces(four, six)).toEqual({ byDefault: ['br0', 'eth2', 'wg0'], reaching: ['br0', 'eth1', 'eth2', 'wg0'], any: ['br0', 'eth1', 'eth2', 'wg0'] });
   });
+});
+
+it('the host reaches others by whatever has a route that is not its own, link-local or multicast', () => {
+  const zero = '0'.repeat(32);
+  const four = (name: string, destination: string, mask: string, flags = '0001'): string => `${name}\t${destination}\t00000000\t${flags}\t0\t0\t0\t${mask}\t0\t0\t0`;
+  const six = (name: string, destination: string, length: string, flags = '00000001'): string => `${destination.padEnd(32, '0')} ${length} ${zero} 00 ${zero} 00000100 00000001 00000000 ${flags} ${name}`;
+  expect(routedInterfaces(['Iface', four('own', '0000FEA9', '0000FFFF'), four('own', 'FEA9FEA9', 'FFFFFFFF'), four('own', '000000E0', '000000F0'), four('*', '0000000A', '000000FF', '0200'), four('no', '0001A8C0', '00FFFFFF', '0201'), four('net', '0001A8C0', '00FFFFFF'), four('host', '0100FE0A', 'FFFFFFFF', '0005')].join('\n'), [
+    six('own6', 'fe80', '40'), six('own6', 'ff00', '08'), six('own6', 'fd000000', '80', '00100001'), six('own6', 'fd00000000000000000000000000000a', '80', '80200001'), six('net6', 'fd00', '40'),
+  ].join('\n'))).toEqual({ byDefault: [], reaching: ['host', 'net', 'net6'], any: ['host', 'net', 'net6', 'no', 'own', 'own6'] });
 });
 
 it('an empty bus has a name of its own', () => {

@@ -1,5 +1,5 @@
 /**
- * What the host itself stands on, read from the kernel's tables: mounted block devices, swap, and the interfaces of the default route. Pure;
+ * What the host itself stands on, read from the kernel's tables: mounted block devices, swap, and the interfaces of routes. Pure;
  * owns nothing. Which functions carry them is found out elsewhere.
  */
 
@@ -30,12 +30,14 @@ export function mountedBlocks(mountinfo: string): readonly BlockNeed[] {
   });
 }
 
-/** How the reason begins for which a card is needed by a bridge, a bond or a switch alone. */
+/** How the reason begins for which a card is needed by a bridge, a bond or a switch alone, or by a route that is not the default one. */
 const PORT = 'in-use: port of ';
+const WAY = 'in-use: routes over ';
 export const asPort = (master: string): string => `${PORT}${master}`;
+export const asWay = (network: string): string => `${WAY}${network}`;
 
 /** The card itself is needed, and by nothing that the making of VFs takes away for good: it is given to nobody as a whole, and may have VFs that are. */
-export const mayKeepVfs = (why: string): boolean => why.startsWith(PORT);
+export const mayKeepVfs = (why: string): boolean => why.startsWith(PORT) || why.startsWith(WAY);
 
 /** Of /proc/swaps: partitions; a file's disk is mounted anyway. */
 export function swapBlocks(swaps: string): readonly BlockNeed[] {
@@ -45,14 +47,27 @@ export function swapBlocks(swaps: string): readonly BlockNeed[] {
   });
 }
 
-/** Interfaces that default routes leave by, and all that any route leaves by (for a tunnel, whose own way is one of them). */
-export function routedInterfaces(route4: string, route6: string): { readonly byDefault: readonly string[]; readonly any: readonly string[] } {
+const RTF_UP = 0x1;
+const RTF_REJECT = 0x200;
+/** Of the table's own entries for addresses of the host. */
+const RTF_ANYCAST = 0x10_0000;
+const RTF_LOCAL = 0x8000_0000;
+
+/**
+ * Interfaces that default routes leave by; those by which others are reached at all, be it in the same network: an address is enough; and all that any route
+ * leaves by (for a tunnel, whose own way is one of them). What each interface has by itself, link-local and multicast, reaches nobody whom the host needs.
+ */
+export function routedInterfaces(route4: string, route6: string): { readonly byDefault: readonly string[]; readonly reaching: readonly string[]; readonly any: readonly string[] } {
   const byDefault = new Set<string>();
+  const reaching = new Set<string>();
   const any = new Set<string>();
   for (const line of route4.split('\n').slice(1)) {
-    const [name = '', destination = '', , , , , , mask = ''] = line.split(/\s+/);
-    if (name === '' || name === 'lo') continue;
+    const [name = '', destination = '', , flags = '', , , , mask = ''] = line.split(/\s+/);
+    if (name === '' || name === 'lo' || name === '*') continue;
     any.add(name);
+    // The first byte of the address is the last one here: 169.254/16, and 224/4.
+    const isOwn = (destination.endsWith('FEA9') && mask.endsWith('FFFF')) || /E.$/.test(destination);
+    if (!isOwn && (Number.parseInt(flags, 16) & RTF_REJECT) === 0) reaching.add(name);
     if (destination === '00000000' && mask === '00000000') byDefault.add(name);
     // Two halves instead of one whole: how tunnels take all traffic.
     if ((destination === '00000000' || destination === '00000080') && mask === '00000080') byDefault.add(name);
@@ -62,10 +77,13 @@ export function routedInterfaces(route4: string, route6: string): { readonly byD
     const name = fields[9] ?? '';
     if (name === '' || name === 'lo') continue;
     const flags = Number.parseInt(fields[8] ?? '0', 16);
-    // RTF_UP without RTF_REJECT: the kernel keeps unreachable routes in the same table.
-    if ((flags & 0x1) === 0 || (flags & 0x200) !== 0) continue;
+    // The kernel keeps unreachable routes in the same table.
+    if ((flags & RTF_UP) === 0 || (flags & RTF_REJECT) !== 0) continue;
     any.add(name);
-    if (/^0+$/.test(fields[0] ?? '') && fields[1] === '00') byDefault.add(name);
+    const destination = fields[0] ?? '';
+    // Link-local: fe80::/10.
+    if (!/^(fe[89ab]|ff)/.test(destination) && (flags & (RTF_LOCAL | RTF_ANYCAST)) === 0) reaching.add(name);
+    if (/^0+$/.test(destination) && fields[1] === '00') byDefault.add(name);
   }
-  return { byDefault: [...byDefault].sort(), any: [...any].sort() };
+  return { byDefault: [...byDefault].sort(), reaching: [...reaching].sort(), any: [...any].sort() };
 }

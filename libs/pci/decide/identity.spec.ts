@@ -17,7 +17,7 @@ function card(address: string, more: Partial<PciFunction> = {}): PciFunction {
   };
 }
 const nic = (address: string, mac: string | null, more: Partial<PciFunction> = {}): PciFunction => card(address, {
-  vendor: '8086', product: '10c9', pciClass: '020000', driver: mac === null ? 'vfio-pci' : 'igb', networks: mac === null ? [] : [{ name: 'eth0', mac, permanentMac: mac, link: 'up' }], ...more,
+  vendor: '8086', product: '10c9', pciClass: '020000', driver: mac === null ? 'vfio-pci' : 'igb', networks: mac === null ? [] : [{ name: 'eth0', mac, permanentMac: mac, isUp: true, link: 'up' }], ...more,
 });
 const bus = (...functions: PciFunction[]): ReadonlyMap<PciAddress, PciFunction> => new Map(functions.map((one) => [one.address, one]));
 const names = (functions: ReadonlyMap<PciAddress, PciFunction>, boot: string, memory: IdentityMemory | null): { named: Record<string, string>; memory: IdentityMemory } => {

@@ -16,11 +16,22 @@ export function vfsOf(json: string, network: string): readonly VfSettings[] | nu
   }).sort((a, b) => a.index - b.index);
 }
 
-/** The MAC that an interface has had from the factory, by its name. */
-export function permanentMacs(json: string): ReadonlyMap<string, string> {
+/** Is its cable in, to the moment? null: there is no such interface, or the text is none of ip's. NO-CARRIER would follow up to a second late. */
+export function carrierOf(json: string, network: string): boolean | null {
+  return linksOf(json)?.find((one) => one.ifname === network)?.flags?.includes('LOWER_UP') ?? null;
+}
+
+/** What the kernel calls an interface's address is as long as its kind of network has it. @returns null when it is no MAC of six bytes */
+export function tryMac(text: string): string | null {
+  const mac = text.trim().toLowerCase();
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) ? mac : null;
+}
+
+/** The MAC that an interface has had from the factory, by its name; null: it has none. */
+export function permanentMacs(json: string): ReadonlyMap<string, string | null> {
   return new Map((linksOf(json) ?? []).flatMap((link) => {
     const mac = link.permaddr ?? link.address;
-    return typeof link.ifname === 'string' && typeof mac === 'string' ? [[link.ifname, mac.toLowerCase()] as const] : [];
+    return typeof link.ifname === 'string' && typeof mac === 'string' ? [[link.ifname, tryMac(mac)] as const] : [];
   }));
 }
 
@@ -40,7 +51,7 @@ export function setVfArguments(network: string, index: number, settings: Partial
 }
 
 interface Link {
-  readonly ifname?: string; readonly address?: string; readonly permaddr?: string;
+  readonly ifname?: string; readonly address?: string; readonly permaddr?: string; readonly flags?: readonly string[];
   readonly vfinfo_list?: readonly {
     readonly vf?: number; readonly address?: string; readonly vlan_list?: readonly { readonly vlan?: number; readonly qos?: number }[];
     readonly spoofchk?: boolean; readonly trust?: boolean; readonly tx_rate?: number; readonly rate?: { readonly min_tx?: number; readonly max_tx?: number };

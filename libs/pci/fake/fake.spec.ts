@@ -44,6 +44,23 @@ describe('the fake kernel', () => {
     }
   });
 
+  it('says of a rate why it is refused by what the cable is at that moment, whatever its state still says', async () => {
+    const kernel = new FakeKernel();
+    const pci = new FakePci(kernel);
+    await pci.setNumVfs(PF, 2, { autoprobe: false });
+    await pci.linkUp(PF);
+    await expect(pci.setVf(PF, 1, { maxTxMbps: 100_000 })).rejects.toMatchObject({ code: 'invalid' });
+    kernel.link(PF, false);
+    const look = kernel.look.bind(kernel);
+    kernel.look = async (address) => {
+      const found = await look(address);
+      return found && { ...found, networks: found.networks.map((one) => ({ ...one, link: 'up' })) };
+    };
+    await expect(pci.setVf(PF, 1, { maxTxMbps: 100 })).rejects.toMatchObject({ code: 'link-down' });
+    kernel.link(PF, true);
+    await pci.setVf(PF, 1, { maxTxMbps: 100 });
+  });
+
   it('unplugs a VF from a guest that answers, in silence, and says so to the checker only', async () => {
     const pci = new FakePci();
     await pci.setNumVfs(PF, 2, { autoprobe: false });
@@ -127,6 +144,14 @@ describe('the fake kernel', () => {
     expect(pci.kernel.refusalOfUse(edu, 'a')).toMatch(/group \d+ is not viable/);
     await pci.bind(parsePciAddress('0000:05:02.0'), null);
     expect(pci.kernel.refusalOfUse(edu, 'a')).toBeNull();
+  });
+
+  it('tells what a guest has open by groups, as the kernel does, whose bridges are in no guest', async () => {
+    const pci = new FakePci();
+    await pci.bind(parsePciAddress('0000:05:02.0'), null);
+    pci.kernel.useBy(parsePciAddress('0000:05:01.0'), 'a');
+    expect(await pci.kernel.opened('a')).toEqual([['0000:04:00.0', '0000:05:01.0', '0000:05:02.0']]);
+    expect([await pci.opened('a'), await pci.opened('b')]).toEqual([[['0000:05:01.0', '0000:05:02.0']], []]);
   });
 
   it('resets no bus for one function of several on it', async () => {

@@ -61,8 +61,10 @@ export class FakeKernel implements KernelPort {
     return found === null ? null : this.state.view(found);
   }
 
-  async opened(word: string): Promise<readonly PciAddress[]> {
-    return await Promise.resolve([...this.state.functions.values()].flatMap(({ user, address, present }) => (present && user?.domain === word ? address : [])));
+  async opened(word: string): Promise<readonly (readonly PciAddress[])[]> {
+    const present = [...this.state.functions.values()].filter((one) => one.present);
+    const groups = new Set(present.filter(({ user, group }) => user?.domain === word && group !== null).map(({ group }) => group));
+    return await Promise.resolve([...groups].map((of) => present.filter(({ group }) => group === of).map(({ address }) => address).sort()));
   }
 
   async held(): Promise<readonly HeldFunction[]> { return await Promise.resolve(this.heldNow()); }
@@ -88,6 +90,11 @@ export class FakeKernel implements KernelPort {
 
   async isUp(network: string): Promise<boolean> {
     return await Promise.resolve([...this.state.functions.values()].some((one) => one.shape.network === network && one.up));
+  }
+
+  async hasCarrier(network: string): Promise<boolean | null> {
+    const found = [...this.state.functions.values()].find((one) => one.present && one.shape.network === network);
+    return await Promise.resolve(found === undefined ? null : found.up && found.carrier);
   }
 
   async protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>> {

@@ -1,5 +1,6 @@
 import { parsePciAddress, pciAddressOf, pciParts, vfAddress } from '../address.js';
 import type { PciAddress, PciFunction, VfSettings } from '../api.js';
+import { tryMac } from '../decide/ip-link.js';
 import type { FakeFunctionShape, FakeShape } from './shape.js';
 
 /** One function, as the fake kernel keeps it. */
@@ -143,15 +144,16 @@ export class FakeState {
   view(of: FakeFunction): PciFunction {
     const own = of.driver !== null && of.driver === of.shape.kernelDriver;
     const sriov = of.shape.sriov;
-    const mac = of.settings?.mac ?? of.shape.mac ?? null;
+    const address = of.settings?.mac ?? of.shape.mac ?? null;
+    const mac = tryMac(address ?? '');
     return {
       address: of.address, path: this.above(of).map((one) => one.address),
       vendor: of.shape.vendor, product: of.shape.product, subsystemVendor: of.shape.subsystemVendor ?? null, subsystemProduct: of.shape.subsystemProduct ?? null,
       pciClass: of.shape.pciClass, driver: of.driver, driverOverride: of.override,
       numaNode: of.shape.numaNode ?? null, iommuGroup: of.group, isBridge: of.shape.bridge === true, resetMethods: this.resetMethods(of),
       serial: of.shape.serial ?? null,
-      networks: own && of.shape.network !== undefined && mac !== null
-        ? [{ name: of.shape.network, permanentMac: mac, mac, link: (of.vf?.pf ?? of).up && of.carrier ? 'up' : 'down' }] : [],
+      networks: own && of.shape.network !== undefined && address !== null
+        ? [{ name: of.shape.network, permanentMac: mac, mac, isUp: (of.vf?.pf ?? of).up, link: (of.vf?.pf ?? of).up && of.carrier ? 'up' : 'down' }] : [],
       blocks: own ? of.shape.blocks ?? [] : [], mdevTypes: own ? of.shape.mdevTypes ?? [] : [], aer: of.vf === null ? { ...of.aer } : null,
       sriov: sriov === undefined ? null : { totalVfs: sriov.totalVfs, numVfs: of.vfs.length, autoprobe: of.autoprobe, vfs: of.vfs.map((vf) => ({ index: vf.vf!.index, address: vf.address })) },
       physfn: of.vf === null ? null : { address: of.vf.pf.address, index: of.vf.index },

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { permanentMacs } from '../decide/ip-link.js';
+import { permanentMacs, tryMac } from '../decide/ip-link.js';
 import type { PciAddress, PciNetwork } from '../api.js';
-import type { RunChild } from './child.js';
 import { each, functionsOn, names, objectOf, target, text } from './files.js';
 import { PCI_LIMITS } from './limits.js';
+import type { LinkReads } from './link-reads.js';
 
 interface Listed { readonly places: readonly Place[]; readonly lost: number }
 interface Place { readonly name: string; readonly address: PciAddress; readonly dir: string }
@@ -13,7 +13,7 @@ export class Interfaces {
   /** Permanent MACs of interfaces whose MAC has been changed; by the object's number, as names change too. */
   private readonly permanent = new Map<string, string | null>();
 
-  constructor(private readonly root: string, private readonly run: RunChild) {}
+  constructor(private readonly root: string, private readonly links: LinkReads) {}
 
   async networks(): Promise<ReadonlyMap<PciAddress, readonly PciNetwork[]>> {
     return group(await this.described(() => this.places('class/net')));
@@ -47,24 +47,28 @@ export class Interfaces {
 
   private async describe(places: readonly Place[]): Promise<readonly (readonly [PciAddress, PciNetwork])[]> {
     const seen = await each(places, PCI_LIMITS.readsAtOnce, async ({ name, address, dir }) => {
-      const [mac, state, carrier, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'carrier')), await text(join(dir, 'addr_assign_type'))];
-      if (mac === null) return null;
-      // The state follows the carrier up to a second late. An interface that is not set up has none to read.
-      const link: PciNetwork['link'] = carrier === '0' ? 'down' : state === 'up' || state === 'down' ? state : 'unknown';
+      const [mac, state, flags, assigned] = [await text(join(dir, 'address')), await text(join(dir, 'operstate')), await text(join(dir, 'flags')), await text(join(dir, 'addr_assign_type'))];
+      if (mac === null) return null; // it is gone: without an address, the property is empty
+      // Not the carrier, which is exact: its reader waits for whoever has the network's lock, and four of them are all threads for files that there are.
+      const link: PciNetwork['link'] = state === 'up' || state === 'down' ? state : 'unknown';
       // 0: as the factory gave it. Of any other the factory's is asked for once.
       const changed = assigned !== null && assigned !== '0';
-      return { name, address, mac: mac.toLowerCase(), link, object: changed ? `${name}:${await objectOf(join(dir, '.')) ?? 0}` : null };
+      return { name, address, mac: tryMac(mac), isUp: isUp(flags), link, object: changed ? `${name}:${await objectOf(join(dir, '.')) ?? 0}` : null };
     });
     const present = seen.filter((one) => one !== null);
     if (present.some((one) => one.object !== null && !this.permanent.has(one.object))) {
-      const answer = await this.run({ argv: ['ip', '-j', 'link', 'show'], deadlineMs: PCI_LIMITS.ipMs });
-      const macs = answer.kind === 'exit' && answer.code === 0 ? permanentMacs(answer.stdout.toString('utf8')) : new Map<string, string>();
+      const said = await this.links.show(null);
+      const macs = said.kind === 'said' ? permanentMacs(said.json) : new Map<string, string | null>();
       for (const { name, object } of present) if (object !== null && macs.size > 0) this.permanent.set(object, macs.get(name) ?? null);
     }
-    return present.map(({ name, address, mac, link, object }) =>
-      [address, { name, mac, link, permanentMac: object === null ? mac : this.permanent.get(object) ?? null }] as const);
+    return present.map(({ name, address, mac, isUp, link, object }) =>
+      [address, { name, mac, isUp, link, permanentMac: object === null ? mac : this.permanent.get(object) ?? null }] as const);
   }
 }
+
+const IFF_UP = 1;
+/** @param flags as sysfs has them */
+export const isUp = (flags: string | null): boolean => (Number(flags ?? '0') & IFF_UP) !== 0;
 
 function group<T>(pairs: readonly (readonly [PciAddress, T])[]): ReadonlyMap<PciAddress, readonly T[]> {
   const found = new Map<PciAddress, T[]>();

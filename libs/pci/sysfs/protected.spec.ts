@@ -124,6 +124,19 @@ describe('what the host lives on', () => {
     expect(await read()).toMatchObject({ '0000:01:00.0': 'default-route: eno1v0', '0000:01:10.0': 'default-route: eno1v0' });
   });
 
+  it('is whatever has a route, which may have VFs all the same; the default route\'s may not', async () => {
+    for (const [name, slot] of [['ext0', '04'], ['mgmt0', '05'], ['sto0', '06'], ['bare0', '07'], ['six0', '08']] as const) net(name, `pci0000:00/0000:${slot}:00.0/net/${name}`);
+    net('sto0.7', 'virtual/net/sto0.7', ['sto0']);
+    net('docker0', 'virtual/net/docker0');
+    put('proc/net/route', ['Iface', ...[['ext0', '00000000', '00000000'], ['ext0', '0000000A', '000000FF'], ['mgmt0', '0001A8C0', '00FFFFFF'], ['sto0.7', '0007A8C0', '00FFFFFF'], ['bare0', '0000FEA9', '0000FFFF'], ['docker0', '000011AC', '0000FFFF']]
+      .map(([name = '', destination = '', mask = '']) => `${name}\t${destination}\t0\t0001\t0\t0\t0\t${mask}`)].join('\n'));
+    const zero = '0'.repeat(32);
+    put('proc/net/ipv6_route', [['bare0', 'fe80', '40'], ['bare0', 'ff00', '08'], ['six0', 'fd00', '40']].map(([name = '', destination = '', length = '']) => `${destination.padEnd(32, '0')} ${length} ${zero} 00 ${zero} 100 1 0 00000001 ${name}`).join('\n'));
+    const found = await read();
+    expect(found).toEqual({ '0000:04:00.0': 'default-route: ext0', '0000:05:00.0': 'in-use: routes over mgmt0', '0000:06:00.0': 'in-use: routes over sto0.7', '0000:08:00.0': 'in-use: routes over six0' });
+    expect(Object.values(found).map(mayKeepVfs)).toEqual([false, true, true, true]);
+  });
+
   it('is the cards below a bridge over a VLAN over a bond', async () => {
     net('br0', 'virtual/net/br0', ['bond0.7']);
     net('bond0.7', 'virtual/net/bond0.7', ['bond0']);

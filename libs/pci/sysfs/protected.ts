@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import type { PciAddress } from '../api.js';
-import { asPort, mountedBlocks, routedInterfaces, swapBlocks, type BlockNeed } from '../decide/host-needs.js';
+import { asPort, asWay, mountedBlocks, routedInterfaces, swapBlocks, type BlockNeed } from '../decide/host-needs.js';
 import { functionsOn, names, target, targetName, text } from './files.js';
 import { PCI_LIMITS } from './limits.js';
 
@@ -26,9 +26,10 @@ export class ProtectedFunctions {
         if (own !== null) add(functionsOn(own), why);
       }
     };
-    // A VF lives and dies with its PF. Ports last, as theirs is the weakest reason.
+    // A VF lives and dies with its PF. Ports and ways last, as theirs are the weakest reasons.
     await addPfs();
     for (const { path, why } of await this.ports()) add(path, why);
+    for (const { path, why } of await this.ways()) add(path, why);
     await addPfs();
     return found;
   }
@@ -94,9 +95,13 @@ export class ProtectedFunctions {
     return found.filter((each) => each.length > 0);
   }
 
+  private async routed(): Promise<ReturnType<typeof routedInterfaces>> {
+    return routedInterfaces(await text(join(this.procRoot, 'net/route')) ?? '', await text(join(this.procRoot, 'net/ipv6_route')) ?? '');
+  }
+
   private async interfaces(): Promise<Needs> {
     return await this.settled(async () => {
-      const { byDefault, any } = routedInterfaces(await text(join(this.procRoot, 'net/route')) ?? '', await text(join(this.procRoot, 'net/ipv6_route')) ?? '');
+      const { byDefault, any } = await this.routed();
       const needs: { path: readonly PciAddress[]; why: string }[] = [];
       for (const name of byDefault) {
         const paths = await this.below(name, new Set());
@@ -104,9 +109,24 @@ export class ProtectedFunctions {
         if (paths.length > 0) continue;
         for (const other of any) for (const path of await this.below(other, new Set())) needs.push({ path, why: `default-route: ${name}, whose own way may be ${other}` });
       }
-      let lost = false;
-      for (const name of byDefault) lost ||= await target(join(this.root, 'class/net', name)) === null;
-      return { needs, lost };
+      return { needs, lost: await this.isLost(byDefault) };
+    });
+  }
+
+  private async isLost(interfaces: readonly string[]): Promise<boolean> {
+    let lost = false;
+    for (const name of interfaces) lost ||= await target(join(this.root, 'class/net', name)) === null;
+    return lost;
+  }
+
+  /** Of whatever the host reaches others by: its management, its storage, the way to the control plane. */
+  private async ways(): Promise<Needs> {
+    return await this.settled(async () => {
+      const { reaching } = await this.routed();
+      const needs: { path: readonly PciAddress[]; why: string }[] = [];
+      // The ports of a switch are asked for themselves.
+      for (const name of reaching) for (const path of await this.below(name, new Set(['ovs-system']))) needs.push({ path, why: asWay(name) });
+      return { needs, lost: await this.isLost(reaching) };
     });
   }
 

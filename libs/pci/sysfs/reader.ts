@@ -6,6 +6,7 @@ import type { RunChild } from './child.js';
 import { each, functionsOn, names, objectOf, sizeOf, target, targetName, text } from './files.js';
 import { Interfaces } from './interfaces.js';
 import { PCI_LIMITS } from './limits.js';
+import type { LinkReads } from './link-reads.js';
 import { LockedReads } from './locked-reads.js';
 
 /** What does not change while the function's object lives. */
@@ -33,9 +34,9 @@ export class SysfsReader {
   private readonly interfaces: Interfaces;
   private readonly locked: LockedReads;
 
-  constructor(root: string, run: RunChild) {
+  constructor(root: string, run: RunChild, links: LinkReads) {
     this.devices = join(root, 'bus/pci/devices');
-    this.interfaces = new Interfaces(root, run);
+    this.interfaces = new Interfaces(root, links);
     this.locked = new LockedReads(root, run);
   }
 

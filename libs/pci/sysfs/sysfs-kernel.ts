@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HeldFunction, PciAddress, PciFunction, PciReading, VfSettings } from '../api.js';
-import { setVfArguments, vfsOf } from '../decide/ip-link.js';
+import { carrierOf, setVfArguments, vfsOf } from '../decide/ip-link.js';
 import { describe } from '../kernel-pci.js';
 import type { KernelAnswer, KernelPort, KernelWrite } from '../kernel-port.js';
 import { errnoOf, runChild, type RunChild } from './child.js';
 import { targetName, text } from './files.js';
+import { isUp } from './interfaces.js';
 import { PCI_LIMITS } from './limits.js';
-import { openedFunctions } from './opened.js';
+import { LinkReads } from './link-reads.js';
+import { openedGroups } from './opened.js';
 import { LockBook } from './lock-book.js';
 import { ProtectedFunctions } from './protected.js';
 import { SysfsReader } from './reader.js';
@@ -41,6 +43,7 @@ export class SysfsKernel implements KernelPort {
   private readonly reader: SysfsReader;
   private readonly book: LockBook;
   private readonly protectedBy: ProtectedFunctions;
+  private readonly links: LinkReads;
   private readonly run: RunChild;
 
   constructor(private readonly options: SysfsOptions) {
@@ -49,7 +52,8 @@ export class SysfsKernel implements KernelPort {
     this.root = options.root ?? '/sys';
     this.run = options.run ?? runChild;
     this.bootId = readFileSync(join(procRoot, 'sys/kernel/random/boot_id'), 'latin1').trim();
-    this.reader = new SysfsReader(this.root, this.run);
+    this.links = new LinkReads(this.run);
+    this.reader = new SysfsReader(this.root, this.run, this.links);
     this.book = new LockBook({ dir: options.runDir, procRoot, bootId: this.bootId });
     this.protectedBy = new ProtectedFunctions(this.root, procRoot);
   }
@@ -57,7 +61,7 @@ export class SysfsKernel implements KernelPort {
   async read(): Promise<PciReading> { return await this.reader.read(this.book.held()); }
   async look(address: PciAddress, options?: { readonly override: boolean }): Promise<PciFunction | null> { return await this.reader.look(address, options?.override === true ? this.book.held() : null); }
   async held(): Promise<readonly HeldFunction[]> { return await Promise.resolve(this.book.held()); }
-  async opened(word: string): Promise<readonly PciAddress[]> { return await openedFunctions(this.root, this.procRoot, word); }
+  async opened(word: string): Promise<readonly (readonly PciAddress[])[]> { return await openedGroups(this.root, this.procRoot, word); }
   async protectedFunctions(): Promise<ReadonlyMap<PciAddress, string>> { return await this.protectedBy.read(); }
 
   async write(write: KernelWrite, lock: PciAddress): Promise<KernelAnswer> {
@@ -89,14 +93,17 @@ export class SysfsKernel implements KernelPort {
   }
 
   async vfs(_pf: PciAddress, network: string): Promise<readonly VfSettings[] | Extract<KernelAnswer, { kind: 'refused' }>> {
-    const end = await this.run({ argv: ['ip', '-j', 'link', 'show', 'dev', network], deadlineMs: PCI_LIMITS.ipMs });
-    if (end.kind === 'late') return { kind: 'refused', errno: 'ETIMEDOUT', text: 'ip has not answered in time' };
-    const vfs = end.code === 0 ? vfsOf(end.stdout.toString('utf8'), network) : null;
-    return vfs ?? { kind: 'refused', errno: errnoOf(end.stderr), text: end.stderr === '' ? 'ip said nothing that can be read' : end.stderr };
+    const said = await this.links.show(network);
+    return said.kind === 'refused' ? said : vfsOf(said.json, network) ?? { kind: 'refused', errno: null, text: 'ip said nothing that can be read' };
+  }
+
+  async hasCarrier(network: string): Promise<boolean | null> {
+    const said = await this.links.show(network);
+    return said.kind === 'refused' ? null : carrierOf(said.json, network);
   }
 
   async isUp(network: string): Promise<boolean> {
-    return (Number(await text(join(this.root, 'class/net', network, 'flags')) ?? '0') & 1) === 1;
+    return isUp(await text(join(this.root, 'class/net', network, 'flags')));
   }
 
   onChange(listener: () => void): () => void {

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -39,7 +40,7 @@ describe('the recorded sysfs', () => {
     const { functions, groups, held } = await hostAt(tree.root).read();
     expect(functions.get(PF)).toMatchObject({
       vendor: '8086', product: '10c9', pciClass: '020000', driver: 'igb', driverOverride: null, numaNode: null, isBridge: false, resetMethods: expect.arrayContaining(['flr']),
-      sriov: { totalVfs: 7, numVfs: 4, autoprobe: true }, networks: [{ name: 'enp1s0', mac: '52:54:00:aa:00:01', permanentMac: '52:54:00:aa:00:01', link: 'up' }],
+      sriov: { totalVfs: 7, numVfs: 4, autoprobe: true }, networks: [{ name: 'enp1s0', mac: '52:54:00:aa:00:01', permanentMac: '52:54:00:aa:00:01', isUp: false, link: 'up' }],
     });
     expect(functions.get(VF1)).toMatchObject({ product: '10ca', physfn: { address: PF, index: 1 } });
     expect(functions.get(parsePciAddress('0000:41:00.0'))).toMatchObject({ numaNode: 1, path: ['0000:40:00.0'] });
@@ -104,6 +105,41 @@ describe('the recorded sysfs', () => {
     }
     if (name !== own) rename();
     expect(missed).toEqual([]);
+  });
+
+  it('reads no carrier, for which a thread would wait as long as anybody has the network\'s lock', async () => {
+    const carriers = [['0000:01:00.0', 'enp1s0'], ['0000:41:00.0', 'enp65s0']].map(([address = '', name = '']) => join(tree.root, 'bus/pci/devices', address, 'net', name, 'carrier'));
+    for (const file of carriers) {
+      rmSync(file);
+      execFileSync('mkfifo', [file]);
+    }
+    const reading = hostAt(tree.root).read();
+    const late = new Promise<null>((resolve) => { setTimeout(() => { resolve(null); }, 5_000).unref(); });
+    const first = await Promise.race([reading, late]);
+    for (const file of carriers) {
+      const freed = openSync(file, 'r+');
+      writeSync(freed, '1\n');
+      await new Promise((resolve) => { setTimeout(resolve, first === null ? 200 : 0); });
+      closeSync(freed);
+      rmSync(file);
+      writeFileSync(file, '1\n');
+    }
+    expect(first?.functions.get(PF)?.networks[0]?.link).toBe('up');
+  });
+
+  it('has no MAC of interfaces whose addresses are none (InfiniBand, CAN), which are seen and protected like others', async () => {
+    const file = join(tree.root, 'bus/pci/devices', PF, 'net/enp1s0/address');
+    const own = readFileSync(file, 'latin1');
+    put('proc/net/route', 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nenp1s0\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\n');
+    for (const address of ['80:00:02:08:fe:80:00:00:00:00:00:00:00:02:c9:03:00:0a:0b:0c\n', '\n']) {
+      writeFileSync(file, address);
+      const host = hostAt(tree.root);
+      const { functions } = await host.read();
+      expect(functions.get(PF)?.networks).toMatchObject([{ name: 'enp1s0', mac: null, permanentMac: null, link: 'up' }]);
+      expect(identify(functions, 'b-1', null).devices.get(PF)?.identity).toMatch(/^slot:/);
+      expect((await host.protectedFunctions()).get(PF)).toBe('default-route: enp1s0');
+    }
+    writeFileSync(file, own);
   });
 
   it('does not take a card for one without a serial that never had its turn behind one that hangs', async () => {

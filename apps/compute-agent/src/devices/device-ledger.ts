@@ -20,7 +20,9 @@ const Last = HostDevice.pick({
 });
 const Record = z.object({
   used: z.int(), holder: z.string().nullable(), cleanAt: z.int().nullable(), dirty: HostDevice.shape.dirty,
-  tries: z.object({ generation: z.int(), count: z.int() }).nullable(), releasedAt: z.int().default(0), vouched: z.int().default(0), aerFatal: z.int().default(0), last: Last.nullable(),
+  tries: z.object({ generation: z.int(), count: z.int() }).nullable(), releasedAt: z.int().default(0), vouched: z.int().default(0), aerFatal: z.int().default(0),
+  // It is seen again at the next look: no reason to forget who had the device, and all others with it.
+  last: Last.nullable().catch(null),
 });
 /** Its inside is that of libs/pci. */
 const Identities = z.custom<IdentityMemory>((value) => z.object({ bootId: z.string(), devices: z.array(z.object({ identity: z.string() })) }).safeParse(value).success);

@@ -26,12 +26,15 @@ export interface DeviceReporterOptions {
 }
 
 type Page = Pick<InputOf<typeof reportDevices>, 'range' | 'devices' | 'problems' | 'wishes'>;
+const Told = reportDevices.input.pick({ range: true, devices: true, problems: true, wishes: true });
 
 export class DeviceReporter {
   #pages: readonly Page[] = [];
   #text = '';
   /** What was answered, by range. */
   #said = new Map<string, string>();
+  /** Pages of these that the contract does not allow: a fault of this agent's, which is said in its log once and keeps nobody else's devices from being told. */
+  #unsayable = new Set<Page>();
   #reading = 0;
   #open = false;
   #stopped = false;
@@ -53,6 +56,7 @@ export class DeviceReporter {
       return false;
     }
     this.#pages = pages;
+    this.#unsayable.clear();
     this.#text = text;
     // By the clock that counts from boot: it rises over restarts of this agent too.
     this.#reading = Math.max(this.#reading + 1, Math.round(this.options.clock.nowMs()));
@@ -74,7 +78,7 @@ export class DeviceReporter {
       this.#lastFullMs = clock.nowMs();
       this.#said.clear();
     }
-    const due = this.#pages.find((page) => this.#said.get(keyOf(page)) !== JSON.stringify(page));
+    const due = this.#pages.find((page) => this.#said.get(keyOf(page)) !== JSON.stringify(page) && this.#isSayable(page));
     if (!due) return;
     this.#cancelTimer?.();
     let answered = false;
@@ -99,6 +103,15 @@ export class DeviceReporter {
     this.#stopped = true;
     this.#cancelTimer?.();
     await this.#sending;
+  }
+
+  #isSayable(page: Page): boolean {
+    if (this.#unsayable.has(page)) return false;
+    const { error } = Told.safeParse(page);
+    if (error === undefined) return true;
+    this.#unsayable.add(page);
+    this.options.logger.error({ err: error, range: page.range }, 'devices are not as they may be reported, and are left out of reports');
+    return false;
   }
 
   async #send(page: Page): Promise<void> {

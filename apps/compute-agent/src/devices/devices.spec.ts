@@ -203,17 +203,6 @@ describe('the whole way of a guest with devices', () => {
   itObeysTheLaws(() => host, walk, new Set<Step>(['prepare-devices', 'start', 'destroy']));
 });
 
-describe('a cable that is out', () => {
-  it('is said once, and no reason to try all the time', async () => {
-    await hostWithVfs();
-    host.kernel!.link(state(PF)!.address as never, false);
-    await host.plane.untilSo(() => state(vf(0))?.condition?.code === 'link-down' && host.plane.deviceProblems.some(({ code, sentence }) => code === 'not-verified' && sentence.includes('cable')));
-    expect(host.kernel!.log.filter(({ write }) => write.op === 'link')).toHaveLength(1);
-    host.kernel!.link(state(PF)!.address as never, true);
-    await host.plane.untilSo(() => isFree(vf(0)) && host.plane.deviceProblems.length === 0);
-  });
-});
-
 describe('a device that a running guest loses', () => {
   it('is said, and the guest goes on', async () => {
     await hostWithVfs();

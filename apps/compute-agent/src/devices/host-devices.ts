@@ -17,8 +17,8 @@ import { Slots } from '../parallel.js';
 import { learned } from './decide/bookkeeping.js';
 import type { DeviceFacts, PoolProblem } from './decide/facts.js';
 import { planHolds, waitsFor, type HoldAction } from './decide/holds.js';
-import { planPools, portTrouble, type PoolAction, type PoolPlan } from './decide/pools.js';
-import { readinessOf, type PlacedDevice, type Readiness } from './decide/ready.js';
+import { LINK_DOWN, planPools, portTrouble, type PoolAction, type PoolPlan } from './decide/pools.js';
+import { isOf, readinessOf, type PlacedDevice, type Readiness } from './decide/ready.js';
 import { cleanNow, NO_RECORD } from './decide/records.js';
 import { conditionOf, lastSeenOf, unreadable } from './decide/seen.js';
 import { placedOf, type DeviceActs } from './device-acts.js';
@@ -54,6 +54,8 @@ export class HostDevices implements InstanceDevices {
   readonly #hand = new Slots(1);
   readonly #stop = new AbortController();
   readonly #failed = new Map<string, Failed>();
+  /** Ports of pools whose link is awaited, and since when. */
+  readonly #linkless = new Map<string, number>();
   #facts: DeviceFacts | null = null;
   #applied: string | null = null;
   #seenWishes: DeviceFacts['wishes'] | undefined;
@@ -129,7 +131,7 @@ export class HostDevices implements InstanceDevices {
     const found = readinessOf(desired, this.#facts);
     if (found.kind === 'wait' && this.#unseen.count >= SAID_AFTER) return { kind: 'refused', code: 'devices-unseen', message: `The devices of its host can't be looked at: ${this.#unseen.why}` };
     // What would come by itself does not come: then it is said why, and still tried.
-    const failing = found.kind === 'wait' ? [...this.#failed.values()].find(({ count, problem }) => problem !== null && count >= SAID_AFTER) : undefined;
+    const failing = found.kind === 'wait' ? [...this.#failed.values()].find(({ count, problem }) => problem !== null && isOf(problem.identity, desired) && count >= SAID_AFTER) : undefined;
     return failing && found.kind === 'wait' ? { kind: 'refused', code: 'device-missing', message: `${found.why} ${failing.sentence}` } : found;
   }
 
@@ -157,7 +159,10 @@ export class HostDevices implements InstanceDevices {
   }
 
   #nextTry(): number | null {
-    const due = [...this.#failed.values()].map(({ retryAtMs }) => retryAtMs);
+    const { clock, limits } = this.#options;
+    // After as long again as it has been down: soon for one that comes up by itself, seldom for one whose cable is out.
+    const awaited = [...this.#linkless.values()].map((sinceMs) => clock.nowMs() + Math.min(limits.deviceBackoffMaxMs, Math.max(limits.backoffMinMs, clock.nowMs() - sinceMs)));
+    const due = [...[...this.#failed.values()].map(({ retryAtMs }) => retryAtMs), ...awaited];
     return due.length > 0 ? Math.min(...due) : null;
   }
 
@@ -174,6 +179,9 @@ export class HostDevices implements InstanceDevices {
     const planned: Action[] = [...pools.actions, ...planHolds(facts)];
     const keys = new Set(planned.map(keyOf));
     for (const key of this.#failed.keys()) if (!keys.has(key)) this.#failed.delete(key);
+    const linkless = new Set(pools.problems.filter(({ code }) => code === LINK_DOWN).map(({ identity }) => identity));
+    for (const identity of this.#linkless.keys()) if (!linkless.has(identity)) this.#linkless.delete(identity);
+    for (const identity of linkless) if (!this.#linkless.has(identity)) this.#linkless.set(identity, seenAtMs);
     const due = planned.filter((action) => (this.#failed.get(keyOf(action))?.retryAtMs ?? 0) <= clock.nowMs());
     if (due.length === 0) this.#applied = facts.wishes?.version ?? null;
     const isNew = this.#tell(facts, pools);
@@ -198,11 +206,11 @@ export class HostDevices implements InstanceDevices {
     const { acts, clock, limits, random, logger } = this.#options;
     const key = keyOf(action);
     try {
-      if (done.has(key)) throw new PciError('not-verified', null, action.does === 'link-up' ? 'Its interface is set up, and its link is down all the same: is the cable in?' : `It was done (${action.does}), and looks as if it had not been.`);
+      if (done.has(key)) throw new PciError('not-verified', null, `It was done (${action.does}), and looks as if it had not been.`);
       done.add(key);
       if ('poolId' in action) await acts.applyPool(action);
       else await acts.applyHold(action);
-      this.#failed.delete(key);
+      // A failure of it is forgotten when it is not planned any more: done is only what looks so.
       agentMetrics.deviceActions.inc({ does: action.does, outcome: 'ok' });
       return true;
     } catch (error) {

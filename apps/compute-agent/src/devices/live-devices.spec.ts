@@ -189,6 +189,42 @@ describe('a guest that runs', () => {
   });
 });
 
+describe('a guest with devices of a group that others share, its port too', () => {
+  const [NEAR, FAR] = ['slot:0000:00/06.0/00.0/01.0/1234:11e8', 'mac:52:54:00:12:34:56'];
+  const shared = (n: number, identity: string): ClaimedDevice => claimedDevice(identity, 1, { attachment: ATTACHMENT(n), place: n });
+
+  async function hostWithShared(devices: ClaimedDevice[]): Promise<void> {
+    host = new TestHost({ pci: labShape() });
+    await host.start();
+    host.plane.wish({ pools: [pool(3), ...[NEAR, FAR].map((identity) => pool(0, { identity, mode: 'functions', vfs: null }))], holds: [vf(0), vf(1), NEAR, FAR].map((identity) => hold(identity, 1, ID)) });
+    await host.plane.untilSo(() => [vf(0), vf(1)].every((identity) => host.plane.devices.get(identity)?.condition === null));
+    host.plane.want(wish(1, devices));
+    await host.plane.until(ID, (seen) => seen.state === 'running' && seen.devices?.every(({ state }) => state === 'attached') === true);
+  }
+
+  it('gives another one back, and gets one more of the group, as it does any', async () => {
+    const rest = [NIC, shared(2, NEAR), shared(3, FAR)];
+    await hostWithShared([NIC, later(1), shared(2, NEAR), shared(3, FAR)]);
+    host.plane.want(wish(2, rest));
+    await host.plane.until(ID, (seen) => seen.generation === 2 && seen.doing === null && seen.devices?.length === 3);
+    expect([await places(), await places(true)]).toEqual([[0, 2, 3], [0, 2, 3]]);
+    host.plane.want(wish(3, rest.slice(0, 2)));
+    await host.plane.until(ID, (seen) => seen.generation === 3 && seen.doing === null && seen.devices?.length === 2);
+    host.plane.want(wish(4, rest));
+    await host.plane.until(ID, (seen) => seen.generation === 4 && seen.doing === null && seen.devices?.length === 3 && seen.devices.every(({ state }) => state === 'attached'));
+    expect([await places(), await places(true), host.kernel!.harms]).toEqual([[0, 2, 3], [0, 2, 3], []]);
+  });
+
+  it('is not said to have one that could not be attached', async () => {
+    await hostWithShared([NIC, shared(2, NEAR), shared(3, FAR)]);
+    host.plane.want(wish(2, [NIC, shared(2, NEAR)]));
+    await host.plane.until(ID, (seen) => seen.generation === 2 && seen.doing === null && seen.devices?.length === 2);
+    host.hypervisor.faults.on('DOMAIN_ATTACH_DEVICE_FLAGS', { kind: 'error', code: 1, message: 'internal error: no room' }, { times: 20 });
+    host.plane.want(wish(3, [NIC, shared(2, NEAR), shared(3, FAR)]));
+    expect((await host.plane.until(ID, (seen) => seen.generation === 3 && seen.doing === null && seen.devices?.some(({ state }) => state === 'failed') === true)).devices).toMatchObject([{ state: 'attached' }, { state: 'attached' }, { state: 'failed' }]);
+  });
+});
+
 describe('a guest that is off', () => {
   it('is defined with it, or without, and started as it is defined', async () => {
     await hostWithGuest({}, 'stopped', []);

@@ -9,8 +9,8 @@ import { hostDevicesIn } from '../domain-xml/host-devices.js';
 import { notesIn } from '../domain-xml/notes.js';
 import { inParallel } from '../parallel.js';
 
-/** Functions that a domain's own process has open, as the kernel knows it. */
-export type Opened = (domainId: string) => Promise<readonly string[]>;
+/** IOMMU groups that a domain's own process has open, as the kernel knows it, each by its endpoints. */
+export type Opened = (domainId: string) => Promise<readonly (readonly string[])[]>;
 
 export async function deviceUses(libvirt: Libvirt, atOnce: number, opened: Opened): Promise<DeviceUse[]> {
   const uses: DeviceUse[] = [];
@@ -36,9 +36,14 @@ export async function liveDevices(domain: DomainRef, live: string, opened: Opene
   const named = hostDevicesIn(live);
   const missing = (notesIn(live)?.devices ?? []).filter(({ place }) => !named.some((each) => each.place === place));
   if (missing.length === 0) return named;
-  const unnamed = (await opened(domain.uuid)).filter((address) => !addresses(named).includes(address));
+  const unnamed = await unnamedOf(domain, named, opened);
   if (unnamed.length === 0) return named;
   return [...named, ...Array.from({ length: Math.max(missing.length, unnamed.length) }, (_, at) => ({ place: missing[at]?.place ?? null, address: unnamed[Math.min(at, unnamed.length - 1)]!, unnamed: true as const }))];
+}
+
+/** What its process has open and libvirt does not name. A group of which one is named is open for that one: its others tell nothing. */
+export async function unnamedOf(domain: DomainRef, named: readonly DomainDevice[], opened: Opened): Promise<string[]> {
+  return (await opened(domain.uuid)).filter((group) => !group.some((address) => addresses(named).includes(address))).flat();
 }
 
 const addresses = (devices: readonly DomainDevice[]): string[] => devices.map(({ address }) => address);

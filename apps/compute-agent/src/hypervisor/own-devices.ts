@@ -10,7 +10,7 @@ import type { PlacedDevice } from '../devices/decide/ready.js';
 import { aliasOf, hasBusOf, hostDevicesIn, hostDeviceXml } from '../domain-xml/host-devices.js';
 import { StepError } from '../errors.js';
 import { LIMITS } from '../limits.js';
-import { liveDevices, type Opened } from './device-uses.js';
+import { liveDevices, unnamedOf, type Opened } from './device-uses.js';
 
 interface Where { readonly live: string | null; readonly defined: string }
 
@@ -24,7 +24,7 @@ export async function attachDevice(libvirt: Libvirt, domain: DomainRef, device: 
   const at = (xml: string): string | undefined => hostDevicesIn(xml).find((each) => each.place === place)?.address;
   if ([live, defined].some((xml) => xml !== null && (at(xml) ?? address) !== address)) throw new StepError('device-place', `The place of the device ${identity} in the guest is taken by another device.`, 'counted');
   // Asked once more for what QEMU has already, libvirt would set its VF anew, be refused, and put the VF back: under the guest that drives it.
-  const lacks = { live: live !== null && at(live) === undefined && !(await opened(domain.uuid)).includes(address), config: at(defined) === undefined };
+  const lacks = { live: live !== null && at(live) === undefined && !(await unnamedOf(domain, hostDevicesIn(live), opened)).includes(address), config: at(defined) === undefined };
   if (!lacks.live && !lacks.config) return;
   if (lacks.live && live !== null && !hasBusOf(live, place)) throw new StepError('device-no-slot', 'The running guest has no slot left for one more device: stop the server, then attach it.', 'never');
   await libvirt.domainAttachDevice(domain, hostDeviceXml(device), lacks, LONG).catch(async (error: unknown) => {

@@ -84,7 +84,7 @@ export class TestHost {
     const at = (id: string, name: string): string => join(this.folder, id, name);
     const { kernel } = this;
     const hypervisor = new LibvirtHypervisor(this.libvirt, {
-      ...(kernel && { opened: (id: string) => kernel.opened(id) }),
+      ...(kernel && { opened: (id: string) => new FakePci(kernel).opened(id) }),
       cloudId: CLOUD_ID, virtType: 'qemu', diskCache: 'none', ...(this.placement && { cpus: this.placement.cpus }), pathsOf: ({ id }) => ({ disk: at(id, 'disk'), base: '/base', configDrive: at(id, 'iso'), serialLog: at(id, 'log') }),
     });
     if (!libvirtUp) hypervisor.start = () => undefined;

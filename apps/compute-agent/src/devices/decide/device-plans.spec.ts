@@ -22,12 +22,12 @@ const fn = (address: string, change: Partial<PciFunction> = {}): PciFunction => 
   iommuGroup: Number(address.slice(-1)) + 20, isBridge: false, resetMethods: ['flr'], serial: null, networks: [], blocks: [], mdevTypes: [], aer: null, sriov: null, physfn: null, ...change,
 });
 
-interface Host { doubt?: string; vfs?: number; drivers?: (string | null)[]; uses?: DeviceUse[]; protects?: string[]; needed?: string; resets?: string[]; held?: boolean; pfDriver?: string | null; total?: number; settings?: { trust?: boolean; vlan?: number }[] }
+interface Host { doubt?: string; vfs?: number; drivers?: (string | null)[]; uses?: DeviceUse[]; protects?: string[]; needed?: string; resets?: string[]; held?: boolean; isUp?: boolean; link?: 'up' | 'down'; pfDriver?: string | null; total?: number; settings?: { trust?: boolean; vlan?: number }[] }
 
 function facts(host: Host = {}, change: Partial<DeviceFacts> = {}): DeviceFacts {
-  const { doubt = null, vfs = 2, drivers = [], uses = [], protects = [], needed = 'default-route', resets = ['flr'], held = false, pfDriver = 'igb', total = 7 } = host;
+  const { doubt = null, vfs = 2, drivers = [], uses = [], protects = [], needed = 'default-route', resets = ['flr'], held = false, isUp = true, link = 'up', pfDriver = 'igb', total = 7 } = host;
   const numbers = Array.from({ length: vfs }, (_, index) => index);
-  const pf = fn(PF_AT, { product: '10c9', driver: pfDriver, iommuGroup: 14, networks: [{ name: 'enp1s0', permanentMac: '52:54:00:aa:00:01', mac: '52:54:00:aa:00:01', link: 'up' }],
+  const pf = fn(PF_AT, { product: '10c9', driver: pfDriver, iommuGroup: 14, networks: [{ name: 'enp1s0', permanentMac: '52:54:00:aa:00:01', mac: '52:54:00:aa:00:01', isUp, link }],
     sriov: { totalVfs: total, numVfs: vfs, autoprobe: false, vfs: numbers.map((index) => ({ index, address: vfAt(index) as PciFunction['address'] })) } });
   const all = [pf, ...numbers.map((index) => fn(vfAt(index), { driver: drivers[index] === undefined ? 'vfio-pci' : drivers[index], resetMethods: resets, physfn: { address: PF_AT as PciFunction['address'], index } }))];
   const seen = seenOf({
@@ -61,6 +61,11 @@ describe('pools', () => {
       expect(planPools(taken)).toMatchObject({ actions: [], problems: [{ poolId: POOL_ID, identity: PF, code: 'vfs-in-use' }] });
     }
   });
+  it('bring a port up that is not, and wait for the link of one that is', () => {
+    expect(planPools(facts({ isUp: false, link: 'down' }))).toMatchObject({ actions: [{ does: 'link-up', pf: PF_AT }], problems: [] });
+    expect(planPools(facts({ link: 'down' }))).toMatchObject({ actions: [], problems: [{ identity: PF, code: 'link-down', sentence: expect.stringContaining('is the cable in?') }] });
+    expect(planPools(facts({ link: 'down', protects: [PF_AT] }))).toMatchObject({ actions: [], problems: [] });
+  });
   it('say what they cannot have', () => {
     const codeOf = (given: DeviceFacts): string[] => planPools(given).problems.map(({ code }) => code);
     expect(codeOf(facts({ total: 1, vfs: 1 }))).toEqual(['too-many']);
@@ -72,13 +77,13 @@ describe('pools', () => {
     expect(codeOf(facts({ vfs: 0 }, { mayWrite: false }))).toEqual(['writers-off']);
     expect(codeOf(facts({}, { wishes: wishes([poolWish(2, { mode: 'functions', vfs: null })]) }))).toEqual(['pf-has-vfs']);
   });
-  it('keep VFs on a card that is a port of the host\'s, and give away neither it nor a VF that is one', () => {
-    const port = { needed: 'in-use: port of br0', protects: [PF_AT] };
+  it.each(['in-use: port of br0', 'in-use: routes over enp1s0'])('keep VFs on a card of the host\'s (%s), and give away neither it nor a VF that is one', (needed) => {
+    const port = { needed, protects: [PF_AT] };
     expect(planPools(facts({ ...port, vfs: 0 }))).toMatchObject({ actions: [{ does: 'set-vfs', count: 2 }], problems: [] });
     expect(planPools(facts({ ...port, drivers: ['igbvf'] }))).toMatchObject({ actions: [{ does: 'bind', address: vfAt(0) }], problems: [] });
     expect(planPools(facts({ ...port, protects: [PF_AT, vfAt(1)], vfs: 4, drivers: ['igbvf', 'igbvf'] }))).toMatchObject({ actions: [{ does: 'bind', address: vfAt(0) }], problems: [{ code: 'protected' }] });
     const whole = facts({ ...port, vfs: 0 }, { wishes: wishes([poolWish(2, { mode: 'functions', vfs: null })], [holdWish(PF, 1, null)]) });
-    expect(planPools(whole)).toMatchObject({ actions: [], problems: [{ code: 'protected', sentence: 'The host itself lives on it (in-use: port of br0).' }] });
+    expect(planPools(whole)).toMatchObject({ actions: [], problems: [{ code: 'protected', sentence: `The host itself lives on it (${needed}).` }] });
     expect(planHolds(whole)).toMatchObject([{ does: 'call-dirty', dirty: { code: 'protected' } }]);
     expect(readinessOf(desired({ layout: layout({ devices: [claimedDevice(PF, 3)] }) }), facts({ ...port, vfs: 0 }))).toMatchObject({ code: 'device-protected' });
     const told = (given: DeviceFacts): string | undefined => portTrouble(given.seen.devices.get(PF)!, given)?.code;
@@ -140,6 +145,11 @@ describe('holds', () => {
     const dirty = new Map([[vf(0), record({ used: 3, dirty: { generation: 3, code: 'quarantine', sentence: '' } })]]);
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine' }), records: dirty }))).toEqual([]);
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'quarantine', releasedAt: 3 }), records: dirty }))).toMatchObject([{ does: 'scrub', reset: 'no' }]);
+  });
+  it('of what the host lives on now are dirty, in no more words than a report takes', () => {
+    const [action] = planHolds(facts({ protects: [vfAt(0)], needed: `in-use: sda is part of ${'dm-7, '.repeat(200)}` }, { wishes: released() }));
+    expect(action).toMatchObject({ does: 'call-dirty', dirty: { code: 'protected' } });
+    expect(HostDevice.shape.dirty.safeParse(action?.does === 'call-dirty' ? action.dirty : null).success).toBe(true);
   });
   it('of what an operator accepts as it is are reset where there is a reset, and no worse where there is none', () => {
     expect(planHolds(facts({}, { wishes: released({ sanitizer: 'operator-accepts' }) }))).toMatchObject([{ does: 'scrub', reset: 'may' }]);

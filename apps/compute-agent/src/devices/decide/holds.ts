@@ -9,7 +9,7 @@ import type { VfSettings } from '#libs/pci';
 import type { DeviceFacts } from './facts.js';
 import { differing, isOn, policyOf, poolOf, type VfChange } from './pools.js';
 import { NO_RECORD, type Dirty } from './records.js';
-import type { SeenDevice } from './seen.js';
+import { MOST, type SeenDevice } from './seen.js';
 
 /** `may`: where the device offers none that works, it is as it is accepted. */
 export type Reset = 'must' | 'may' | 'no';
@@ -48,7 +48,7 @@ function planHold(hold: HoldWish, facts: DeviceFacts): HoldAction | null {
   const untouched = record.cleanAt !== null && record.cleanAt >= generation - 1 && record.used < generation;
   if (hold.sanitizer === 'quarantine') return untouched ? { identity, generation, does: 'call-clean' } : { identity, generation, does: 'call-dirty', dirty: { generation, code: 'quarantine', sentence: QUARANTINE } };
   const needed = device.protectedBy ?? device.portOf;
-  if (needed !== null) return { identity, generation, does: 'call-dirty', dirty: { generation, code: 'protected', sentence: `The host itself lives on it now (${needed}): it is not touched.` } };
+  if (needed !== null) return { identity, generation, does: 'call-dirty', dirty: { generation, code: 'protected', sentence: `The host itself lives on it now (${needed}): it is not touched.`.slice(0, MOST.sentence) } };
   return facts.mayWrite ? { identity, generation, does: 'scrub', reset: hold.sanitizer === 'operator-accepts' ? 'may' : 'must' } : null;
 }
 

@@ -55,6 +55,9 @@ export function planPools(facts: DeviceFacts): PoolPlan {
   return { actions, problems, notReady };
 }
 
+/** The code of a problem that passes by itself, and of which nobody tells that it has: some seconds after VFs were made, or when somebody puts the cable in. */
+export const LINK_DOWN = 'link-down';
+
 type Planned = Pick<PoolPlan, 'actions' | 'notReady'>;
 type Problem = (code: string, sentence: string) => void;
 const NOTHING: Planned = { actions: [], notReady: new Map() };
@@ -86,19 +89,23 @@ function planPf(pool: PoolWish, pf: SeenDevice, facts: DeviceFacts, problem: Pro
     // From one number to another the kernel goes only by way of none.
     else return { actions: [{ ...act, does: 'set-vfs', count: sriov.numVfs > 0 ? 0 : wanted.count, autoprobe: wanted.driver === 'kernel' }], notReady: new Map(vfs.map(({ identity }) => [identity, 'Its PF is given another number of virtual functions.'])) };
   }
-  return planVfs(pool, pf, vfs, facts);
+  return planVfs(pool, pf, vfs, facts, problem);
 }
 
 /** VFs of a PF that are claimed, seen or not. */
 const claimedOf = (pf: string, { claims, wishes }: DeviceFacts): string[] => [...claims.keys(), ...(wishes?.holds.map(({ identity }) => identity) ?? [])].filter((identity) => identity.startsWith(`${pf}/vf:`));
 
-function planVfs(pool: PoolWish, pf: SeenDevice, vfs: readonly SeenDevice[], facts: DeviceFacts): Planned {
+function planVfs(pool: PoolWish, pf: SeenDevice, vfs: readonly SeenDevice[], facts: DeviceFacts, problem: Problem): Planned {
   const { driver, policy } = pool.vfs!;
   const actions: PoolAction[] = [];
   const notReady = new Map<string, string>();
   const act = { poolId: pool.poolId, identity: pool.identity, pf: pf.fn.address };
-  const isDown = pf.fn.networks[0]?.link === 'down';
-  if (isDown && vfs.length > 0 && pf.protectedBy === null) actions.push({ ...act, does: 'link-up' });
+  const network = pf.fn.networks[0];
+  if (network?.link === 'down' && vfs.length > 0 && pf.protectedBy === null) {
+    // Whatever more is done to one that is set up does not put the cable in.
+    if (network.isUp) problem(LINK_DOWN, `Its interface ${network.name} is set up, and its link is down all the same: is the cable in?`);
+    else actions.push({ ...act, does: 'link-up' });
+  }
   const settings = facts.settings.get(pf.fn.address);
   for (const vf of vfs) {
     if (vf.held || vf.protectedBy !== null || isTaken(vf.identity, facts)) continue;

@@ -45,6 +45,10 @@ export function readinessOf({ id, layout }: Pick<DesiredInstance, 'id' | 'layout
 /** A port that is down is brought up; and what its card has counted keeps nobody from what he has. */
 const NO_REASON: ReadonlySet<string> = new Set(['link-down', 'pf-aer-errors']);
 
+/** Does the instance have that device, or VFs of it? */
+export const isOf = (identity: string, { layout }: Pick<DesiredInstance, 'layout'>): boolean =>
+  devicesIn(layout).some((each) => each.identity === identity || each.identity.startsWith(`${identity}/vf:`));
+
 const nameOf = ({ identity, className }: ClaimedDevice): string => `${className} ${identity}`;
 
 /** A VF that its pool has not made again yet comes back; one whose PF can't be read, may. */

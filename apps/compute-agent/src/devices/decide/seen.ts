@@ -83,7 +83,7 @@ const hung = (held: HeldFunction): Condition => ({
 });
 
 /** What a report and the ledger hold of one device: what is longer is cut, for a host whose report is refused says nothing of any device. */
-const MOST = { mates: 64, named: 8, sentence: 500, protectedBy: 200, resetMethods: 16, name: 32, driver: 64 } as const;
+export const MOST = { mates: 64, named: 8, sentence: 500, protectedBy: 200, resetMethods: 16, name: 32, driver: 64 } as const;
 
 /** Why it can't be given to a guest now, its pool apart; null: it can. The first that holds is told. `pf`: of a VF, as it is seen and remembered. */
 export function conditionOf(device: SeenDevice, record: DeviceRecord, pf: { readonly device: SeenDevice; readonly record: DeviceRecord } | undefined): Condition | null {
