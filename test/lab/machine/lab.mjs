@@ -161,7 +161,7 @@ export class Lab {
     for (const words of ['info status', ...Array(3).fill(['info registers -a', 'info lapic 0', 'info lapic 1']).flat(), 'info pic']) {
       seen.push(`== ${words}`, await this.#monitor.order('human-monitor-command', { 'command-line': words }).catch((error) => error.message));
     }
-    await writeFile(file, `${seen.join('\n')}\n== console\n${this.console()}`);
+    await writeFile(file, `${seen.join('\n')}\n== resets\n${await readFile(join(this.#folder, 'resets'), 'utf8').catch(() => '')}\n== console\n${this.console()}`);
     return file;
   }
 
@@ -216,7 +216,7 @@ export class Lab {
       '--pdeathsig', 'KILL', ...loader, join(rootfs, 'usr/bin/qemu-system-x86_64'),
       ...['qemu', 'seabios', 'ipxe/qemu'].flatMap((name) => ['-L', join(rootfs, name === 'ipxe/qemu' ? 'usr/lib' : 'usr/share', name)]),
       ...machineWords(iommu),
-      ...attachedWords({ disk, doorPort: this.#port, console: join(this.#folder, 'console'), monitor, forwards }),
+      ...attachedWords({ disk, doorPort: this.#port, console: join(this.#folder, 'console'), monitor, resets: join(this.#folder, 'resets'), forwards }),
       ...words,
     ], { stdio: ['ignore', log, log] });
     this.#exited = new Promise((done) => { this.#process.once('exit', done).once('error', done); });

@@ -64,11 +64,13 @@ const DOOR_MAC = '52:54:00:00:00:01';
 export const OUTSIDE = '10.0.2.100';
 
 /** Words for QEMU: what a snapshot has to find again, by names that differ from start to start. `forwards`: commands by port. */
-export function attachedWords({ disk, doorPort, console, monitor, forwards }) {
+export function attachedWords({ disk, doorPort, console, monitor, resets, forwards }) {
   const outward = Object.entries(forwards).map(([port, command]) => `,guestfwd=tcp:${OUTSIDE}:${port}-cmd:${command}`).join('');
   return [
     ...['-drive', `if=none,id=disk,file=${disk},format=qcow2,cache=unsafe,aio=threads`, '-device', 'virtio-blk-pci,drive=disk,bus=pcie.0,addr=0x1c'],
     ...['-netdev', `user,id=door,restrict=on,hostfwd=tcp:127.0.0.1:${doorPort}-:7000${outward}`, '-device', `virtio-net-pci,netdev=door,bus=pcie.0,addr=0x1d,romfile=,mac=${DOOR_MAC}`],
+    // Where its CPUs stood when one was reset, as by a triple fault.
+    ...['-d', 'cpu_reset', '-D', resets],
     ...['-serial', `file:${console}`, '-qmp', `unix:${monitor},server=on,wait=off`],
   ];
 }
