@@ -27,14 +27,15 @@ export class AdoptionRepository {
 
   /** Rows of these ids, and all rows of this host, also of what moves left on it. */
   async rows(hostId: string, ids: readonly string[]): Promise<Map<string, KnownRow>> {
-    const { rows } = await this.db.pool.query<{ id: string; name: string; intent: string; generation: string; spec_generation: number; disk_generation: number; host_id: string | null; host_name: string | null; finished: boolean; seen: boolean; phase: string | null; others: KnownRow['others'] }>(`
+    const { rows } = await this.db.pool.query<{ id: string; name: string; intent: string; generation: string; spec_generation: number; disk_generation: number; host_id: string | null; host_name: string | null; finished: boolean; seen: boolean; phase: string | null; devices: string[]; others: KnownRow['others'] }>(`
       SELECT id, name, CASE WHEN withdrawn OR hold = 'gone' THEN 'deleted' ELSE intent END AS intent, generation, spec_generation, disk_generation, host_id, host_name, deleted_at IS NOT NULL AS finished,
         launched_at IS NOT NULL OR observed_state NOT IN ('building', 'absent') AS seen, move_phase AS phase,
+        ARRAY(SELECT d ->> 'identity' FROM jsonb_array_elements(coalesce(layout -> 'devices', '[]')) d UNION SELECT d ->> 'identity' FROM jsonb_array_elements(attachments) a, jsonb_array_elements(a -> 'devices') d) AS devices,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('hostId', m.other_host_id, 'wanted', m.other_wanted, 'open', m.finished_at IS NULL)), '[]') FROM compute.migrations m
           WHERE m.instance_id = compute.instances.id AND m.other_host_id IS NOT NULL) AS others
       FROM compute.instances WHERE id = ANY($2::uuid[]) OR (host_id = $1 AND deleted_at IS NULL) OR id IN (SELECT instance_id FROM compute.migrations WHERE other_host_id = $1)`, [hostId, ids]);
     return new Map(rows.map((row) => [row.id, {
-      id: row.id, name: row.name, intent: row.intent, generation: Number(row.generation), specGeneration: row.spec_generation, diskGeneration: row.disk_generation, hostId: row.host_id, hostName: row.host_name, finished: row.finished, seen: row.seen === true, phase: row.phase, others: row.others,
+      id: row.id, name: row.name, intent: row.intent, generation: Number(row.generation), specGeneration: row.spec_generation, diskGeneration: row.disk_generation, hostId: row.host_id, hostName: row.host_name, finished: row.finished, seen: row.seen === true, phase: row.phase, devices: row.devices, others: row.others,
     }]));
   }
 

@@ -5,7 +5,8 @@ import { comesAfter, compareHost, type KnownRow } from './compare.js';
 const [A, B] = ['host-a', 'host-b'];
 const entry = (id: string, generation: number, intent = 'running'): RememberedInstance => ({ desired: { id, name: id, generation, intent } as unknown as RememberedInstance['desired'], sequence: 1, state: 'running', source: 'ledger' });
 const rebuilt = (generation: number): RememberedInstance => { const one = entry('s', generation); return { ...one, desired: { ...one.desired, specGeneration: 2, diskGeneration: 2 } }; };
-const row = (id: string, change: Partial<KnownRow> = {}): [string, KnownRow] => [id, { id, name: id, intent: 'running', generation: 1, specGeneration: 1, diskGeneration: 1, hostId: A, hostName: 'a', finished: false, seen: true, phase: null, others: [], ...change }];
+const withDevice = (generation: number): RememberedInstance => { const one = entry('s', generation); return { ...one, desired: { ...one.desired, layout: { devices: [{ identity: 'mac:1/vf:0' }] } as never } }; };
+const row = (id: string, change: Partial<KnownRow> = {}): [string, KnownRow] => [id, { id, name: id, intent: 'running', generation: 1, specGeneration: 1, diskGeneration: 1, hostId: A, hostName: 'a', finished: false, seen: true, phase: null, devices: [], others: [], ...change }];
 const judge = (entries: RememberedInstance[], rows: [string, KnownRow][], elsewhere: RememberedInstance[] = []): string[] =>
   compareHost({ id: A, entries }, new Map(rows), [{ id: A, entries }, { id: B, entries: elsewhere }]).map(({ is, id }) => `${id} ${is}`);
 
@@ -18,6 +19,9 @@ describe('compareHost', () => {
     ['rebuilt since, and asked for something else after the restore', [rebuilt(2)], [row('s', { generation: 2 })], [], ['s newer']],
     ['rebuilt since, and deleted after the restore', [rebuilt(2)], [row('s', { generation: 2, intent: 'deleted' })], [], ['s agrees']],
     ['rebuilt after the restore', [entry('s', 1)], [row('s', { generation: 2, specGeneration: 2, diskGeneration: 2 })], [], ['s agrees']],
+    ['got a device since, and asked for something else after the restore', [withDevice(2)], [row('s', { generation: 3 })], [], ['s newer']],
+    ['got a device since, and deleted after the restore', [withDevice(2)], [row('s', { generation: 2, intent: 'deleted' })], [], ['s newer']],
+    ['has a device that the database knows of', [withDevice(2)], [row('s', { generation: 3, devices: ['mac:1/vf:0'] })], [], ['s agrees']],
     ['moved here since', [entry('s', 3)], [row('s', { hostId: B })], [], ['s moved']],
     ['moved here since, and there it was told to go', [entry('s', 3)], [row('s', { hostId: B })], [entry('s', 2, 'deleted')], ['s moved']],
     ['placed here since', [entry('s', 1)], [row('s', { hostId: null })], [], ['s moved']],

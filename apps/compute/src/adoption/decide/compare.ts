@@ -16,6 +16,8 @@ export interface KnownRow {
   seen: boolean;
   /** The phase of the move that is under way. */
   phase: string | null;
+  /** Identities of the devices that it has, or that have been detached and may be there still. */
+  devices: readonly string[];
   /** Hosts besides its own that still have something of it, by what the database says, and what they were told last. */
   others: readonly { hostId: string; wanted: string; open: boolean }[];
 }
@@ -94,6 +96,9 @@ export function compareHost(host: HostMemory, rows: ReadonlyMap<string, KnownRow
     } else if (row.hostId === host.id && row.phase === null && row.intent !== 'deleted' && isNewerBuilt(entry, row)) {
       // People asked for something after the restore, so its number is as high; what is built here is the later one all the same.
       findings.push({ is: 'newer', ...about, entry, detail: `the host has a later build of it (${entry.desired.specGeneration}, disk ${entry.desired.diskGeneration}; the database ${row.specGeneration}, disk ${row.diskGeneration})` });
+    } else if (row.hostId === host.id && row.phase === null && hasMoreDevices(entry, row)) {
+      // Also of one that is to be deleted: what its guest has is nobody else's until it is gone.
+      findings.push({ is: 'newer', ...about, entry, detail: 'the host gave it devices of which the database knows nothing' });
     } else if (row.hostId === host.id) {
       findings.push({ is: 'agrees', ...about, detail: '' });
     } else if (row.hostId === null) {
@@ -148,5 +153,7 @@ export function comesAfter(findings: readonly Finding[]): ReadonlySet<string> {
 const isThere = ({ desired }: RememberedInstance): boolean => desired.intent !== 'deleted';
 /** It was rebuilt or resized there, and the database knows nothing of that. */
 const isNewerBuilt = ({ desired }: RememberedInstance, row: KnownRow): boolean => desired.specGeneration > row.specGeneration || desired.diskGeneration > row.diskGeneration;
+/** Devices were attached there, and the database knows nothing of that; whatever has been asked for since raised its number all the same. */
+const hasMoreDevices = ({ desired }: RememberedInstance, row: KnownRow): boolean => (desired.layout?.devices ?? []).some(({ identity }) => !row.devices.includes(identity));
 /** Its disk is to come from another host, and has not yet: that host's is the one there is. (An older agent does not say.) */
 const isComing = ({ desired, built }: RememberedInstance): boolean => built === false && (desired.diskFrom ?? null) !== null;

@@ -44,6 +44,14 @@ describe('a fenced host', () => {
   });
 });
 
+it('a card that is gone for now keeps its servers: a pool that would make fewer VFs when it is back, or leave it out, is refused', () => {
+  const gone = inPool(withVfs(PF0, 4), (at) => ({ missing: true, ...(at === 3 && held) }));
+  const edit = (change: Parameters<typeof vfPool>[0]): string[][] => codes(plan({ pool: { before: vfPool(), after: vfPool(change) } }, [vfPool()], gone));
+  expect(edit({ vfCount: 2 })[0]).toEqual(['vf-in-use']);
+  expect(edit({ vfCount: 3 })[0]).toEqual([]);
+  expect(edit({ match: { kind: ['pf'], vendor: ['15b3'] } })[0]).toEqual(['in-use']);
+});
+
 describe('a new pool', () => {
   it('is refused where a function would have two, also a VF that its PF keeps', () => {
     expect(codes(plan(make(gpuPool({ className: 'fast-net', match: { pf: ['enp1s0'] } })), [vfPool()], withVfs(PF0, 4)))[0]).toEqual(['two-pools']);

@@ -3,7 +3,7 @@
  * gets two pools, no PF loses VFs in use. Warnings are what an operator may want all the same. Owns nothing but what it has added
  * up. Pure.
  */
-import type { DeviceClass, DeviceEffect, DevicePlan, DevicePool, HostId, InstanceId } from '#libs/contracts';
+import type { DeviceClass, DeviceEffect, DevicePlan, DevicePool, HostDevice, HostId, InstanceId } from '#libs/contracts';
 import { fits, saysNothing, type HostFacts } from './match.js';
 import { gather, matching, resolve, vfNamed, vfsOf, type Here, type Place } from './resolve.js';
 import { DEVICES_PER_HOST, heldBy, isClean, isGivenUp, type Definitions, type StockDevice } from './stock.js';
@@ -41,7 +41,7 @@ export class PlanMaker {
     const byIdentity = new Map(rows.map((row) => [row.identity, row]));
     for (const row of rows) this.#judgeRow(host, row);
     for (const one of here.values()) this.#compare(host, byIdentity.get(one.device.identity)!, one, was.places.get(one.device.identity)!, becomes.places.get(one.device.identity)!);
-    for (const row of rows) this.#judgeMissing(host, row, was.places, becomes.places);
+    for (const row of rows) this.#judgeMissing(host, row, byIdentity.get(vfNamed(row.identity)?.pf ?? ''), was.places, becomes.places);
     if ('pool' in this.change) {
       // One that was there already is no reason against a change that leaves it as it is.
       const had = new Set(was.clashes.filter(({ pools }) => pools.some(({ id }) => id === this.#pool?.id)).map(({ identity }) => identity));
@@ -91,10 +91,15 @@ export class PlanMaker {
     if (becomes.role === 'offered' && becomes.poolId === this.#pool?.id) this.#offered += 1;
   }
 
-  /** A VF that is to be made again, of a server: it leaves with its PF. */
-  #judgeMissing(host: HostFacts, row: Row, was: ReadonlyMap<string, Place>, becomes: ReadonlyMap<string, Place>): void {
+  /** A VF that is to be made again, of a server: it leaves with its PF. Of a PF that is not there either, what was seen of it last counts. */
+  #judgeMissing(host: HostFacts, row: Row, pf: Row | undefined, was: ReadonlyMap<string, Place>, becomes: ReadonlyMap<string, Place>): void {
     const vf = row.missing && !this.#ends && this.#concerns(row.poolId) ? vfNamed(row.identity) : null;
-    if (vf !== null && was.get(vf.pf)?.poolId === row.poolId && becomes.get(vf.pf)?.poolId !== row.poolId) this.#mayLeave(host, row, 'It would leave its pool');
+    if (vf === null) return;
+    if (was.get(vf.pf)?.poolId === row.poolId && becomes.get(vf.pf)?.poolId !== row.poolId) this.#mayLeave(host, row, 'It would leave its pool');
+    const pool = this.#pool;
+    if (pool === null || row.poolId !== pool.id || pf?.missing !== true || pf.facts === null) return;
+    if (matching({ device: pf.facts, nativeDriver: pf.nativeDriver, pf: null }, [pool], host).length === 0) this.#mayLeave(host, row, 'It would leave its pool');
+    else if (vf.index >= vfsOf(pool, pf.facts)) this.#mayVanish(host, row, pf.facts, vfsOf(pool, pf.facts), 0);
   }
 
   /** The pool or class is to be deleted. */
@@ -155,7 +160,7 @@ export class PlanMaker {
     if (wanted !== live && !kept) {
       this.#effect(host, row, 'make-vfs', `${device.address} on ${host.name} gets ${wanted} VFs${live > 0 ? `; the ${live} that it has end` : ''}.`);
       this.withheld.push(...vfs.filter((vf) => heldBy(vf) === null).map(({ id }) => id));
-      for (const vf of held) if (!this.#isOnFenced(host, vf) && (live > 0 || (vfNamed(vf.identity)?.index ?? -1) >= wanted)) this.#refuse('vf-in-use', `${device.address} on ${host.name} would have ${wanted} VFs${live > 0 ? ` instead of ${live}` : ''}, and VFs in use would vanish: stop and delete their servers, or move them away.`, [serverOf(host, vf)]);
+      for (const vf of held) if (live > 0 || (vfNamed(vf.identity)?.index ?? -1) >= wanted) this.#mayVanish(host, vf, device, wanted, live);
     } else if (before !== null && before.driver !== pool.driver) {
       for (const vf of held) this.#mayLeave(host, vf, 'Its driver would change');
     }
@@ -181,6 +186,11 @@ export class PlanMaker {
   #mayLeave(host: HostFacts, row: Row, what: string): void {
     if (this.#isOnFenced(host, row)) return;
     if (heldBy(row) !== null) this.#refuse('in-use', `${what}, and a server has it: delete or move the servers first.`, [serverOf(host, row)]);
+  }
+
+  #mayVanish(host: HostFacts, vf: Row, { address }: HostDevice, wanted: number, live: number): void {
+    if (heldBy(vf) === null || this.#isOnFenced(host, vf)) return;
+    this.#refuse('vf-in-use', `${address} on ${host.name} would have ${wanted} VFs${live > 0 ? ` instead of ${live}` : ''}, and VFs in use would vanish: stop and delete their servers, or move them away.`, [serverOf(host, vf)]);
   }
 
   /** A server that has it there still. */
