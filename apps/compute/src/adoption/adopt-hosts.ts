@@ -21,6 +21,7 @@ import { rowFromMemory, type RememberedRow } from './decide/row-from-memory.js';
 interface Asked extends HostMemory { host: HostView; incarnation: number; epoch: number; upTo: number; /** Adoptions of it that had been written when it was asked. */ asOf: number; problem: string | null }
 interface Judged { asked: Asked; findings: Finding[] }
 
+const gaveOf = ({ entries }: HostMemory): ReadonlyMap<string, string> => new Map(entries.flatMap(({ desired }) => (desired.layout?.devices ?? []).map(({ identity }) => [identity, desired.id] as const)));
 const rowsFrom = (flavors: ReadonlyMap<string, Flavor>) => (entry: RememberedInstance): RememberedRow => rowFromMemory(entry, flavors);
 
 @Injectable()
@@ -50,7 +51,7 @@ export class AdoptHosts {
     if (!finding) throw notFound('That host remembers no such server; files without a domain tell nothing.');
     if (finding.is !== 'unknown' && finding.is !== 'agrees') throw conflict(`It cannot be adopted: ${finding.detail}.`);
     const { host, epoch, upTo } = of;
-    await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch, occasion: `an orphan was adopted (${statement})` }, [finding], rowsFrom(await this.#flavors()), caller);
+    await this.repository.follow({ id: host.id, name: host.name, zone: host.availabilityZone, upTo, epoch, gave: gaveOf(of), occasion: `an orphan was adopted (${statement})` }, [finding], rowsFrom(await this.#flavors()), caller);
     await this.#claim(of, (await this.repository.held(host.id)).filter(({ instanceId }) => instanceId === id), statement, caller);
     this.directory.hint(host.id);
     return {};
@@ -70,7 +71,7 @@ export class AdoptHosts {
       if ((await this.#hosts(id)).every((host) => this.#isAdopted(host))) return false;
       const { asked: { host, epoch, upTo, asOf }, findings } = one;
       try {
-        for (const other of await this.repository.follow({ id, name: host.name, zone: host.availabilityZone, upTo, epoch, asOf }, findings, remembered, caller)) this.directory.hint(other);
+        for (const other of await this.repository.follow({ id, name: host.name, zone: host.availabilityZone, upTo, epoch, asOf, gave: gaveOf(one.asked) }, findings, remembered, caller)) this.directory.hint(other);
       } catch (error) {
         if (asSkyError(error).kind !== 'conflict') throw error;
         one.asked.problem = asSkyError(error).message;

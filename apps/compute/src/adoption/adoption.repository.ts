@@ -3,7 +3,7 @@ import type { adoptClaims, Caller, GroupWish, InputOf, RememberedInstance } from
 import { DATABASE, type Database, type PoolClient } from '#libs/db';
 import { conflict } from '#libs/errors';
 import { withDevices } from '#libs/openstack';
-import { attachmentsOf, leaves } from '../attachments/decide/attachment.js';
+import { attachmentsAgain, attachmentsOf, leaves, type Attachment } from '../attachments/decide/attachment.js';
 import { lockServers } from '../hosts/lock-servers.js';
 import type { InstanceRow } from '../instances/instance-row.js';
 import { needsOf } from '../instances/needs-of.js';
@@ -14,6 +14,9 @@ export type HeldClaim = InputOf<typeof adoptClaims>['claims'][number];
 type HeldRow = Pick<HeldClaim, 'instanceId' | 'generation' | 'projectId' | 'vcpus' | 'memoryMib' | 'diskGib' | 'layout' | 'moving'> & { group: GroupWish | null; spec: Pick<InstanceRow['spec'], 'flavor' | 'imageProperties'>; attachments: InstanceRow['attachments'] };
 
 const RESTORED = 'The database was restored to a state of before.';
+
+/** `gave`: by a device's identity, whose it is by what the host remembers. */
+interface Followed { id: string; name: string; zone: string; occasion?: string; gave?: ReadonlyMap<string, string> }
 
 /** Rows that follow their hosts after a restore. */
 @Injectable()
@@ -51,7 +54,7 @@ export class AdoptionRepository {
    * what was found out before is old. Left out: not asked.
    * @returns other hosts that have something new to hear by it
    */
-  async follow(host: { id: string; name: string; zone: string; upTo: number; epoch: number; asOf?: number; occasion?: string }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<string[]> {
+  async follow(host: Followed & { upTo: number; epoch: number; asOf?: number }, findings: readonly Finding[], remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<string[]> {
     return this.db.transaction(async (client) => {
       await lockServers(client, host.id, findings.map((finding) => finding.id));
       const others = new Set<string>();
@@ -94,7 +97,7 @@ export class AdoptionRepository {
     });
   }
 
-  async #apply(client: PoolClient, host: { id: string; name: string; zone: string; occasion?: string }, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<string[]> {
+  async #apply(client: PoolClient, host: Followed, finding: Finding, remembered: (entry: RememberedInstance) => RememberedRow, caller: Caller): Promise<string[]> {
     let said = '';
     let told: string[] = [];
     switch (finding.is) {
@@ -127,7 +130,11 @@ export class AdoptionRepository {
     return row.groupId !== null && rows[0] !== undefined && rows[0].group_id === null ? `; its server group ${row.groupId} does not exist any more: it is in none` : '';
   }
 
-  async #advance(client: PoolClient, host: { id: string; name: string; zone: string }, row: RememberedRow): Promise<void> {
+  async #advance(client: PoolClient, host: Followed, row: RememberedRow): Promise<void> {
+    const { rows: [was] } = await client.query<{ host_id: string | null; attachments: Attachment[] }>('SELECT host_id, attachments FROM compute.instances WHERE id = $1', [row.id]);
+    const before = (was?.attachments ?? []).filter((one) => (one.hostId ?? was?.host_id) === host.id);
+    const others = new Set([...host.gave ?? []].flatMap(([identity, id]) => (id === row.id ? [] : [identity])));
+    const attachments = attachmentsAgain(before, row.layout, host.id, others, new Date().toISOString());
     await client.query(`UPDATE compute.migrations SET status = 'error', error = $2, finished_at = coalesce(finished_at, now()), other_host_id = NULL, other_sequence = NULL, other_wanted = NULL, version = version + 1
       WHERE instance_id = $1 AND (finished_at IS NULL OR other_host_id IS NOT NULL)`, [row.id, RESTORED]);
     await client.query(`
@@ -148,7 +155,7 @@ export class AdoptionRepository {
         launched_at = CASE WHEN $18 THEN coalesce(launched_at, now()) ELSE launched_at END, launched_disk_generation = CASE WHEN $18 AND disk_generation <= $7 THEN $7::integer ELSE launched_disk_generation END, reconcile_at = now(), version = version + 1, updated_at = now()
       WHERE id = $1`,
     [row.id, row.name, row.hostname, row.intent, row.generation, row.specGeneration, row.diskGeneration, row.rebootCount, row.rebootType, row.flavorId, row.imageId, row.vcpus, row.ramMib,
-      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row), attachedOf(row, host.id)]);
+      JSON.stringify(row.spec), host.id, host.name, host.zone, row.launched, layoutOf(row), JSON.stringify(attachments)]);
   }
 
   /** It may have left this host while that was fenced, or somebody gave it up there as an orphan: it lives here, and is not told to go as well. */

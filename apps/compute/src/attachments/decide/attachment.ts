@@ -47,6 +47,17 @@ export function attachmentsOf(layout: Layout | null, hostId: string, createdAt: 
   });
 }
 
+/**
+ * Of a row that follows what its host remembers: what was given, and what was attached before (`before`, of the same host) and is not given any
+ * more. Whether its guest has let that go nobody knows: it leaves, until the host has proved it. `others`: identities that the host has given to
+ * other servers since; those have left.
+ */
+export function attachmentsAgain(before: readonly Attachment[], layout: Layout | null, hostId: string, others: ReadonlySet<string>, createdAt: string): Attachment[] {
+  const given = new Set((layout?.devices ?? []).map(({ identity }) => identity));
+  const leaving = before.filter(({ devices }) => devices.length > 0 && !devices.some(({ identity }) => given.has(identity) || others.has(identity)));
+  return [...attachmentsOf(layout, hostId, createdAt), ...leaving.map((one): Attachment => ({ ...one, wanted: 'detached', hostId }))];
+}
+
 /** A device's id says the host and the device; an agent that does not know it says at least which device of its host it is. */
 const isOf = (device: ClaimedDevice, { deviceId, identity }: ObservedDevice): boolean => (deviceId === undefined ? identity === device.identity : deviceId === device.deviceId);
 
