@@ -118,6 +118,8 @@ export function trouble(play, withFaults, choose) {
 
 const makePools = (play) => { for (const pool of [NICS, CARDS]) void play.ask(createDevicePool, { caller: play.caller(true), dryRun: false, yesReally: true, pool }); };
 
+const CLEAN = { mac: '00:00:00:00:00:00', vlan: 0, qos: 0, trust: false, spoofCheck: true, minTxMbps: 0, maxTxMbps: 0 };
+
 /** The operator has looked at what is in quarantine or doubted, has made it clean by his own means, and says so. */
 async function releaseSome(play, which) {
   const { devices, hosts, store } = play.cloud;
@@ -125,7 +127,10 @@ async function releaseSome(play, which) {
   for (const { id, generation, identity, name } of rows) {
     if (!which()) continue;
     const one = devices.functionOf(hosts.find((host) => host.name === name), identity);
-    if (one?.user === null) one.trace = null;
+    if (one?.user === null) {
+      one.trace = null;
+      if (one.settings) one.settings = { ...one.settings, ...CLEAN };
+    }
     void play.ask(releaseDevice, { caller: play.caller(true), deviceId: id, statement: 'I looked at it: it is in order.', generation });
   }
 }
