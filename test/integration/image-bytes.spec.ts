@@ -91,9 +91,10 @@ describe('uploads', () => {
     const data = randomBytes(20_000_000);
     const id = await active(data);
     const { request, answer } = client.open('one', 'GET', `/image/v2/images/${id}/file`);
-    request.once('response', () => { void client.call('one', 'DELETE', `/image/v2/images/${id}`); });
+    const deleted = new Promise<unknown>((done) => { request.once('response', () => { done(client.call('one', 'DELETE', `/image/v2/images/${id}`)); }); });
     request.end();
     expect(md5((await answer).bytes)).toBe(md5(data));
+    await deleted;
     await eventually(() => store.log.some((line) => line['msg'] === 'request' && line['url'] === `/image/v2/images/${id}/file` && line['method'] === 'GET' && line['status'] === 200));
     expect((await client.call('one', 'GET', `/image/v2/images/${id}/file`)).status).toBe(404);
   });
